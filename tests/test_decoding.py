@@ -1,0 +1,209 @@
+"""Decoding, on step models small enough to know every answer."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from showtell.decoding import Step, beam_search, greedy, sample
+from showtell.vocab import END, START
+
+A, B, C = 4, 5, 6  # ids of three words
+V, L = 7, 3
+
+
+class Table:
+    """Probabilities that depend on the photograph and on all words said so far.
+
+    The state of a hypothesis is what it said: an object array (B, k) of tuples, the photograph's
+    number first.
+    """
+
+    def __init__(self, probabilities: Any) -> None:
+        self.probabilities = probabilities
+        self.batches: list[int] = []
+
+    def start(self, n_photos: int) -> np.ndarray:
+        state = np.empty((n_photos, 1), object)
+        state[:, 0] = [(photo,) for photo in range(n_photos)]
+        return state
+
+    def step(self, state: np.ndarray, words: np.ndarray) -> tuple[Step, np.ndarray]:
+        self.batches.append(len(state))
+        said = np.empty(state.shape, object)
+        logprobs = np.full((*state.shape, V), -np.inf)
+        alphas = np.zeros((*state.shape, L), np.float32)
+        for i in np.ndindex(state.shape):
+            said[i] = (*state[i], int(words[i]))
+            with np.errstate(divide="ignore"):
+                logprobs[i] = np.log(self.probabilities(said[i][0], said[i][2:]))
+            alphas[i][len(said[i]) % L] = 1
+        return Step(logprobs, alphas, np.full(state.shape, 0.5, np.float32)), said
+
+    def select(self, state: np.ndarray, photos: np.ndarray, beams: np.ndarray) -> np.ndarray:
+        return state[photos[:, None], beams]
+
+
+def distribution(**shares: float) -> np.ndarray:
+    ids = {"a": A, "b": B, "c": C, "end": END}
+    p = np.zeros(V)
+    for name, share in shares.items():
+        p[ids[name]] = share
+    return p
+
+
+def random_probabilities(photo: int, said: tuple[int, ...]) -> np.ndarray:
+    """Any caption is possible, and what comes next depends on all that was said."""
+    p = np.zeros(V)
+    rng = np.random.default_rng([photo, *said])
+    p[[END, A, B, C]] = rng.dirichlet(np.ones(4))
+    return p
+
+
+def exhaustive(photo: int, max_length: int, power: float) -> tuple[tuple[int, ...], float]:
+    """Score every caption that ends within `max_length` steps and return the best."""
+    best = ((), -np.inf)
+    for n in range(max_length):
+        for words in itertools.product((A, B, C), repeat=n):
+            steps = [*words, END]
+            logprob = sum(
+                np.log(random_probabilities(photo, tuple(steps[:t]))[steps[t]])
+                for t in range(len(steps))
+            )
+            if logprob / len(steps) ** power > best[1]:
+                best = (words, logprob / len(steps) ** power)
+    return best
+
+
+@pytest.mark.parametrize("power", [0.0, 0.7, 1.0])
+def test_a_wide_beam_agrees_with_exhaustive_search(power: float) -> None:
+    model = Table(random_probabilities)
+    found = beam_search(model, model.start(4), 4, beam=200, max_length=5, length_power=power)
+    for photo, hypotheses in enumerate(found):
+        words, score = exhaustive(photo, 5, power)
+        assert hypotheses[0].words == words
+        assert hypotheses[0].score(power) == pytest.approx(score)
+
+
+def test_scores_do_not_rise_with_rank_and_no_caption_comes_twice() -> None:
+    model = Table(random_probabilities)
+    for hypotheses in beam_search(model, model.start(8), 8, beam=6, max_length=8):
+        scores = [h.score() for h in hypotheses]
+        assert scores == sorted(scores, reverse=True)
+        assert len({h.words for h in hypotheses}) == len(hypotheses) <= 6
+
+
+def test_one_photograph_at_a_time_gives_the_same_as_many() -> None:
+    model = Table(random_probabilities)
+    together = beam_search(model, model.start(6), 6, beam=3, max_length=8)
+    for photo in range(6):
+        alone = beam_search(model, model.start(6)[photo : photo + 1], 1, beam=3, max_length=8)[0]
+        assert [h.words for h in alone] == [h.words for h in together[photo]]
+        np.testing.assert_array_equal(alone[0].alphas, together[photo][0].alphas)
+
+
+def test_a_photograph_that_is_done_leaves_the_batch() -> None:
+    def probabilities(photo: int, said: tuple[int, ...]) -> np.ndarray:
+        return distribution(end=1.0) if len(said) == photo else distribution(a=1.0)
+
+    model = Table(probabilities)
+    found = greedy(model, model.start(3), 3)
+    assert [h.words for h in found] == [(), (A,), (A, A)]
+    assert model.batches == [3, 2, 1]
+
+
+def test_a_model_that_never_ends_gives_its_best_unfinished_caption() -> None:
+    model = Table(lambda photo, said: distribution(a=0.6, b=0.4))
+    found = beam_search(model, model.start(1), 1, beam=2, max_length=4)[0]
+    assert [h.words for h in found] == [(A, A, A, A), (A, A, A, B)]
+    assert not found[0].ended
+    assert found[0].logprob == pytest.approx(4 * np.log(0.6))
+
+
+def test_a_finished_caption_is_preferred_to_unfinished_ones() -> None:
+    def probabilities(photo: int, said: tuple[int, ...]) -> np.ndarray:
+        return distribution(a=0.9, end=0.1) if not said else distribution(a=1.0)
+
+    model = Table(probabilities)
+    found = beam_search(model, model.start(1), 1, beam=3, max_length=4)[0]
+    assert [(h.words, h.ended) for h in found] == [((), True)]
+
+
+def test_a_model_that_ends_at_once_gives_an_empty_caption() -> None:
+    model = Table(lambda photo, said: distribution(end=1.0))
+    found = beam_search(model, model.start(2), 2, beam=5)
+    for hypotheses in found:
+        assert [h.words for h in hypotheses] == [()]
+        assert hypotheses[0].ended
+        assert hypotheses[0].alphas.shape == (1, L)
+        assert hypotheses[0].logprob == 0.0
+
+
+def test_of_two_equal_hypotheses_the_first_word_wins_every_time() -> None:
+    def probabilities(photo: int, said: tuple[int, ...]) -> np.ndarray:
+        return distribution(b=0.5, c=0.5) if not said else distribution(end=1.0)
+
+    model = Table(probabilities)
+    for _ in range(3):
+        found = beam_search(model, model.start(2), 2, beam=2)
+        assert [[h.words for h in hs] for hs in found] == [[(B,), (C,)]] * 2
+
+
+def test_beam_search_finds_what_greedy_decoding_misses() -> None:
+    def probabilities(photo: int, said: tuple[int, ...]) -> np.ndarray:
+        if not said:
+            return distribution(a=0.6, b=0.4)
+        return distribution(end=0.3, c=0.7) if said == (A,) else distribution(end=1.0)
+
+    model = Table(probabilities)
+    assert greedy(model, model.start(1), 1)[0].words == (A, C)
+    assert beam_search(model, model.start(1), 1, beam=2, length_power=0)[0][0].words == (A, C)
+    wide = beam_search(model, model.start(1), 1, beam=3, length_power=0)[0]
+    assert [h.words for h in wide] == [(A, C), (B,), (A,)]
+
+
+def test_special_words_are_never_said() -> None:
+    p = np.full(V, 0.01)
+    p[[START, A, END]] = 0.5, 0.3, 0.1
+    model = Table(lambda photo, said: p)
+    rng = np.random.default_rng(0)
+    found = beam_search(model, model.start(1), 1, beam=4, max_length=6)
+    found += sample(model, model.start(1), 1, rng, n=50, max_length=6)
+    assert {w for hypotheses in found for h in hypotheses for w in h.words} <= {A, B, C}
+
+
+def test_alphas_follow_their_hypothesis() -> None:
+    """Attention is reordered with the beams: the toy model looks at cell t mod 3 at step t."""
+    model = Table(random_probabilities)
+    for hypothesis in beam_search(model, model.start(1), 1, beam=4, max_length=7)[0]:
+        cells = hypothesis.alphas.argmax(axis=1)
+        assert cells.tolist() == [(t + 2) % L for t in range(len(hypothesis.logprobs))]
+        assert hypothesis.logprobs == pytest.approx(
+            [
+                np.log(random_probabilities(0, hypothesis.words[:t])[w])
+                for t, w in enumerate((*hypothesis.words, END)[: len(hypothesis.logprobs)])
+            ]
+        )
+
+
+def test_samples_follow_the_probabilities() -> None:
+    model = Table(
+        lambda photo, said: distribution(a=0.8, b=0.2) if not said else distribution(end=1)
+    )
+    found = sample(model, model.start(1), 1, np.random.default_rng(0), n=2000)[0]
+    share = np.mean([h.words == (A,) for h in found])
+    assert share == pytest.approx(0.8, abs=0.03)
+    assert found[0].ended
+
+
+def test_a_low_temperature_is_greedy_and_a_seed_repeats() -> None:
+    model = Table(random_probabilities)
+    cold = sample(model, model.start(3), 3, np.random.default_rng(0), n=2, temperature=1e-3)
+    expected = [h.words for h in greedy(model, model.start(3), 3)]
+    assert [[h.words for h in hs] for hs in cold] == [[w, w] for w in expected]
+    again = [
+        [h.words for hs in sample(model, model.start(3), 3, np.random.default_rng(7)) for h in hs]
+        for _ in range(2)
+    ]
+    assert again[0] == again[1]
