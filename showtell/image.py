@@ -1,0 +1,286 @@
+"""Anything that Pillow opens, made an upright RGB picture; every odd file is handled here."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from showtell.errors import (
+    BrokenImageError,
+    ImageError,
+    ImageTooLargeError,
+    UnsupportedImageError,
+)
+
+Source = str | os.PathLike | bytes | Image.Image | np.ndarray
+
+MAX_BYTES = 32 * 2**20
+MAX_PIXELS = 64_000_000
+
+# MPO, of many telephones, begins as a JPEG and is opened as one.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF", "BMP", "PPM")
+_UNSUPPORTED = (
+    "not a photograph that is read here (JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, HEIC, PPM)"
+)
+_DAMAGED = "the file is damaged or ends too early: copy or download it again"
+
+# Two letters or less: text can begin so as well ("BMW ...", "P1 ...").
+_SHORT_SIGNATURE = ("BMP", "PPM")
+
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
+
+# What makes a picture upright, by the value of its EXIF orientation.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read(source: Source, size: int) -> np.ndarray:
+    """Read a photograph as the input of a model.
+
+    The photograph is squashed: its aspect ratio is not kept, so that nothing of it is cut off and
+    the grid of annotations covers all of it. One that has the size already comes back as it is.
+
+    Parameters
+    ----------
+    source : path, bytes of a file, Pillow image, or uint8 array (H, W, 3) of RGB.
+    size : side of the result, pixels.
+
+    Returns
+    -------
+    uint8 array (size, size, 3), RGB.
+
+    Raises
+    ------
+    ImageError : see :func:`open_upright`.
+    """
+    upright = open_upright(source, at_least=size)
+    return np.array(upright.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=2.0))
+
+
+def open_upright(source: Source, *, at_least: int | None = None) -> Image.Image:
+    """Open a photograph as a person would see it: upright, in sRGB, on white, its first frame.
+
+    Parameters
+    ----------
+    source : path, bytes of a file, Pillow image, or uint8 array (H, W, 3) of RGB.
+    at_least : when given, a JPEG may come back smaller, its sides still at least twice this many
+        pixels (or what they were): far quicker, as the decoder leaves out what is not needed.
+
+    Returns
+    -------
+    Pillow image of mode RGB, a new one, without metadata.
+
+    Raises
+    ------
+    UnsupportedImageError : the bytes are not a photograph in a format that is read here.
+    BrokenImageError : the file is damaged or cut off.
+    ImageTooLargeError : more than ``MAX_BYTES``, or ``MAX_PIXELS`` declared; nothing was decoded.
+    ImageError : there is no such file, it may not be read, or the array is of another kind.
+    """
+    image = _as_pillow(source)
+    _check_size(image)
+    with _decoder_errors_as(BrokenImageError(_DAMAGED)):
+        if at_least and image is not source:
+            image.draft("RGB", (2 * at_least, 2 * at_least))
+        image.load()
+        upright = _turn(_to_srgb(image), _orientation(image))
+    upright.info = {}  # a profile or an orientation left here would be applied a second time
+    return upright
+
+
+def _as_pillow(source: Source) -> Image.Image:
+    if isinstance(source, Image.Image):
+        return source
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    return _open(source if isinstance(source, bytes) else _read_file(source))
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+        raise ImageError(
+            "an array must be uint8 of shape (height, width, 3), "
+            f"not {array.dtype} of shape {array.shape}"
+        )
+    return Image.fromarray(array)
+
+
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height == 0:
+        raise ImageError("the picture has no pixels")
+    if width * height > MAX_PIXELS:
+        raise ImageTooLargeError(
+            f"the picture is {width} x {height} pixels; "
+            f"at most {MAX_PIXELS / 1e6:g} million are read"
+        )
+
+
+# Files
+
+
+def _read_file(path: str | os.PathLike) -> bytes:
+    """Return the bytes of a regular file, at most one more than ``MAX_BYTES``."""
+    try:
+        with open(os.fspath(path), "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ImageError("it is not a regular file")
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise ImageError("there is no such file") from error
+    except IsADirectoryError as error:
+        raise ImageError("it is a folder, not a photograph") from error
+    except OSError as error:
+        raise ImageError(f"it cannot be read: {(error.strerror or str(error)).lower()}") from error
+    except ValueError as error:  # a NUL inside
+        raise ImageError("it cannot be the name of a file") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting: a pipe that nobody writes to would hold us for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _open(data: bytes) -> Image.Image:
+    """Find out what `data` is, by its first bytes alone, and read its header.
+
+    Goes through Pillow's registry by hand: ``Image.open`` warns of large pictures, and warnings
+    cannot be silenced for one thread alone; nor does it tell a damaged JPEG from a text.
+    """
+    if len(data) > MAX_BYTES:
+        raise ImageTooLargeError(f"the file is larger than {MAX_BYTES / 2**20:g} MB")
+    if not data:
+        raise UnsupportedImageError("the file is empty")
+    if _is_heic(data):
+        return _open_heic(data)
+    Image.init()
+    head = data[:16].ljust(16)
+    for name in _FORMATS:
+        opener, accepts = Image.OPEN.get(name, (None, None))
+        if opener and accepts and accepts(head) is True:
+            with _decoder_errors_as(_broken_header(name)):
+                return opener(BytesIO(data), "")
+    raise UnsupportedImageError(_UNSUPPORTED)
+
+
+def _broken_header(name: str) -> ImageError:
+    if name in _SHORT_SIGNATURE:
+        return UnsupportedImageError(_UNSUPPORTED)
+    return BrokenImageError(
+        f"it begins as {name} but is damaged, cut off, or of a kind that is not read here"
+    )
+
+
+@contextmanager
+def _decoder_errors_as(refusal: ImageError) -> Iterator[None]:
+    """Raise `refusal` for what a decoder raises, which on hostile bytes can be anything."""
+    try:
+        yield
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
+        raise ImageTooLargeError("the picture is too large to be decoded") from error
+    except Exception as error:
+        raise refusal from error
+
+
+def _is_heic(data: bytes) -> bool:
+    """Look for a brand of HEIC in the box that opens the file (ISO/IEC 14496-12, section 4.3)."""
+    if data[4:8] != b"ftyp":
+        return False
+    brands = data[8 : min(int.from_bytes(data[:4]), 256)]
+    return any(brands[i : i + 4] in _HEIC_BRANDS for i in range(0, len(brands), 4))
+
+
+def _open_heic(data: bytes) -> Image.Image:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise UnsupportedImageError(
+            "HEIC photographs need one more package: pip install pillow-heif"
+        ) from error
+    with _decoder_errors_as(_broken_header("HEIC")):
+        image: Image.Image = HeifImageFile(BytesIO(data))
+    return image
+
+
+# Pixels
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Return `image` as sRGB, by its embedded profile if there is a usable one."""
+    profile = image.info.get("icc_profile")
+    image = _on_white(_to_8_bits(image))
+    if image.mode not in ("L", "CMYK", "LAB"):
+        image = image.convert("RGB")
+    if profile:
+        try:
+            srgb = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(image, BytesIO(profile), srgb, outputMode="RGB")
+            return converted or image.convert("RGB")
+        except (ImageCms.PyCMSError, OSError, ImportError):
+            pass  # a broken profile, one of other channels, or a Pillow without LittleCMS
+    return image.convert("RGB")
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Rescale 16-bit, 32-bit and floating-point grey, which Pillow would clip at 255, to 8 bits."""
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return image
+    values = np.asarray(image).astype(np.float32)
+    low, high = _grey_range(values[np.isfinite(values)])
+    gain = 255 / (high - low) if high > low else 0.0
+    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    grey = np.clip(values * gain - low * gain, 0, 255).round().astype(np.uint8)
+    key = image.info.get("transparency")  # of a PNG: the grey that stands for nothing
+    if isinstance(key, int):
+        grey[np.asarray(image) == key] = 255
+    return Image.fromarray(grey)
+
+
+def _grey_range(values: np.ndarray) -> tuple[float, float]:
+    """Return which value is black and which is white, as the file does not say.
+
+    It is the first usual range that the values fill, give or take what sharpening adds at its
+    ends; values that fill none (12 bits in 16, temperatures) are stretched.
+    """
+    if not values.size:
+        return 0, 0
+    low, high = float(values.min()), float(values.max())
+    for top in (1, 255, 65535):
+        if low >= -0.1 * top and 0.125 * top < high <= 1.1 * top:
+            return 0, top
+    return low, high
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Lay a picture with any kind of transparency on white."""
+    if not image.has_transparency_data:
+        return image
+    grey = image.mode in ("1", "L", "LA", "La")
+    image = image.convert("LA" if grey else "RGBA")
+    canvas = Image.new("L" if grey else "RGB", image.size, "white")
+    canvas.paste(image.convert(canvas.mode), mask=image.getchannel("A"))
+    return canvas
+
+
+def _orientation(image: Image.Image) -> object:
+    """Return the EXIF orientation, 1 to 8 as a rule; invalid EXIF says nothing."""
+    try:
+        return image.getexif().get(0x0112)
+    except Exception:
+        return None
+
+
+def _turn(image: Image.Image, orientation: object) -> Image.Image:
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)

@@ -1,0 +1,67 @@
+"""Pictures whose pixels are known, and the odd files that are made of them."""
+
+import struct
+import zlib
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from showtell.image import Source, open_upright
+
+WHITE, GREY = (255, 255, 255), (128, 128, 128)
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+LOSSY = 12  # a lossy codec is this near, 0..255
+
+Image.init()
+avif = pytest.param(
+    "AVIF", marks=pytest.mark.skipif("AVIF" not in Image.SAVE, reason="this Pillow has no AVIF")
+)
+
+
+def encode(picture: Image.Image, format: str, **options: object) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, format, **options)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def png(width: int, height: int, depth: int, kind: int, rows: bytes, *chunks: bytes) -> bytes:
+    """Build a PNG by hand, for what Pillow cannot write; see :func:`chunk`."""
+    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), *chunks, chunk(b"IDAT", zlib.compress(rows))]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b"")
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def corners() -> np.ndarray:
+    """Return a picture, 96 x 64, whose four quarters tell how it is turned."""
+    quarters = np.array([[RED, GREEN], [BLUE, WHITE]], np.uint8)
+    return quarters.repeat(32, axis=0).repeat(48, axis=1)
+
+
+def flat(mode: str, colour: object) -> Image.Image:
+    return Image.new(mode, (32, 32), colour)
+
+
+def assert_near(picture: Image.Image, expected: np.ndarray, tolerance: float = 0) -> None:
+    assert picture.mode == "RGB"
+    pixels = np.asarray(picture).astype(int)
+    assert pixels.shape == expected.shape
+    # The middle value of each channel's differences: JPEG rings at the edges of the quarters.
+    assert np.median(np.abs(pixels - expected), axis=(0, 1)).max() <= tolerance
+    assert np.abs(pixels - expected).mean() <= tolerance
+
+
+def colours(source: Source) -> list[tuple[int, ...]]:
+    """Return the first row, as it is read."""
+    return [tuple(pixel) for pixel in np.asarray(open_upright(source))[0].tolist()]
+
+
+def profile_of_swapped_colours() -> bytes:
+    """Return a profile whose channel called red is blue."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return srgb.replace(b"rXYZ", b"*").replace(b"bXYZ", b"rXYZ").replace(b"*", b"bXYZ")
