@@ -1,0 +1,166 @@
+"""Evaluation: caption a split with a bundle, or take the captions of a file, and score them."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from showtell.captioner import BATCH, BEAM, Caption, Captioner
+from showtell.data import Dataset, Photograph
+from showtell.errors import DataError
+from showtell.scorecard import Scorecard
+from showtell.scores import require_pycocoevalcap, score, score_beside_people
+from showtell.vocab import tokenize
+
+
+def evaluate(
+    captioner: Captioner, dataset: Dataset, split: str = "test", beam: int = BEAM
+) -> Scorecard:
+    """Caption a split and score the captions, beside people's own.
+
+    Parameters
+    ----------
+    captioner : the model, as it ships.
+    dataset : photographs and their captions.
+    split : name of the split.
+    beam : width of the beam search.
+
+    Raises
+    ------
+    MissingExtraError : pycocoevalcap is not installed.
+    DataError : there is no such split, or it is empty.
+    ImageError : a photograph of the split cannot be read.
+    """
+    require_pycocoevalcap()
+    photographs = dataset.split(split)
+    captions = _decode(captioner, photographs, beam)
+    texts = {p.name: caption.text for p, caption in zip(photographs, captions, strict=True)}
+    scores, people = score_beside_people(texts, {p.name: p.captions for p in photographs})
+    words = [caption.words for caption in captions]
+    maps = [caption.attention for caption in captions if len(caption.words) > 1]
+    return Scorecard(
+        model=captioner.name,
+        split=split,
+        split_hash=dataset.split_hash(split),
+        beam=beam,
+        photographs=len(photographs),
+        unscored=0,
+        scores=scores,
+        people=people,
+        distinct=len(set(words)) / len(words),
+        novel=_novel(words, dataset.splits["train"]),
+        attention_difference=fmean(map(attention_difference, maps)) if maps else None,
+        vocabulary_used=len(set().union(*words)),
+    )
+
+
+def evaluate_files(predictions: Path, references: Path) -> Scorecard:
+    """Score a file of results in COCO's format, as COCO's own evaluation does.
+
+    Parameters
+    ----------
+    predictions : JSON, a list of ``{"image_id", "caption"}``; these images alone are scored.
+    references : JSON, ``{"annotations": [{"image_id", "caption"}, ...]}``.
+
+    Raises
+    ------
+    MissingExtraError : pycocoevalcap is not installed.
+    DataError : a file is not of that format, an image has two predictions, or one without
+        references.
+    """
+    hypotheses = _read_predictions(predictions)
+    wanted = _read_references(references)
+    for image in hypotheses.keys() - wanted.keys():
+        raise DataError(f"{predictions} has a caption for image {image!r}, {references} has none")
+    words = [tuple(tokenize(caption)) for caption in hypotheses.values()]
+    return Scorecard(
+        model=predictions.name,
+        split=references.name,
+        split_hash=hashlib.sha256(references.read_bytes()).hexdigest(),
+        beam=None,
+        photographs=len(hypotheses),
+        unscored=len(wanted) - len(hypotheses),
+        scores=score(hypotheses, wanted),
+        people=None,
+        distinct=len(set(words)) / len(words),
+        novel=None,
+        attention_difference=None,
+        vocabulary_used=len(set().union(*words)),
+    )
+
+
+def attention_difference(attention: np.ndarray) -> float:
+    """Return how much the maps of a caption differ from word to word, 0..1.
+
+    The mean over all pairs of words of the total variation distance, which is half the sum of the
+    absolute differences: 0 when every word has the same map, 1 when no two maps overlap.
+
+    Parameters
+    ----------
+    attention : (words, rows, cols), two words or more; each map sums to 1.
+    """
+    n, rows, cols = attention.shape
+    maps = attention.reshape(n, rows * cols).astype(np.float64)  # (n, rows * cols)
+    distances = np.abs(maps[:, None] - maps[None]).sum(axis=-1) / 2  # (n, n)
+    return float(distances.sum() / (n * (n - 1)))
+
+
+def _decode(captioner: Captioner, photographs: Sequence[Photograph], beam: int) -> list[Caption]:
+    captions: list[Caption] = []
+    with tqdm(total=len(photographs), desc="captioning", disable=None) as bar:
+        for i in range(0, len(photographs), BATCH):
+            captions += captioner.caption([p.path for p in photographs[i : i + BATCH]], beam=beam)
+            bar.update(len(captions) - bar.n)
+    return captions
+
+
+def _novel(captions: list[tuple[str, ...]], training: Sequence[Photograph]) -> float | None:
+    known = {tuple(tokenize(caption)) for p in training for caption in p.captions}
+    return fmean(words not in known for words in captions) if known else None
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON: {error}") from error
+
+
+def _read_predictions(path: Path) -> dict[int | str, str]:
+    captions: dict[int | str, str] = {}
+    for image, caption in _entries(path, _read_json(path), "the file"):
+        if image in captions:
+            raise DataError(f"{path} has two captions for image {image!r}: keep one")
+        captions[image] = caption
+    return captions
+
+
+def _read_references(path: Path) -> dict[int | str, list[str]]:
+    stored = _read_json(path)
+    if not isinstance(stored, dict):
+        raise DataError(f"{path} is not COCO's format: an object with a list 'annotations'")
+    captions: dict[int | str, list[str]] = {}
+    for image, caption in _entries(path, stored.get("annotations"), "'annotations'"):
+        captions.setdefault(image, []).append(caption)
+    return captions
+
+
+def _entries(path: Path, entries: Any, what: str) -> list[tuple[int | str, str]]:
+    """Return (image_id, caption) of each entry of a list in COCO's format."""
+    if not isinstance(entries, list) or not entries:
+        raise DataError(f"{path} is not COCO's format: {what} is a list with captions in it")
+    for number, entry in enumerate(entries, start=1):
+        match entry:
+            case {"image_id": int() | str(), "caption": str()}:
+                continue
+        raise DataError(
+            f"{path}, entry {number}: needs an 'image_id', a number or text, and a 'caption', text"
+        )
+    return [(entry["image_id"], entry["caption"]) for entry in entries]

@@ -1,0 +1,137 @@
+"""The scorecard: scores of a set of captions beside people's and the paper's, and their meaning."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from showtell.data.official import full_hashes
+from showtell.scores import PTB, Scores
+
+# Xu et al., 2015, Table 1, Flickr8k.
+PAPER: dict[str, dict[str, Any]] = {
+    "soft attention": {"bleu_without_penalty": (0.67, 0.448, 0.299, 0.195), "meteor": 0.1893},
+    "hard attention": {"bleu_without_penalty": (0.67, 0.457, 0.314, 0.213), "meteor": 0.2030},
+}
+HEADINGS = ("", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr")
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """Scores of a set of captions, and all that is needed to compare them with others.
+
+    Attributes
+    ----------
+    model : name of the model, or of the file with the captions.
+    split : name of the split, or of the file with the references.
+    split_hash : SHA-256, of the split's sorted names joined by newlines, or of the file.
+    beam : width of the beam search; None for captions from a file.
+    photographs : how many were scored.
+    unscored : photographs that have references but no caption in the file.
+    scores : against the references.
+    people : scores of the references against each other; None for files, and where a photograph
+        has a single reference.
+    distinct : number of different captions over the number of captions.
+    novel : share of captions that do not occur in the training split; None where that is empty,
+        and for files.
+    attention_difference : how much the maps of two words of a caption differ, 0..1, mean over the
+        captions; None for files.
+    vocabulary_used : number of different words in the captions.
+    """
+
+    model: str
+    split: str
+    split_hash: str
+    beam: int | None
+    photographs: int
+    unscored: int
+    scores: Scores
+    people: Scores | None
+    distinct: float
+    novel: float | None
+    attention_difference: float | None
+    vocabulary_used: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``showtell evaluate --json`` prints: plain types, shares and not percent."""
+        return asdict(self) | {"paper": self._paper}
+
+    def __str__(self) -> str:
+        title = f"{self.model} on {self.split}: {self.photographs:,} photographs"
+        table = _align([HEADINGS, *self._rows()], "<" + ">" * (len(HEADINGS) - 1))
+        facts, notes = _align(self._facts(), "<><"), _align(self._notes(), "<<")
+        return "\n\n".join([title, table, facts, notes])
+
+    @property
+    def _paper(self) -> dict[str, dict[str, Any]]:
+        """The paper's rows; none beside a file, whose data set is not known."""
+        return {} if self.beam is None else PAPER
+
+    def _rows(self) -> list[list[str]]:
+        ours = self.scores
+        rows = [
+            _row("these captions", ours.bleu, ours.meteor, ours.rouge_l, ours.cider),
+            _row("  no brevity penalty", ours.bleu_without_penalty),
+        ]
+        if self.people:
+            theirs = self.people
+            rows.append(_row("people", theirs.bleu, theirs.meteor, theirs.rouge_l, theirs.cider))
+        for kind, paper in self._paper.items():
+            rows.append(_row(f"paper, {kind}", paper["bleu_without_penalty"], paper["meteor"]))
+        return rows
+
+    def _facts(self) -> list[list[str]]:
+        facts = [
+            ("length ratio", self.scores.length_ratio, "words, to those of the nearest references"),
+            ("distinct", self.distinct, "share of different captions among the captions"),
+            ("novel", self.novel, "share of captions that do not occur in the training split"),
+            ("attention", self.attention_difference, "mean difference of the maps between words"),
+        ]
+        words = ["vocabulary", str(self.vocabulary_used), "different words"]
+        return [[name, f"{x:.3f}", text] for name, x, text in facts if x is not None] + [words]
+
+    def _notes(self) -> list[list[str]]:
+        notes = [
+            ["split", f"{self.split}, SHA-256 {self.split_hash}"],
+            ["tokeniser", self._tokenizer()],
+            ["BLEU", "of the corpus; brevity penalty against the reference nearest in length"],
+            ["CIDEr", "CIDEr-D, which goes to 10; all other scores are in percent"],
+        ]
+        if self.beam is not None:
+            notes += [["beam", str(self.beam)], ["paper", self._about_paper()]]
+        if self.attention_difference is not None:
+            notes.append(["attention", "0 when every word has the same map, 1 when none overlap"])
+        if self.people:
+            notes.append(["people", "each reference against the others of its photograph"])
+        if self.unscored:
+            notes.append(["not scored", f"{self.unscored:,} photographs without a caption"])
+        for name, reason in self.scores.not_computed.items():
+            notes.append(["not computed", f"{name}: {reason}"])
+        return notes
+
+    def _tokenizer(self) -> str:
+        if self.scores.tokenizer == PTB:
+            return f"{PTB} of Stanford CoreNLP 3.4.1: lower case, no punctuation"
+        return "showtell's, for want of the usual one: not comparable with published scores"
+
+    def _about_paper(self) -> str:
+        source = "Xu et al., 2015, Table 1: test split of Flickr8k, no brevity penalty"
+        official = self.split_hash == full_hashes()["test"]
+        return source if official else f"{source}; these photographs are others"
+
+
+def _row(
+    name: str,
+    bleu: Sequence[float],
+    meteor: float | None = None,
+    rouge_l: float | None = None,
+    cider: float | None = None,
+) -> list[str]:
+    percent = ["-" if x is None else f"{100 * x:.2f}" for x in (*bleu, meteor, rouge_l)]
+    return [name, *percent, "-" if cider is None else f"{cider:.4f}"]
+
+
+def _align(rows: Sequence[Sequence[str]], sides: str) -> str:
+    """Pad cells to columns; `sides` has ``<`` or ``>`` for each, where its text stands."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    form = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True))
+    return "\n".join(form.format(*row).rstrip() for row in rows)

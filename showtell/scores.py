@@ -1,0 +1,209 @@
+"""BLEU, METEOR, ROUGE-L and CIDEr, as COCO's caption evaluation computes them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from statistics import fmean
+from typing import Any
+
+from showtell.errors import MissingExtraError
+from showtell.java import Corpus, JavaError, meteor, ptb_tokenize
+from showtell.vocab import tokenize
+
+PTB = "PTBTokenizer"
+OWN = "showtell"
+
+_NO_SPICE = "SPICE's parser is a large download of its own, which is not fetched here"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How close captions are to references; all are shares of one except `cider`, 0 to 10.
+
+    Attributes
+    ----------
+    bleu : BLEU-1 to BLEU-4 of the corpus, with the brevity penalty against the closest reference.
+    bleu_without_penalty : the same without the brevity penalty, as in Xu et al., 2015, Table 1.
+    length_ratio : words in the captions, over words in the references closest in length.
+    meteor : METEOR 1.5, or None where it cannot be computed.
+    rouge_l : ROUGE-L.
+    cider : CIDEr-D.
+    tokenizer : ``PTB``, or ``OWN`` where there is no Java; numbers of one do not compare with
+        numbers of the other.
+    not_computed : name of a score → why it is absent.
+    """
+
+    bleu: tuple[float, ...]
+    bleu_without_penalty: tuple[float, ...]
+    length_ratio: float
+    meteor: float | None
+    rouge_l: float
+    cider: float
+    tokenizer: str
+    not_computed: dict[str, str]
+
+
+def score(hypotheses: Mapping[Any, str], references: Mapping[Any, Sequence[str]]) -> Scores:
+    """Score captions against references.
+
+    Parameters
+    ----------
+    hypotheses : photograph → its caption.
+    references : photograph → its captions by people; those of photographs without a
+        hypothesis are not used.
+
+    Raises
+    ------
+    MissingExtraError : pycocoevalcap is not installed.
+    """
+    return _score([_corpus(hypotheses, references)])[0]
+
+
+def score_beside_people(
+    hypotheses: Mapping[Any, str], references: Mapping[Any, Sequence[str]]
+) -> tuple[Scores, Scores | None]:
+    """Score captions as :func:`score` does, and people against each other.
+
+    People's scores are the mean over each of their captions against the others of its
+    photograph: the first captions of all photographs are one corpus, the second the next.
+    None where a photograph has a single caption. Both in one go, as METEOR is slow to start.
+    """
+    corpus = _corpus(hypotheses, references)
+    mine, *people = _score([corpus, *_leave_one_out(corpus[1])])
+    return mine, _mean(people) if people else None
+
+
+def quick(
+    hypotheses: Mapping[Any, Sequence[str]], references: Mapping[Any, Sequence[Sequence[str]]]
+) -> tuple[float, float]:
+    """Return BLEU-4 and CIDEr-D of captions that are words already; runs no Java.
+
+    Parameters
+    ----------
+    hypotheses : photograph → the words of its caption.
+    references : photograph → the words of each of its captions by people.
+
+    Raises
+    ------
+    MissingExtraError : pycocoevalcap is not installed.
+    """
+    require_pycocoevalcap()
+    spoken = [" ".join(words) for words in hypotheses.values()]
+    wanted = [[" ".join(words) for words in references[key]] for key in hypotheses]
+    bleu, _, _ = _bleu(spoken, wanted)
+    return bleu[3], _cider(spoken, wanted)
+
+
+def require_pycocoevalcap() -> None:
+    """Fail early where scores could not be computed later.
+
+    Raises
+    ------
+    MissingExtraError : pycocoevalcap is not installed.
+    """
+    try:
+        import pycocoevalcap.bleu.bleu_scorer  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("Scoring captions", "eval") from error
+
+
+def _corpus(hypotheses: Mapping[Any, str], references: Mapping[Any, Sequence[str]]) -> Corpus:
+    return list(hypotheses.values()), [list(references[key]) for key in hypotheses]
+
+
+def _leave_one_out(references: list[list[str]]) -> list[Corpus]:
+    n = min(map(len, references))
+    if n < 2:
+        return []
+    return [
+        ([r[i] for r in references], [r[:i] + r[i + 1 :] for r in references]) for i in range(n)
+    ]
+
+
+def _score(corpora: list[Corpus]) -> list[Scores]:
+    """Score each corpus; all of them share one run of each Java program."""
+    require_pycocoevalcap()
+    not_computed = {"SPICE": _NO_SPICE}
+    tokenizer = OWN
+    meteors: Sequence[float | None] = [None] * len(corpora)
+    try:
+        corpora, tokenizer = _tokenized(corpora, ptb_tokenize), PTB
+        meteors = meteor(corpora)
+    except JavaError as error:
+        not_computed["METEOR"] = str(error)
+    if tokenizer == OWN:
+        corpora = _tokenized(corpora, _own)
+    return [
+        Scores(*_bleu(*c), m, _rouge_l(*c), _cider(*c), tokenizer, not_computed)
+        for c, m in zip(corpora, meteors, strict=True)
+    ]
+
+
+def _mean(scores: list[Scores]) -> Scores:
+    """Return the mean of scores that were computed together."""
+    meteors = [s.meteor for s in scores if s.meteor is not None]
+    return replace(
+        scores[0],
+        bleu=tuple(map(fmean, zip(*(s.bleu for s in scores), strict=True))),
+        bleu_without_penalty=tuple(
+            map(fmean, zip(*(s.bleu_without_penalty for s in scores), strict=True))
+        ),
+        length_ratio=fmean(s.length_ratio for s in scores),
+        meteor=fmean(meteors) if meteors else None,
+        rouge_l=fmean(s.rouge_l for s in scores),
+        cider=fmean(s.cider for s in scores),
+    )
+
+
+def _bleu(
+    hypotheses: list[str], references: list[list[str]]
+) -> tuple[tuple[float, ...], tuple[float, ...], float]:
+    """Return BLEU-1 to 4 with and without the brevity penalty, and the length ratio."""
+    from pycocoevalcap.bleu.bleu_scorer import BleuScorer
+
+    scorer = BleuScorer(n=4)
+    for pair in zip(hypotheses, references, strict=True):
+        scorer += pair
+    bleu, _ = scorer.compute_score(option="closest")
+    ratio = scorer.testlen() / max(scorer.reflen(), 1)
+    scorer.special_reflen = 0  # no caption is shorter than that: no penalty
+    without_penalty, _ = scorer.recompute_score(option="closest")
+    return tuple(bleu), tuple(without_penalty), ratio
+
+
+def _rouge_l(hypotheses: list[str], references: list[list[str]]) -> float:
+    from pycocoevalcap.rouge.rouge import Rouge
+
+    mean, _ = Rouge().compute_score(*_by_number(hypotheses, references))
+    return float(mean)
+
+
+def _cider(hypotheses: list[str], references: list[list[str]]) -> float:
+    from pycocoevalcap.cider.cider import Cider
+
+    if not any(map(any, references)):
+        return 0.0  # without a single word there is no document frequency, and Cider fails
+    mean, _ = Cider().compute_score(*_by_number(hypotheses, references))
+    return float(mean)
+
+
+def _by_number(
+    hypotheses: list[str], references: list[list[str]]
+) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+    """Return references and hypotheses, in this order, as pycocoevalcap wants them."""
+    return dict(enumerate(references)), {i: [caption] for i, caption in enumerate(hypotheses)}
+
+
+def _tokenized(corpora: list[Corpus], split: Callable[[list[str]], list[str]]) -> list[Corpus]:
+    """Return the corpora with each caption as `split` writes it: words with a space between."""
+    every = (c for corpus in corpora for c in chain(corpus[0], *corpus[1]))
+    captions = list(dict.fromkeys(every))
+    words = dict(zip(captions, split(captions), strict=True))
+    return [
+        ([words[c] for c in hypotheses], [[words[c] for c in cs] for cs in references])
+        for hypotheses, references in corpora
+    ]
+
+
+def _own(captions: list[str]) -> list[str]:
+    return [" ".join(tokenize(caption)) for caption in captions]

@@ -1,0 +1,111 @@
+import json
+from dataclasses import replace
+
+from showtell.data.official import full_hashes
+from showtell.scorecard import PAPER, Scorecard
+from showtell.scores import OWN, PTB, Scores
+
+SCORES = Scores(
+    bleu=(0.62041, 0.436, 0.299, 0.203),
+    bleu_without_penalty=(0.65, 0.45, 0.31, 0.21),
+    length_ratio=0.956,
+    meteor=0.198,
+    rouge_l=0.455,
+    cider=0.50123,
+    tokenizer=PTB,
+    not_computed={"SPICE": "it is a download"},
+)
+CARD = Scorecard(
+    model="tiny",
+    split="test",
+    split_hash=full_hashes()["test"],
+    beam=5,
+    photographs=1000,
+    unscored=0,
+    scores=SCORES,
+    people=replace(SCORES, cider=0.8203),
+    distinct=0.523,
+    novel=0.91,
+    attention_difference=0.312,
+    vocabulary_used=1412,
+)
+OF_A_FILE = replace(CARD, beam=None, people=None, novel=None, attention_difference=None, unscored=7)
+
+
+def lines_of(card: Scorecard, start: str) -> list[list[str]]:
+    """Return what stands behind `start` in the lines that have it, as words."""
+    lines = [line.strip() for line in str(card).splitlines()]
+    return [line.removeprefix(start).split() for line in lines if line.startswith(start)]
+
+
+def test_four_digits_of_each_score() -> None:
+    assert lines_of(CARD, "these captions") == [
+        ["62.04", "43.60", "29.90", "20.30", "19.80", "45.50", "0.5012"]
+    ]
+    assert lines_of(CARD, "no brevity penalty") == [
+        ["65.00", "45.00", "31.00", "21.00", "-", "-", "-"]
+    ]
+
+
+def test_people_and_the_paper_stand_beside() -> None:
+    assert lines_of(CARD, "people")[0][-1] == "0.8203"
+    assert lines_of(CARD, "paper, soft attention") == [
+        ["67.00", "44.80", "29.90", "19.50", "18.93", "-", "-"]
+    ]
+    assert lines_of(CARD, "paper, hard attention") == [
+        ["67.00", "45.70", "31.40", "21.30", "20.30", "-", "-"]
+    ]
+
+
+def test_the_columns_are_aligned() -> None:
+    table = str(CARD).split("\n\n")[1].splitlines()
+    assert len(table) == 6
+    assert {len(line) for line in table} == {len(table[0])}
+
+
+def test_what_else_is_known_of_the_captions() -> None:
+    values = {name: lines_of(CARD, name)[0][0] for name in ("length ratio", "distinct", "novel")}
+    assert values == {"length ratio": "0.956", "distinct": "0.523", "novel": "0.910"}
+    assert lines_of(CARD, "attention")[0][0] == "0.312"
+    assert lines_of(CARD, "vocabulary")[0][0] == "1412"
+
+
+def test_what_the_numbers_mean() -> None:
+    text = str(CARD)
+    assert f"test, SHA-256 {full_hashes()['test']}" in text
+    assert lines_of(CARD, "beam") == [["5"]]
+    assert "PTBTokenizer" in text
+    assert "brevity penalty against" in text
+    assert "SPICE: it is a download" in text
+
+
+def test_other_photographs_than_the_papers_are_told() -> None:
+    warning = "these photographs are others"
+    assert warning not in str(CARD)
+    assert warning in str(replace(CARD, split_hash=full_hashes()["dev"]))
+
+
+def test_without_java_the_tokeniser_and_the_reason_are_told() -> None:
+    scores = replace(SCORES, meteor=None, tokenizer=OWN, not_computed={"METEOR": "no Java"})
+    card = replace(CARD, scores=scores, people=None)
+    assert lines_of(card, "these captions")[0][4] == "-"
+    assert "METEOR: no Java" in str(card)
+    assert PTB not in str(card)
+    assert "not comparable" in str(card)
+
+
+def test_a_file_stands_alone() -> None:
+    text = str(OF_A_FILE)
+    absent = ("beam", "paper", "people", "novel", "attention", "None")
+    assert [word for word in absent if word in text] == []
+    assert "7 photographs without a caption" in text
+    assert OF_A_FILE.to_dict()["paper"] == {}
+
+
+def test_json_has_every_number() -> None:
+    stored = json.loads(json.dumps(CARD.to_dict()))
+    assert stored["scores"]["bleu"] == list(SCORES.bleu)
+    assert stored["scores"]["not_computed"] == SCORES.not_computed
+    assert stored["people"]["cider"] == 0.8203
+    assert stored["paper"] == json.loads(json.dumps(PAPER))
+    assert (stored["beam"], stored["split_hash"]) == (5, full_hashes()["test"])
