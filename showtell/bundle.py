@@ -1,0 +1,170 @@
+"""A bundle: the folder that holds a model and everything needed to run it. Nothing is pickled.
+
+manifest.json   format, name, licence, origin, image size, grid, scores, SHA-256 of each file
+vocab.json      the words in the order of their ids
+encoder.onnx    uint8 RGB -> annotations, projected annotations, h0, c0
+decoder.onnx    one step: words and state -> log-probabilities, attention, gate, next state
+README.md       the model card
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from showtell.errors import BundleError, MissingExtraError
+from showtell.vocab import Vocabulary
+
+FORMAT = 1
+SHIPPED = Path(__file__).parent / "models" / "flickr8k"
+MANIFEST = "manifest.json"
+REQUIRED = ("vocab.json", "encoder.onnx", "decoder.onnx")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was read and verified.
+
+    Attributes
+    ----------
+    path : its folder.
+    manifest : what manifest.json says.
+    vocabulary : its words.
+    """
+
+    path: Path
+    manifest: Mapping[str, Any]
+    vocabulary: Vocabulary
+
+    @property
+    def image_size(self) -> int:
+        """Width and height in pixels that photographs are squashed to."""
+        return int(self.manifest["image_size"])
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the annotations."""
+        rows, cols = self.manifest["grid"]
+        return int(rows), int(cols)
+
+    @classmethod
+    def load(cls, model: str | Path | None = None) -> "Bundle":
+        """Read and verify a bundle.
+
+        Parameters
+        ----------
+        model : its folder, ``hf://owner/name``, or None for the one that ships.
+
+        Raises
+        ------
+        BundleError : it is missing, damaged, or of a newer format.
+        """
+        if isinstance(model, str) and model.startswith("hf://"):
+            path = _from_hub(model.removeprefix("hf://"))
+        else:
+            path = Path(model or SHIPPED)
+        manifest = _read_manifest(path)
+        for name, digest in manifest["sha256"].items():
+            _verify(path, name, digest)
+        bundle = cls(path, manifest, _read_vocabulary(path / "vocab.json"))
+        if len(bundle.vocabulary) != manifest["vocabulary_size"]:
+            raise BundleError(
+                f"{path}: vocab.json has {len(bundle.vocabulary)} words, "
+                f"the model was made for {manifest['vocabulary_size']}"
+            )
+        return bundle
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    if not path.is_dir():
+        raise BundleError(f"{path}: there is no such folder; a model is the folder of a bundle")
+    manifest = _read_json(path / MANIFEST)
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
+        raise BundleError(f"{path / MANIFEST}: not the manifest of a bundle")
+    if manifest["format"] > FORMAT:
+        raise BundleError(
+            f"{path}: written in format {manifest['format']}, this version reads up to {FORMAT}; "
+            "upgrade showtell"
+        )
+    needed = {"name", "image_size", "grid", "vocabulary_size", "sha256"}
+    if missing := needed - manifest.keys():
+        raise BundleError(f"{path / MANIFEST}: lacks {', '.join(sorted(missing))}")
+    if missing := set(REQUIRED) - manifest["sha256"].keys():
+        raise BundleError(f"{path / MANIFEST}: lists no checksum of {', '.join(sorted(missing))}")
+    return manifest
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BundleError(f"{path}: missing; the folder is not a whole bundle") from error
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path}: cannot be read: {error}") from error
+
+
+def _verify(path: Path, name: str, digest: str) -> None:
+    if Path(name).name != name:
+        raise BundleError(f"{path / MANIFEST}: names a file outside the bundle: {name!r}")
+    try:
+        data = (path / name).read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path / name}: cannot be read: {error.strerror}") from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise BundleError(f"{path / name}: damaged (its checksum is wrong); copy the bundle again")
+
+
+def _read_vocabulary(path: Path) -> Vocabulary:
+    try:
+        return Vocabulary(tuple(_read_json(path)))
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"{path}: not a vocabulary: {error}") from error
+
+
+def _from_hub(name: str) -> Path:
+    """Fetch a bundle from the Hugging Face hub, or find it where an earlier call put it."""
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise MissingExtraError(f"hf://{name}", "hub") from error
+    try:
+        return Path(snapshot_download(name, allow_patterns=[MANIFEST, *REQUIRED, "README.md"]))
+    except Exception as error:  # the hub's, the network's and the file system's
+        raise BundleError(f"hf://{name}: cannot be fetched: {error}") from error
+
+
+def write(path: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Bundle:
+    """Write a bundle as a whole: until everything is on disk, `path` stays as it was.
+
+    Parameters
+    ----------
+    path : its folder; a bundle that is there already is replaced.
+    manifest : everything but the format and the checksums, which are added here.
+    files : contents of the other files by name, those of ``REQUIRED`` among them.
+
+    Raises
+    ------
+    BundleError : `path` holds something that is no bundle, or cannot be written.
+    """
+    if path.exists() and not (path / MANIFEST).is_file():
+        raise BundleError(f"{path}: holds something else already; name a new folder")
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    manifest = {"format": FORMAT, **manifest, "sha256": sums}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
+            new = Path(scratch, "new")
+            new.mkdir()
+            for name, data in files.items():
+                (new / name).write_bytes(data)
+            (new / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+            if path.exists():
+                os.replace(path, Path(scratch, "old"))
+            os.replace(new, path)
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be written: {error.strerror}") from error
+    return Bundle.load(path)

@@ -1,0 +1,242 @@
+"""The command line. What a command needs is imported inside it, so that ``--help`` is quick."""
+
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from showtell._version import __version__
+from showtell.errors import ImageError, ShowtellError
+
+if TYPE_CHECKING:
+    from showtell.captioner import Caption, Captioner
+
+STDIN = "-"
+
+
+class _Group(click.Group):
+    """Tells errors that are the input's fault in one line, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ShowtellError as error:
+            click.echo(f"showtell: {error}", err=True)
+            ctx.exit(1)
+
+
+_model = click.option(
+    "--model",
+    metavar="M",
+    help="A bundle's folder or hf://owner/name; the one that ships if not given.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_beam = click.option(
+    "--beam",
+    type=click.IntRange(1, 100),
+    default=5,
+    show_default=True,
+    help="Width of the beam search; 1 is greedy.",
+)
+
+
+@click.group(cls=_Group)
+@click.version_option(__version__)
+def main() -> None:
+    """Caption photographs with Show, Attend and Tell, and see where the model looked."""
+    # Pillow warns of odd metadata, which the pixels do not need.
+    warnings.filterwarnings("ignore", module="PIL")
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@_beam
+@_json
+@click.option(
+    "--attention",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write a figure of each photograph there: one panel a word.",
+)
+@_model
+def caption(
+    paths: tuple[str, ...], beam: int, as_json: bool, attention: Path | None, model: str | None
+) -> None:
+    """Caption photographs; - reads one from standard input.
+
+    A photograph that cannot be used is told on standard error, and the others are captioned.
+    """
+    from showtell.captioner import load
+
+    captioner = load(model)
+    figures = _figure_paths(attention, paths)
+    failed = False
+    for path in paths:
+        try:
+            found = _caption(captioner, path, beam, next(figures))
+        except ImageError as error:
+            click.echo(f"showtell: {click.format_filename(path)}: {error}", err=True)
+            failed = True
+            continue
+        name = click.format_filename(path)
+        click.echo(json.dumps(found.to_dict(name)) if as_json else f"{name}\t{found.text}")
+    if failed:
+        raise SystemExit(1)
+
+
+def _caption(captioner: "Captioner", path: str, beam: int, figure: Path | None) -> "Caption":
+    """Caption the photograph at `path`, and draw its figure where one is asked for."""
+    source = sys.stdin.buffer.read() if path == STDIN else path
+    found = captioner.caption(source, beam=beam)
+    if figure is not None:
+        _draw(source, found, figure)
+    return found
+
+
+def _draw(source: str | bytes, found: "Caption", path: Path) -> None:
+    from showtell import attention, image
+
+    drawn = attention.figure(image.open_upright(source), found)
+    partial = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        drawn.save(partial, format="PNG")
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ShowtellError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _figure_paths(folder: Path | None, paths: tuple[str, ...]) -> Iterator[Path | None]:
+    """Name the figure of each photograph: its own name, with a number where that is taken."""
+    taken: dict[str, int] = {}
+    for path in paths:
+        stem = "stdin" if path == STDIN else Path(path).stem or "photograph"
+        taken[stem] = taken.get(stem, 0) + 1
+        number = f"-{taken[stem]}" if taken[stem] > 1 else ""
+        yield folder / f"{stem}{number}.png" if folder else None
+
+
+@main.command()
+@click.option(
+    "--host", default="localhost", show_default=True, help="Name or address to listen at."
+)
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@_model
+def serve(host: str, port: int, model: str | None) -> None:
+    """Serve the page and the JSON interface."""
+    from showtell import web
+    from showtell.captioner import load
+
+    web.serve(web.create_app(load(model)), host, port)
+
+
+@main.group()
+def data() -> None:
+    """Check data sets."""
+
+
+@data.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@click.option("--download", is_flag=True, help="Fetch the release into DIR first; 1.1 GB.")
+def flickr8k(folder: Path, download: bool) -> None:
+    """Check Flickr8k, in any form that people have, and say what is in it."""
+    from showtell.data import describe, load
+
+    if download:
+        from showtell.data.download import fetch_flickr8k
+
+        fetch_flickr8k(folder)
+    click.echo(describe(load(folder)))
+
+
+@main.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the recipe."
+)
+@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
+def train(recipe: Path, overrides: tuple[str, ...], resume: bool) -> None:
+    """Train a model by a recipe, a YAML file."""
+    _require_torch("showtell train")
+    from showtell.train import recipe as recipes
+    from showtell.train.engine import train as run
+
+    run(recipes.read(recipe, overrides), resume=resume)
+
+
+@main.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("bundle", type=click.Path(path_type=Path))
+def export(checkpoint: Path, bundle: Path) -> None:
+    """Write the bundle of a CHECKPOINT, or of the best one in a run's folder."""
+    _require_torch("showtell export")
+    from showtell.train.export import export as write
+
+    write(checkpoint, bundle, click.echo)
+
+
+def _require_torch(what: str) -> None:
+    from importlib.util import find_spec
+
+    from showtell.errors import MissingExtraError
+
+    needed = ("torch", "timm", "lightning_fabric", "jsonargparse", "onnx", "safetensors")
+    if any(find_spec(module) is None for module in needed):
+        raise MissingExtraError(what, "train")
+
+
+@main.command()
+@click.option("--data", "folder", metavar="DIR", help="A data set, as for `showtell data`.")
+@click.option("--split", default="test", show_default=True, help="Which of its splits to caption.")
+@_beam
+@_model
+@click.option(
+    "--predictions",
+    type=click.Path(path_type=Path),
+    help="Captions to score, COCO's result format.",
+)
+@click.option(
+    "--references", type=click.Path(path_type=Path), help="Their references, COCO's format."
+)
+@_json
+def evaluate(
+    folder: str | None,
+    split: str,
+    beam: int,
+    model: str | None,
+    predictions: Path | None,
+    references: Path | None,
+    as_json: bool,
+) -> None:
+    """Caption a split and score the captions; or score the captions in a file."""
+    from showtell import evaluate as evaluation
+    from showtell.captioner import load
+    from showtell.data import load as load_data
+
+    if predictions and references and not folder:
+        card = evaluation.evaluate_files(predictions, references)
+    elif folder and not predictions and not references:
+        card = evaluation.evaluate(load(model), load_data(folder), split, beam)
+    else:
+        raise click.UsageError("give --data, or --predictions and --references")
+    click.echo(json.dumps(card.to_dict(), indent=2) if as_json else card)
+
+
+@main.command()
+@_json
+@_model
+def info(as_json: bool, model: str | None) -> None:
+    """Describe a model: its card, or with --json its manifest."""
+    from showtell.bundle import Bundle
+
+    bundle = Bundle.load(model)
+    if as_json:
+        click.echo(json.dumps(bundle.manifest, indent=2))
+    else:
+        click.echo((bundle.path / "README.md").read_text(encoding="utf-8"))

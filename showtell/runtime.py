@@ -1,0 +1,75 @@
+"""ONNX Runtime: a bundle's two graphs as a step model."""
+
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime
+
+from showtell.bundle import Bundle
+from showtell.decoding import Step
+from showtell.errors import BundleError
+
+
+class State(NamedTuple):
+    """What the decoder keeps of `B` photographs with `k` hypotheses each.
+
+    Attributes
+    ----------
+    annotations : (B, L, D) float32, a.
+    projected : (B, L, A) float32, U a, the part of the attention energies that words don't change.
+    h, c : (B, k, H) float32, the LSTM's hidden state and memory.
+    """
+
+    annotations: np.ndarray
+    projected: np.ndarray
+    h: np.ndarray
+    c: np.ndarray
+
+
+class Runtime:
+    """A :class:`~showtell.decoding.StepModel` that runs on ONNX Runtime.
+
+    Parameters
+    ----------
+    bundle : whose graphs to run.
+    threads : threads for one call; None is one for each core.
+
+    Raises
+    ------
+    BundleError : a graph cannot be read.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        options.log_severity_level = 3
+        self._encoder = _session(bundle, "encoder.onnx", options)
+        self._decoder = _session(bundle, "decoder.onnx", options)
+
+    def encode(self, images: np.ndarray) -> State:
+        """Return the state before the first word of `images`, uint8 RGB (B, size, size, 3)."""
+        return State(*self._encoder.run(list(State._fields), {"images": images}))
+
+    def step(self, state: State, words: np.ndarray) -> tuple[Step, State]:
+        """Advance every hypothesis by its last word, `words` of shape (B, k)."""
+        inputs = {"words": words.astype(np.int64, copy=False), **state._asdict()}
+        *said, h, c = self._decoder.run([*Step._fields, "next_h", "next_c"], inputs)
+        return Step(*said), state._replace(h=h, c=c)
+
+    def select(self, state: State, photos: np.ndarray, beams: np.ndarray) -> State:
+        """Return the state of the hypotheses `beams` (B', k') of the photographs `photos` (B',)."""
+        rows = photos[:, None]
+        annotations, projected = state.annotations, state.projected
+        if len(photos) < len(annotations):
+            annotations, projected = annotations[photos], projected[photos]
+        return State(annotations, projected, state.h[rows, beams], state.c[rows, beams])
+
+
+def _session(
+    bundle: Bundle, name: str, options: onnxruntime.SessionOptions
+) -> onnxruntime.InferenceSession:
+    path = bundle.path / name
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own classes have no common base
+        raise BundleError(f"{path}: not a graph that ONNX Runtime can run: {error}") from error

@@ -1,0 +1,99 @@
+"""Captioning real photographs with the model that ships."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+import showtell
+from showtell.errors import ImageError
+
+
+@pytest.fixture(scope="module")
+def captioner() -> showtell.Captioner:
+    return showtell.load()
+
+
+@pytest.fixture(scope="module")
+def photograph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photographs") / "astronaut.png"
+    Image.fromarray(data.astronaut()).save(path)
+    return path
+
+
+def test_a_caption_and_its_attention(captioner: showtell.Captioner, photograph: Path) -> None:
+    caption = captioner.caption(photograph)
+    assert caption.text
+    assert len(caption.words) >= 3
+    assert set(caption.words) <= set(captioner.bundle.vocabulary.words)
+    assert caption.attention.shape == (len(caption.words), 7, 7)
+    assert caption.attention.dtype == np.float32
+    np.testing.assert_allclose(caption.attention.sum(axis=(1, 2)), 1, rtol=1e-5)
+    assert np.isclose(caption.confidence, np.exp(caption.logprob / (len(caption.words) + 1)))
+    for shares in (caption.probabilities, caption.gates):
+        assert shares.shape == (len(caption.words),)
+        assert np.all((shares > 0) & (shares <= 1))
+    assert caption.model == "showtell-flickr8k"
+
+
+def test_every_form_of_a_photograph_gives_the_same_caption(
+    captioner: showtell.Captioner, photograph: Path
+) -> None:
+    sources = [
+        str(photograph),
+        photograph,
+        photograph.read_bytes(),
+        Image.open(photograph),
+        data.astronaut(),
+    ]
+    captions = captioner.caption(sources)
+    assert len({caption.text for caption in captions}) == 1
+
+
+def test_a_list_gives_a_list_in_its_order(captioner: showtell.Captioner) -> None:
+    photographs = [data.astronaut(), data.coffee(), data.chelsea(), data.rocket()]
+    together = captioner.caption(photographs, beam=3)
+    alone = [captioner.caption(photograph, beam=3) for photograph in photographs]
+    assert [c.text for c in together] == [c.text for c in alone]
+    assert len({c.text for c in together}) > 1
+    for a, b in zip(together, alone, strict=True):
+        assert a.logprob == pytest.approx(b.logprob, abs=1e-3)
+    assert captioner.caption([]) == []
+
+
+def test_a_photograph_that_cannot_be_used_is_an_error(captioner: showtell.Captioner) -> None:
+    with pytest.raises(ImageError):
+        captioner.caption(b"no photograph")
+
+
+def test_a_beam_of_nothing_is_refused(captioner: showtell.Captioner) -> None:
+    with pytest.raises(ValueError, match="beam"):
+        captioner.caption(data.astronaut(), beam=0)
+
+
+def test_the_runtime_needs_nothing_of_the_training_half(photograph: Path) -> None:
+    """torch, timm and pycocoevalcap are blocked; captioning, the page and --help still work."""
+    program = f"""
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "torchvision", "timm", "pycocoevalcap", "lightning_fabric"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Block())
+import showtell
+from showtell.web import create_app
+from showtell.cli import main
+captioner = showtell.load()
+print(captioner.caption({str(photograph)!r}).text)
+assert create_app(captioner).test_client().get("/").status_code == 200
+main(["--help"])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    caption, _, rest = done.stdout.partition("\n")
+    assert len(caption.split()) >= 3
+    assert "Caption photographs" in rest

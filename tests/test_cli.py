@@ -1,0 +1,130 @@
+"""The command line, as a program of its own where standard streams matter."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+from skimage import data
+
+import showtell
+from showtell.cli import main
+
+
+def run(*arguments: object, **options: object) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments], **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photographs")
+    Image.fromarray(data.astronaut()).save(folder / "astronaut.png")
+    Image.fromarray(data.coffee()).save(folder / "a coffee.jpg")
+    (folder / "notes.txt").write_text("no photograph")
+    (folder / "cut.png").write_bytes((folder / "astronaut.png").read_bytes()[:20000])
+    return folder
+
+
+def test_caption_prints_a_line_a_photograph(photographs: Path) -> None:
+    paths = [photographs / "astronaut.png", photographs / "a coffee.jpg"]
+    done = run("caption", *paths)
+    assert done.exit_code == 0
+    captions = [c.text for c in showtell.load().caption(paths)]
+    assert done.stdout.splitlines() == [f"{p}\t{c}" for p, c in zip(paths, captions, strict=True)]
+
+
+def test_a_bad_photograph_does_not_cost_the_others(photographs: Path) -> None:
+    names = ["notes.txt", "astronaut.png", "cut.png", "missing.jpg", "a coffee.jpg"]
+    done = run("caption", *(photographs / name for name in names))
+    assert done.exit_code == 1
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [
+        str(photographs / "astronaut.png"),
+        str(photographs / "a coffee.jpg"),
+    ]
+    reasons = done.stderr.splitlines()
+    for name, line in zip(["notes.txt", "cut.png", "missing.jpg"], reasons, strict=True):
+        assert line.startswith(f"showtell: {photographs / name}: ")
+
+
+def test_json_is_the_documented_object(photographs: Path) -> None:
+    path = photographs / "astronaut.png"
+    done = run("caption", path, "--json", "--beam", 2)
+    found = json.loads(done.stdout)
+    assert found["image"] == str(path)
+    assert found["caption"] == showtell.load().caption(path, beam=2).text
+    assert found["grid"] == [7, 7]
+    assert len(found["attention"]) == len(found["words"]) == len(found["gates"])
+    for weights in found["attention"]:
+        assert len(weights) == 49
+        assert sum(weights) == pytest.approx(1, abs=1e-4)
+    assert {"logprob", "confidence", "model", "probabilities"} <= found.keys()
+
+
+def test_standard_input_is_one_photograph(photographs: Path) -> None:
+    image = (photographs / "astronaut.png").read_bytes()
+    command = [sys.executable, "-c", "from showtell.cli import main; main()", "caption", "-"]
+    done = subprocess.run(command, input=image, capture_output=True)
+    expected = showtell.load().caption(image).text
+    assert done.stdout.decode() == f"-\t{expected}\n"
+
+
+def test_attention_writes_a_figure_a_photograph(photographs: Path, tmp_path: Path) -> None:
+    path = photographs / "astronaut.png"
+    done = run("caption", path, path, "--attention", tmp_path / "new" / "figures")
+    assert done.exit_code == 0
+    figures = sorted((tmp_path / "new" / "figures").iterdir())
+    assert [figure.name for figure in figures] == ["astronaut-2.png", "astronaut.png"]
+    with Image.open(figures[0]) as figure:
+        assert min(figure.size) > 200
+
+
+def test_a_figure_that_cannot_be_written_is_told(photographs: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = run("caption", photographs / "astronaut.png", "--attention", tmp_path / "file" / "in")
+    assert done.exit_code == 1
+    assert "cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["caption"],
+        ["caption", "x.jpg", "--beam", "0"],
+        ["caption", "x.jpg", "--beam", "many"],
+        ["caption", "x.jpg", "--bem", "3"],
+        ["evaluate"],
+        ["evaluate", "--data", "x", "--predictions", "y", "--references", "z"],
+        ["nonsense"],
+    ],
+)
+def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["caption", "x.jpg", "--model", "nowhere"], "nowhere: there is no such folder"),
+        (["info", "--model", "nowhere"], "nowhere: there is no such folder"),
+        (["data", "flickr8k", "nowhere"], "nowhere"),
+        (["evaluate", "--data", "nowhere"], "nowhere"),
+        (["train", "nowhere.yaml"], "nowhere.yaml: there is no such recipe"),
+        (["export", "nowhere", "somewhere"], "nowhere"),
+    ],
+)
+def test_what_is_missing_is_one_line_and_status_1(arguments: list[str], reason: str) -> None:
+    done = run(*arguments)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("showtell: ")
+    assert reason in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_info_tells_of_the_model() -> None:
+    assert "Show, Attend and Tell" in run("info").stdout
+    manifest = json.loads(run("info", "--json").stdout)
+    assert manifest["name"] == "showtell-flickr8k"
+    assert manifest["scores"]["scores"]["cider"] > 0.54
