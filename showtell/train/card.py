@@ -1,0 +1,61 @@
+"""The model card of a bundle, written from its manifest."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_CARD = """# {name}
+
+Captions photographs with the model of *Show, Attend and Tell* (Xu et al., 2015, soft attention):
+{encoder} as the CNN, a grid of {rows}×{cols} annotations, {parameters:.1f} million weights,
+{vocabulary_size} words. Licence: {licence}.
+
+## How it was made
+
+Trained by showtell on the training split of {data}. The CNN started from {weights} and the decoder
+from nothing; {phases}. Weights are stored in half precision and computed with in single precision.
+The recipe stands in `manifest.json`. No photograph is part of the bundle.
+
+## What it is for
+
+Research, teaching, and first drafts of alt text. It knows the world of its training photographs; of
+others it speaks as fluently and is often wrong. It was trained on captions that people wrote about
+strangers, and repeats their guesses at who is a man, a woman or a child. Do not use it to identify
+people or where a wrong caption does harm.
+
+## Scores
+
+{scores}
+"""
+
+_PHASES = {
+    "frozen": "the decoder was trained alone for up to {epochs} epochs with the CNN as it was",
+    "finetune": "CNN and decoder were trained together, every layer, for up to {epochs} epochs",
+}
+
+
+def model_card(manifest: Mapping[str, Any], scorecard: str | None) -> str:
+    """Return the text of a bundle's README.md.
+
+    Parameters
+    ----------
+    manifest : of the bundle.
+    scorecard : what ``showtell evaluate`` prints of it; None where the test split is not at hand.
+    """
+    recipe = manifest["training"]["recipe"]
+    rows, cols = manifest["grid"]
+    phases = [
+        text.format(epochs=recipe[name]["epochs"])
+        for name, text in _PHASES.items()
+        if recipe[name]["epochs"]
+    ]
+    return _CARD.format(
+        **{key: manifest[key] for key in ("name", "licence", "vocabulary_size")},
+        encoder=recipe["encoder"]["name"],
+        rows=rows,
+        cols=cols,
+        parameters=manifest["parameters"] / 1e6,
+        data=recipe["data"],
+        weights=recipe["encoder"]["weights"],
+        phases=", then ".join(phases),
+        scores=f"```\n{scorecard}\n```" if scorecard else "Not measured.",
+    )

@@ -1,0 +1,123 @@
+"""Checkpoints: tensors as safetensors, everything else as JSON, replaced as one.
+
+``last.json`` names the file with its tensors and is replaced after that file is on disk, so that
+whoever reads it finds a whole checkpoint, whenever the run was killed.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from showtell.errors import CheckpointError
+from showtell.train.encoder import Encoder
+from showtell.train.model import ShowAttendTell
+from showtell.train.recipe import Recipe, from_dict
+from showtell.vocab import Vocabulary
+
+LAST, BEST = "last.json", "best.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a run needs to go on, or an export to begin.
+
+    Attributes
+    ----------
+    recipe : of the run.
+    vocabulary : of the network.
+    progress : where the run was, plain types.
+    network : the network's tensors.
+    optimizer : the optimiser's tensors, none in the best checkpoint.
+    """
+
+    recipe: Recipe
+    vocabulary: Vocabulary
+    progress: Mapping[str, Any]
+    network: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor]
+
+    def save(self, path: Path) -> None:
+        """Write ``STEM.json`` and the file of tensors that it names; older tensors are deleted."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.items()}
+        tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.items()}
+        file = path.with_name(f"{path.stem}-{self.progress['total_steps']:08d}.safetensors")
+        partial = file.with_suffix(".part")
+        save_file({name: t.contiguous() for name, t in tensors.items()}, partial)
+        os.replace(partial, file)
+        content = {
+            "tensors": file.name,
+            "progress": self.progress,
+            "recipe": self.recipe.to_dict(),
+            "vocabulary": self.vocabulary.words,
+        }
+        write_json(path, content)
+        for old in path.parent.glob(f"{path.stem}-*.safetensors"):
+            if old != file:
+                old.unlink()
+
+    def build(self) -> ShowAttendTell:
+        """Rebuild the network, in evaluation mode.
+
+        Raises
+        ------
+        CheckpointError : its tensors do not fit the recipe and the vocabulary.
+        """
+        encoder = Encoder(self.recipe.encoder, pretrained=False)
+        network = ShowAttendTell(encoder, len(self.vocabulary), self.recipe.decoder)
+        load_tensors(network, self.network)
+        return network.eval()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace a JSON file as a whole."""
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def load_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Load all tensors of a network, or raise a CheckpointError that says what does not fit."""
+    try:
+        network.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        raise CheckpointError(f"the checkpoint does not fit its recipe: {error}") from error
+
+
+def read(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
+    """Read a checkpoint.
+
+    Parameters
+    ----------
+    path : ``last.json``, ``best.json``, or a run's folder, which stands for its best.
+
+    Raises
+    ------
+    CheckpointError : it is missing or damaged.
+    """
+    path = path / BEST if path.is_dir() else path
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        tensors = load_file(path.parent / content["tensors"], device=str(device))
+        return Checkpoint(
+            recipe=from_dict(content["recipe"]),
+            vocabulary=Vocabulary(tuple(content["vocabulary"])),
+            progress=content["progress"],
+            network=_below("network.", tensors),
+            optimizer=_below("optimizer.", tensors),
+        )
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{error.filename or path}: there is no such checkpoint") from error
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: damaged: {error}") from error
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,240 @@
+"""Export: from a checkpoint to a bundle, compared with the network that it came from."""
+
+import io
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from showtell import bundle
+from showtell.bundle import Bundle
+from showtell.captioner import Captioner
+from showtell.data import load
+from showtell.decoding import beam_search
+from showtell.errors import CheckpointError
+from showtell.evaluate import evaluate
+from showtell.runtime import Runtime
+from showtell.scorecard import Scorecard
+from showtell.train import checkpoint as checkpoints
+from showtell.train.card import model_card
+from showtell.train.checkpoint import Checkpoint
+from showtell.train.model import Decoder, ShowAttendTell, State
+from showtell.train.recipe import Recipe
+from showtell.train.validate import TorchStepModel
+
+TOLERANCE = 1e-3
+# Smaller tensors stay in float32: they weigh nothing and keep the constants of the graph exact.
+_HALF_FROM = 4096
+
+
+class _EncoderGraph(nn.Module):
+    """uint8 images (B, size, size, 3) -> annotations, projected, h and c, one hypothesis each."""
+
+    def __init__(self, network: ShowAttendTell) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        state = self.network.decoder.start(self.network.encoder(images))
+        return state.annotations, state.projected, state.h.unsqueeze(1), state.c.unsqueeze(1)
+
+
+class _DecoderGraph(nn.Module):
+    """words (B, k) and state -> logprobs, alphas, betas, next_h, next_c."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(
+        self, words: Tensor, annotations: Tensor, projected: Tensor, h: Tensor, c: Tensor
+    ) -> tuple[Tensor, ...]:
+        state = State(annotations, projected, h, c)
+        logprobs, alphas, betas, state = self.decoder.step(state, words)
+        return logprobs, alphas, betas, state.h, state.c
+
+
+def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -> Bundle:
+    """Write the bundle of a checkpoint, compared with its network and scored.
+
+    Weights are stored in half precision and computed with in single precision; the network that
+    the graphs are compared with has the same rounded weights.
+
+    Parameters
+    ----------
+    checkpoint : ``best.json``, or a run's folder.
+    target : the bundle's folder; a bundle that is there already is replaced.
+    say : told how well the two agree.
+
+    Raises
+    ------
+    CheckpointError : it cannot be read, or the graphs do not agree with the network.
+    """
+    trained = checkpoints.read(checkpoint)
+    network = trained.build()
+    _round(network)
+    files = {
+        "vocab.json": json.dumps(trained.vocabulary.words, ensure_ascii=False, indent=0).encode(),
+        "encoder.onnx": _encoder_graph(network),
+        "decoder.onnx": _decoder_graph(network),
+    }
+    manifest = _manifest(trained, network)
+    with tempfile.TemporaryDirectory() as scratch:
+        draft = bundle.write(Path(scratch, "draft"), manifest, files)
+        difference = compare(network, draft)
+        say(f"log-probabilities differ from PyTorch's by {difference:.1e} at most")
+        scorecard = _evaluate(draft, trained.recipe)
+    manifest["scores"] = scorecard.to_dict() if scorecard else None
+    files["README.md"] = model_card(manifest, scorecard and str(scorecard)).encode()
+    return bundle.write(target, manifest, files)
+
+
+def _evaluate(draft: Bundle, recipe: Recipe) -> Scorecard | None:
+    """Score the bundle on the test split that belongs to its recipe, where that is at hand."""
+    if not Path(recipe.data).is_dir():
+        return None
+    data = load(recipe.data)
+    return evaluate(Captioner(draft), data) if data.split("test") else None
+
+
+def _round(network: nn.Module) -> None:
+    """Round the weights to half precision, in place."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.numel() >= _HALF_FROM:
+                parameter.copy_(parameter.half().float())
+
+
+def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
+    recipe = trained.recipe.to_dict()
+    # Of the folders of whoever trained it, only the last name is anyone else's business.
+    recipe["data"] = Path(recipe["data"]).name
+    recipe["encoder"]["weights"] = Path(recipe["encoder"]["weights"] or "timm's own weights").name
+    del recipe["run"], recipe["cache"]
+    return {
+        "name": trained.recipe.name,
+        "licence": "MIT",
+        "image_size": network.encoder.size,
+        "grid": list(network.encoder.grid),
+        "vocabulary_size": len(trained.vocabulary),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "training": {
+            "steps": trained.progress["total_steps"],
+            "dev_cider": trained.progress["best"],
+            "recipe": recipe,
+        },
+    }
+
+
+def _encoder_graph(network: ShowAttendTell) -> bytes:
+    size = network.encoder.size
+    images = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    return _graph(
+        _EncoderGraph(network),
+        {"images": images},
+        {"images": {0: "photos"}},
+        State._fields,
+    )
+
+
+def _decoder_graph(network: ShowAttendTell) -> bytes:
+    decoder, (rows, cols) = network.decoder, network.encoder.grid
+    B, k, L, D = 2, 3, rows * cols, decoder.init_h.in_features
+    A, n = decoder.attention.U.out_features, decoder.init_h.out_features
+    inputs = {
+        "words": torch.ones(B, k, dtype=torch.long),
+        "annotations": torch.rand(B, L, D),
+        "projected": torch.rand(B, L, A),
+        "h": torch.rand(B, k, n),
+        "c": torch.rand(B, k, n),
+    }
+    photos, both = {0: "photos"}, {0: "photos", 1: "hypotheses"}
+    shapes = {"words": both, "annotations": photos, "projected": photos, "h": both, "c": both}
+    names = ("logprobs", "alphas", "betas", "next_h", "next_c")
+    return _graph(_DecoderGraph(decoder), inputs, shapes, names)
+
+
+def _graph(
+    module: nn.Module,
+    inputs: dict[str, Tensor],
+    shapes: dict[str, dict[int, str]],
+    outputs: Sequence[str],
+) -> bytes:
+    program = torch.onnx.export(
+        module.eval(),
+        kwargs=inputs,
+        input_names=list(inputs),
+        output_names=list(outputs),
+        dynamic_shapes=shapes,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    buffer = io.BytesIO()
+    program.save(buffer)
+    return _halve(onnx.load_from_string(buffer.getvalue())).SerializeToString()
+
+
+def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Store large tensors in half precision, each behind a cast that a session does once."""
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and np.prod(tensor.dims) >= _HALF_FROM:
+            name = tensor.name
+            half = numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
+            cast = onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT)
+            casts.append(cast)
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    del graph.value_info[:]  # names the tensors' old types
+    for node in graph.node:
+        del node.metadata_props[:]  # where PyTorch's exporter found each node
+    onnx.checker.check_model(model)
+    return model
+
+
+@torch.inference_mode()
+def compare(network: ShowAttendTell, written: Bundle, n_photos: int = 3) -> float:
+    """Compare a bundle with its network, at sizes that were not traced.
+
+    Parameters
+    ----------
+    network : with the rounded weights.
+    written : its bundle.
+    n_photos : pictures to caption, of blurred noise; each by beams of 1 and 4.
+
+    Returns
+    -------
+    The largest difference between log-probabilities of the same words.
+
+    Raises
+    ------
+    CheckpointError : the captions differ, or their log-probabilities by more than ``TOLERANCE``.
+    """
+    size = network.encoder.size
+    noise = np.random.default_rng(0).integers(0, 256, (n_photos, size // 16, size // 16, 3))
+    images = np.kron(noise, np.ones((1, 16, 16, 1))).astype(np.uint8)
+    images = np.pad(images, ((0, 0), *2 * ((0, size - images.shape[1]),), (0, 0)))
+    step_model, runtime = TorchStepModel(network.decoder), Runtime(written)
+    worst = 0.0
+    for beam in (1, 4):
+        features = network.encoder(torch.from_numpy(images))
+        ours = beam_search(step_model, step_model.start(features), n_photos, beam=beam)
+        theirs = beam_search(runtime, runtime.encode(images), n_photos, beam=beam)
+        for mine, other in zip(ours, theirs, strict=True):
+            if mine[0].words != other[0].words:
+                raise CheckpointError("the exported graphs give other captions than the network")
+            worst = max(worst, float(np.abs(mine[0].logprobs - other[0].logprobs).max()))
+    if worst > TOLERANCE:
+        raise CheckpointError(f"the exported graphs differ from the network by {worst:.1e}")
+    return worst

@@ -1,0 +1,204 @@
+"""The model of *Show, Attend and Tell* (Xu et al., 2015, arXiv 1502.03044) with soft attention.
+
+Letters are the paper's: a annotations, h and c the LSTM's hidden state and memory, E the word
+embedding, z the context vector, α the attention's weights, β the gate. Sizes are B photographs,
+L annotations of D numbers each, k hypotheses or N captions, T words, V words in the vocabulary.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from showtell.train.encoder import Encoder
+from showtell.train.recipe import DecoderRecipe
+from showtell.vocab import PAD
+
+
+class State(NamedTuple):
+    """What the decoder knows before a word.
+
+    Attributes
+    ----------
+    annotations : (B, L, D), a.
+    projected : (B, L, A), U a, which no word changes.
+    h, c : (B, n), or (B, k, n) for k hypotheses of each photograph.
+    """
+
+    annotations: Tensor
+    projected: Tensor
+    h: Tensor
+    c: Tensor
+
+
+class Attention(nn.Module):
+    """Soft attention (section 4.2): e = v·tanh(U a + W h), α = softmax e, z = β Σ α a."""
+
+    def __init__(self, annotation: int, hidden: int, size: int) -> None:
+        super().__init__()
+        self.U = nn.Linear(annotation, size)
+        self.W = nn.Linear(hidden, size, bias=False)
+        self.v = nn.Linear(size, 1, bias=False)
+        self.gate = nn.Linear(hidden, 1)
+
+    def forward(self, a: Tensor, Ua: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Look at the annotations, given the hidden state before the word.
+
+        Parameters
+        ----------
+        a, Ua : (..., L, D) and (..., L, A).
+        h : (..., n).
+
+        Returns
+        -------
+        z : (..., D) context vector, already gated.
+        alpha : (..., L), sums to 1.
+        beta : (..., 1), 0..1 (section 4.2.1).
+        """
+        energies = self.v(torch.tanh(Ua + self.W(h).unsqueeze(-2))).squeeze(-1)  # (..., L)
+        alpha = energies.softmax(dim=-1)
+        beta = torch.sigmoid(self.gate(h))  # (..., 1)
+        z = beta * (alpha.unsqueeze(-2) @ a).squeeze(-2)  # (..., D)
+        return z, alpha, beta
+
+
+class Decoder(nn.Module):
+    """From features to words, one word at a time (section 3.1.2).
+
+    Parameters
+    ----------
+    channels : C, the depth of the encoder's features.
+    vocabulary_size : V.
+    recipe : the other sizes.
+    """
+
+    def __init__(self, channels: int, vocabulary_size: int, recipe: DecoderRecipe) -> None:
+        super().__init__()
+        D, n, m = recipe.annotation, recipe.hidden, recipe.embedding
+        self.annotate = nn.Sequential(nn.Linear(channels, D), nn.LayerNorm(D))
+        self.init_h = nn.Linear(D, n)
+        self.init_c = nn.Linear(D, n)
+        self.attention = Attention(D, n, recipe.attention)
+        self.E = nn.Embedding(vocabulary_size, m, padding_idx=PAD)
+        self.lstm = nn.LSTMCell(m + D, n)
+        self.L_h = nn.Linear(n, m)
+        self.L_z = nn.Linear(D, m, bias=False)
+        self.L_o = nn.Linear(m, vocabulary_size)
+        self.dropout = nn.Dropout(recipe.dropout)
+        nn.init.normal_(self.E.weight, std=0.1)
+        nn.init.zeros_(self.L_o.bias)
+
+    def start(self, features: Tensor) -> State:
+        """Return the state before the first word, for features (B, L, C).
+
+        h0 and c0 are predicted from the mean annotation.
+        """
+        a = self.annotate(features)  # (B, L, D)
+        mean = self.dropout(a.mean(dim=1))  # (B, D)
+        h, c = torch.tanh(self.init_h(mean)), torch.tanh(self.init_c(mean))  # (B, n)
+        return State(a, self.attention.U(a), h, c)
+
+    def advance(self, state: State, Ey: Tensor) -> tuple[State, Tensor, Tensor, Tensor]:
+        """Attend with the state before the word, then let the LSTM take in word and context.
+
+        Parameters
+        ----------
+        state : one hypothesis a row, h (N, n).
+        Ey : (N, m) embedding of the last word.
+
+        Returns
+        -------
+        The next state, z (N, D), alpha (N, L) and beta (N, 1).
+        """
+        z, alpha, beta = self.attention(state.annotations, state.projected, state.h)
+        h, c = self.lstm(torch.cat([Ey, z], dim=-1), (state.h, state.c))
+        return state._replace(h=h, c=c), z, alpha, beta
+
+    def output(self, Ey: Tensor, h: Tensor, z: Tensor) -> Tensor:
+        """Deep output layer, equation 7: logits (..., V) = L_o tanh(E y + L_h h + L_z z)."""
+        return self.L_o(self.dropout(torch.tanh(Ey + self.L_h(self.dropout(h)) + self.L_z(z))))
+
+    def forward(
+        self, features: Tensor, photo: Tensor, captions: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Score captions under teacher forcing.
+
+        Parameters
+        ----------
+        features : (B, L, C).
+        photo : (N,) row in `features` of each caption's photograph.
+        captions : (N, T+1) ids from ``START`` to ``END``, then ``PAD``; the longest caption first,
+            so that those which go on at a step are the first rows.
+
+        Returns
+        -------
+        logits : (words, V) for every word that is to be said, step by step without padding.
+        targets : (words,) ids of those words.
+        coverage : (N, L) attention summed over the words, Σ_t α.
+        """
+        state = State(*(part[photo] for part in self.start(features)))
+        Ey = self.dropout(self.E(captions))  # (N, T+1, m)
+        going = (captions[:, 1:] != PAD).sum(dim=0).tolist()  # rows that say a word at each step
+        coverage = features.new_zeros(len(photo), features.shape[1])
+        steps = []
+        for t, rows in enumerate(going):
+            state = State(*(part[:rows] for part in state))
+            state, z, alpha, _ = self.advance(state, Ey[:rows, t])
+            coverage = coverage + F.pad(alpha, (0, 0, 0, len(photo) - rows))
+            steps.append((Ey[:rows, t], state.h, z))
+        logits = self.output(*(torch.cat(part) for part in zip(*steps, strict=True)))
+        targets = torch.cat([captions[:rows, t + 1] for t, rows in enumerate(going)])
+        return logits, targets, coverage
+
+    def step(self, state: State, words: Tensor) -> tuple[Tensor, Tensor, Tensor, State]:
+        """Say which word may come next, for k hypotheses of each of B photographs.
+
+        Parameters
+        ----------
+        state : annotations (B, L, D) shared by the hypotheses; h and c (B, k, n).
+        words : (B, k) last word of each hypothesis.
+
+        Returns
+        -------
+        logprobs (B, k, V), alpha (B, k, L), beta (B, k), and the next state.
+        """
+        B, k, n = state.h.shape
+        Ey = self.E(words)  # (B, k, m)
+        a, Ua = state.annotations.unsqueeze(1), state.projected.unsqueeze(1)  # (B, 1, L, ·)
+        z, alpha, beta = self.attention(a, Ua, state.h)
+        inputs = torch.cat([Ey, z], dim=-1).view(B * k, -1)
+        h, c = self.lstm(inputs, (state.h.reshape(B * k, n), state.c.reshape(B * k, n)))
+        h, c = h.view(B, k, n), c.view(B, k, n)
+        logprobs = self.output(Ey, h, z).log_softmax(dim=-1)
+        return logprobs, alpha, beta.squeeze(-1), state._replace(h=h, c=c)
+
+
+class ShowAttendTell(nn.Module):
+    """Encoder and decoder together."""
+
+    def __init__(self, encoder: Encoder, vocabulary_size: int, recipe: DecoderRecipe) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = Decoder(encoder.channels, vocabulary_size, recipe)
+
+    def forward(
+        self, inputs: Tensor, photo: Tensor, captions: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Score captions, as :meth:`Decoder.forward` documents.
+
+        Parameters
+        ----------
+        inputs : uint8 images (B, size, size, 3), or features (B, L, C) computed before.
+        """
+        features = inputs if inputs.is_floating_point() else self.encoder(inputs)
+        return self.decoder(features, photo, captions)
+
+
+def doubly_stochastic_penalty(coverage: Tensor) -> Tensor:
+    """Mean of (1 − Σ_t α)²: every part of the picture should be looked at (equation 14).
+
+    The paper sums over the annotations of a caption; this is the mean, which does not change with
+    the grid.
+    """
+    return (1 - coverage).square().mean()

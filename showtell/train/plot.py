@@ -1,0 +1,40 @@
+"""The curves of a run, drawn from its log."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+LOG = "log.jsonl"
+
+
+def read_log(run: Path) -> list[dict[str, Any]]:
+    """Return the records of a run's log; a line that a kill cut off is left out."""
+    path = run / LOG
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def plot_curves(run: Path) -> None:
+    """Draw ``curves.png`` in the run's folder: training loss, dev BLEU-4 and CIDEr over steps."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    records = read_log(run)
+    losses = [(r["step"], r["loss"]) for r in records if "loss" in r]
+    scores = [(r["step"], r["bleu4"], r["cider"]) for r in records if "cider" in r]
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    left.plot(*zip(*losses, strict=True), color="#444", linewidth=0.8)
+    left.set(xlabel="step", ylabel="training loss", title="loss")
+    if scores:
+        steps, bleu4, cider = zip(*scores, strict=True)
+        right.plot(steps, cider, "o-", label="CIDEr")
+        right.plot(steps, bleu4, "s-", label="BLEU-4")
+        right.legend()
+    right.set(xlabel="step", title="dev, by beam search")
+    partial = run / "curves.part"
+    figure.savefig(partial, format="png", dpi=120)
+    pyplot.close(figure)
+    os.replace(partial, run / "curves.png")

@@ -1,0 +1,149 @@
+"""A recipe: every value of a training run, read from a commented YAML file."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from showtell.errors import MissingExtraError, RecipeError
+
+
+@dataclass(frozen=True)
+class EncoderRecipe:
+    """The CNN.
+
+    Attributes
+    ----------
+    name : one of timm's networks.
+    weights : a safetensors file under timm's parameter names; None takes timm's from the hub.
+    size : width and height in pixels that photographs are squashed to; None is the network's own.
+    mean, std : of the channels at 0..1; None is what travels with timm's weights.
+    options : handed to ``timm.create_model``, such as ``output_stride: 16`` for a grid of 14×14.
+    """
+
+    name: str = "mobilenetv2_100"
+    weights: str | None = None
+    size: int | None = None
+    mean: list[float] | None = None
+    std: list[float] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DecoderRecipe:
+    """Sizes of the decoder, under the paper's letters, and its dropout."""
+
+    annotation: int = 512  # D
+    attention: int = 512
+    embedding: int = 512  # m
+    hidden: int = 512  # n
+    dropout: float = 0.5
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One part of the training, with an optimiser of its own.
+
+    Attributes
+    ----------
+    epochs : times that every caption is seen; 0 leaves the phase out.
+    photos : photographs a step.
+    captions : captions of each of them in that step, sharing one pass through the CNN.
+    lr : the decoder's learning rate at its height.
+    encoder_lr : the CNN's; 0 keeps it as it is and trains from cached features.
+    warmup : share of the steps during which the rates rise from 0.
+    floor : share of the rates that is left when their cosine has come down.
+    patience : epochs without a better dev CIDEr before the phase ends early.
+    """
+
+    epochs: int
+    photos: int
+    captions: int
+    lr: float
+    encoder_lr: float = 0.0
+    warmup: float = 0.03
+    floor: float = 0.0
+    patience: int = 3
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a run depends on; see ``recipes/`` for what each value does."""
+
+    data: str
+    frozen: Phase
+    finetune: Phase
+    run: str = "runs/showtell"
+    cache: str = "runs/cache"
+    name: str = "showtell"
+    seed: int = 1
+    min_count: int = 5
+    max_words: int = 25
+    encoder: EncoderRecipe = EncoderRecipe()
+    decoder: DecoderRecipe = DecoderRecipe()
+    label_smoothing: float = 0.1
+    doubly_stochastic: float = 1.0
+    weight_decay: float = 0.01
+    grad_norm: float = 5.0
+    mirror: bool = True
+    crop: int = 200
+    validate_photos: int = 500
+    validate_beam: int = 3
+    checkpoint_minutes: float = 3.0
+    precision: str = "32-true"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain types, as they stand in YAML."""
+        return asdict(self)
+
+
+def read(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    path : the YAML file.
+    overrides : ``key=value``, a dotted key for what stands deeper: ``finetune.epochs=2``.
+
+    Raises
+    ------
+    RecipeError : a key is unknown, a value has the wrong type, or the file cannot be read.
+    """
+    if not Path(path).is_file():
+        raise RecipeError(f"{path}: there is no such recipe")
+    if wrong := [o for o in overrides if "=" not in o]:
+        raise RecipeError(f"--set takes key=value, not {wrong[0]!r}")
+    arguments = [f"--recipe={path}", *(f"--{override}" for override in overrides)]
+    return _parse(arguments, f"{path}")
+
+
+def from_dict(values: dict[str, Any]) -> Recipe:
+    """Rebuild a recipe from :meth:`Recipe.to_dict`."""
+    parser = _parser()
+    return _instantiate(parser, parser.parse_object(values))
+
+
+def _parse(arguments: list[str], where: str) -> Recipe:
+    parser = _parser()
+    try:
+        return _instantiate(parser, parser.parse_args(arguments))
+    except Exception as error:  # jsonargparse's, YAML's and the dataclasses' own
+        reason = str(error).strip().splitlines()
+        raise RecipeError(f"{where}: {' '.join(line.strip() for line in reason)}") from error
+
+
+def _parser() -> Any:
+    try:
+        from jsonargparse import ArgumentParser
+    except ImportError as error:
+        raise MissingExtraError("training", "train") from error
+    parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("--recipe", action="config")
+    parser.add_class_arguments(Recipe)
+    return parser
+
+
+def _instantiate(parser: Any, namespace: Any) -> Recipe:
+    values = parser.instantiate(namespace).as_dict()
+    values.pop("recipe", None)
+    return Recipe(**values)

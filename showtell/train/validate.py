@@ -1,0 +1,82 @@
+"""Validation by real decoding: the network as a step model, and its captions scored."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from showtell.data import Photograph
+from showtell.decoding import Step, beam_search
+from showtell.scores import quick
+from showtell.train.model import Decoder, State
+from showtell.vocab import Vocabulary, tokenize
+
+BATCH = 50
+
+
+class TorchStepModel:
+    """A decoder as a :class:`~showtell.decoding.StepModel`."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._device = decoder.E.weight.device
+
+    def start(self, features: Tensor) -> State:
+        """Return the state of one hypothesis a photograph, for features (B, L, C)."""
+        state = self._decoder.start(features.to(self._device))
+        return state._replace(h=state.h.unsqueeze(1), c=state.c.unsqueeze(1))  # (B, 1, n)
+
+    def step(self, state: State, words: np.ndarray) -> tuple[Step, State]:
+        """Advance every hypothesis by its last word, `words` of shape (B, k)."""
+        *said, state = self._decoder.step(state, torch.from_numpy(words).to(self._device))
+        return Step(*(part.float().cpu().numpy() for part in said)), state
+
+    def select(self, state: State, photos: np.ndarray, beams: np.ndarray) -> State:
+        """Return the state of the hypotheses `beams` (B', k') of the photographs `photos` (B',)."""
+        rows, columns = torch.from_numpy(photos), torch.from_numpy(beams)
+        a, Ua, h, c = state
+        return State(a[rows], Ua[rows], h[rows[:, None], columns], c[rows[:, None], columns])
+
+
+def caption(
+    decoder: Decoder, features: Iterator[Tensor], vocabulary: Vocabulary, beam: int
+) -> list[tuple[str, ...]]:
+    """Caption photographs by beam search, from batches of features (B, L, C)."""
+    model = TorchStepModel(decoder)
+    found = [
+        hypotheses[0]
+        for batch in features
+        for hypotheses in beam_search(model, model.start(batch), len(batch), beam=beam)
+    ]
+    return [vocabulary.decode(hypothesis.words) for hypothesis in found]
+
+
+@torch.inference_mode()
+def validate(
+    decoder: Decoder,
+    features: Callable[[np.ndarray], Tensor],
+    photographs: Sequence[Photograph],
+    vocabulary: Vocabulary,
+    beam: int,
+) -> dict[str, float]:
+    """Score the captions that the network gives to photographs.
+
+    Parameters
+    ----------
+    decoder : is put in evaluation mode and back.
+    features : gives the features (B, L, C) of the photographs with these indices.
+    photographs : with their references.
+
+    Returns
+    -------
+    ``bleu4`` and ``cider``, on captions split by :func:`showtell.vocab.tokenize`.
+    """
+    training = decoder.training
+    decoder.eval()
+    indices = np.array_split(np.arange(len(photographs)), -(-len(photographs) // BATCH))
+    captions = caption(decoder, map(features, indices), vocabulary, beam)
+    decoder.train(training)
+    references = {p.name: [tokenize(c) for c in p.captions] for p in photographs}
+    bleu4, cider = quick(dict(zip(references, captions, strict=True)), references)
+    return {"bleu4": round(bleu4, 4), "cider": round(cider, 4)}

@@ -1,0 +1,132 @@
+"""Training for real, on drawn shapes: it learns, and it survives being killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from showtell.errors import CheckpointError, DataError
+from showtell.train import checkpoint as checkpoints
+from showtell.train import recipe as recipes
+from showtell.train.engine import train
+from showtell.train.plot import read_log
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+def comparable(run: Path) -> list[dict]:
+    """The log without what depends on the clock."""
+    return [{k: v for k, v in r.items() if k != "captions_per_s"} for r in read_log(run)]
+
+
+def start(recipe_file: Path, *options: str) -> subprocess.Popen:
+    command = "from showtell.cli import main; main()"
+    arguments = ["train", str(recipe_file), "--set", "checkpoint_minutes=0", *options]
+    return subprocess.Popen(
+        [sys.executable, "-c", command, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def steps_done(run: Path) -> int:
+    try:
+        return json.loads((run / "last.json").read_text())["progress"]["total_steps"]
+    except FileNotFoundError:
+        return 0
+
+
+def test_it_learns_shapes_and_colours(recipe_file: Path) -> None:
+    told: list[str] = []
+    recipe = recipes.read(recipe_file, ["frozen.epochs=5", "finetune.epochs=2"])
+    run = train(recipe, say=told.append)
+    scores = [r["cider"] for r in read_log(run) if "cider" in r]
+    assert len(scores) == 7
+    assert max(scores) > 1.0, "shapes are described"
+    losses = [r["loss"] for r in read_log(run) if "loss" in r]
+    assert losses[-1] < losses[0] - 0.5
+    best = checkpoints.read(run)
+    assert best.progress["best"] == max(scores)
+    assert "red" in best.vocabulary
+    with Image.open(run / "curves.png") as curves:
+        assert curves.size == (1200, 480)
+    assert any("GB in" in line for line in told), "the size of the cache is told"
+
+
+def test_the_cnn_moves_in_the_second_phase_alone(recipe_file: Path) -> None:
+    run = train(recipes.read(recipe_file, ["finetune.epochs=0", "frozen.epochs=1"]), say=quiet)
+    frozen = checkpoints.read(run / "last.json")
+    run = train(recipes.read(recipe_file, ["frozen.epochs=1", f"run={run}-2"]), say=quiet)
+    together = checkpoints.read(run / "last.json")
+    moved = {
+        name: not frozen.network[name].equal(together.network[name])
+        for name in frozen.network
+        if name.startswith("encoder.network")
+    }
+    assert all(moved.values()), "every layer is trained"
+    original = recipes.read(recipe_file).encoder
+    from showtell.train.encoder import Encoder
+
+    for name, tensor in Encoder(original).state_dict().items():
+        assert frozen.network[f"encoder.{name}"].equal(tensor)
+
+
+def test_killed_at_any_moment_it_resumes_to_the_same_numbers(
+    recipe_file: Path, tmp_path: Path
+) -> None:
+    whole = train(recipes.read(recipe_file, [f"run={tmp_path / 'whole'}"]), say=quiet)
+    run = tmp_path / "run"
+    options: list[str] = []
+    for after in (7, 29, 43):  # in both phases and between their epochs
+        process = start(recipe_file, *options)
+        while steps_done(run) < after and process.poll() is None:
+            time.sleep(0.005)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert after <= steps_done(run) < 48
+        options = ["--resume"]
+    process = start(recipe_file, "--resume")
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert comparable(run) == comparable(whole)
+    for name in ("last.json", "best.json"):
+        ours, theirs = checkpoints.read(run / name), checkpoints.read(whole / name)
+        assert ours.progress == theirs.progress
+        assert all(ours.network[key].equal(theirs.network[key]) for key in theirs.network)
+    assert len(list(run.glob("*.safetensors"))) == 2, "older checkpoints are deleted"
+    assert not list(run.glob("*.part"))
+
+
+def test_a_run_ends_early_when_it_no_longer_gets_better(recipe_file: Path) -> None:
+    changes = ["frozen.epochs=9", "frozen.patience=2", "frozen.lr=0", "finetune.epochs=0"]
+    run = train(recipes.read(recipe_file, changes), say=quiet)
+    assert len([r for r in read_log(run) if "cider" in r]) == 3
+
+
+def test_a_run_is_neither_overwritten_nor_mixed_up(recipe_file: Path) -> None:
+    short = ["frozen.epochs=1", "finetune.epochs=0"]
+    with pytest.raises(CheckpointError, match="no run to resume"):
+        train(recipes.read(recipe_file, short), resume=True, say=quiet)
+    train(recipes.read(recipe_file, short), say=quiet)
+    with pytest.raises(CheckpointError, match="a run already; add --resume"):
+        train(recipes.read(recipe_file, short), say=quiet)
+    with pytest.raises(CheckpointError, match="other values of seed"):
+        train(recipes.read(recipe_file, [*short, "seed=2"]), resume=True, say=quiet)
+
+
+def test_data_without_a_dev_split_is_refused(recipe_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    Image.new("RGB", (64, 64)).save(folder / "a.png")
+    (folder / "captions.csv").write_text("image,caption,split\na.png,a dark room,train\n")
+    with pytest.raises(DataError, match="photographs in train and in dev"):
+        train(recipes.read(recipe_file, [f"data={folder}"]), say=quiet)

@@ -1,0 +1,53 @@
+"""Recipes: read, overridden, refused."""
+
+from pathlib import Path
+
+import pytest
+
+from showtell.errors import RecipeError
+from showtell.train import recipe as recipes
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_recipes_of_the_project_can_be_read(path: Path) -> None:
+    recipe = recipes.read(path)
+    assert recipe.frozen.epochs + recipe.finetune.epochs > 0
+
+
+def test_every_value_can_be_overridden(recipe_file: Path) -> None:
+    changes = ["seed=7", "finetune.encoder_lr=1e-3", "encoder.options={'output_stride': 16}"]
+    recipe = recipes.read(recipe_file, changes)
+    assert recipe.seed == 7
+    assert recipe.finetune.encoder_lr == 0.001
+    assert recipe.finetune.photos == 4, "what stands beside it stays"
+    assert recipe.encoder.options == {"output_stride": 16}
+
+
+def test_a_recipe_survives_a_round_trip(recipe_file: Path) -> None:
+    recipe = recipes.read(recipe_file)
+    assert recipes.from_dict(recipe.to_dict()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("finetune.epoch=2", "epoch"),
+        ("sed=2", "sed"),
+        ("seed=two", "seed"),
+        ("frozen.lr=[1, 2]", "lr"),
+        ("seed", "key=value"),
+    ],
+)
+def test_what_cannot_be_used_is_named(recipe_file: Path, override: str, named: str) -> None:
+    with pytest.raises(RecipeError, match=named):
+        recipes.read(recipe_file, [override])
+
+
+@pytest.mark.parametrize("text", ["data: [", "just words", "frozen: 3", ""])
+def test_a_file_that_is_no_recipe_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=r"broken\.yaml"):
+        recipes.read(path)

@@ -1,0 +1,158 @@
+"""Batches, augmentation and cached features."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from showtell.data import load
+from showtell.train.data import Features, TrainingCaptions, augment, read_images
+from showtell.train.encoder import Encoder
+from showtell.train.recipe import EncoderRecipe, Phase
+from showtell.vocab import PAD, Vocabulary, tokenize
+
+
+@pytest.fixture()
+def captions(shapes: Path) -> tuple[TrainingCaptions, Vocabulary]:
+    photographs = load(shapes).split("train")
+    words = [tokenize(c) for p in photographs for c in p.captions]
+    vocabulary = Vocabulary.build(words, 2)
+    return TrainingCaptions.prepare(photographs, vocabulary, 6), vocabulary
+
+
+@pytest.mark.parametrize(("photos", "together"), [(8, 1), (4, 5), (7, 2)])
+def test_an_epoch_holds_every_caption_once(
+    captions: tuple[TrainingCaptions, Vocabulary], photos: int, together: int
+) -> None:
+    prepared, _ = captions
+    phase = Phase(epochs=1, photos=photos, captions=together, lr=1)
+    seen = []
+    for batch in prepared.batches(phase, True, [1]):
+        lengths = (batch.captions != PAD).sum(1).tolist()
+        assert lengths == sorted(lengths, reverse=True)
+        assert len(batch.photos) <= photos
+        for row, ids in zip(batch.photo, batch.captions, strict=True):
+            seen.append((batch.photos[row], tuple(i for i in ids.tolist() if i != PAD)))
+    expected = [(i, ids) for i, own in enumerate(prepared.captions) for ids in own]
+    assert sorted(seen) == sorted(expected)
+
+
+def test_captions_are_cut(captions: tuple[TrainingCaptions, Vocabulary]) -> None:
+    prepared, vocabulary = captions
+    assert max(len(ids) for own in prepared.captions for ids in own) == 6 + 2
+    assert vocabulary.decode(prepared.captions[0][3])[:3] == ("one", "red", "ball")
+
+
+def test_a_caption_that_names_a_side_is_never_mirrored(
+    captions: tuple[TrainingCaptions, Vocabulary],
+) -> None:
+    prepared, vocabulary = captions
+    phase = Phase(epochs=1, photos=8, captions=1, lr=1)
+    flipped = {True: 0, False: 0}
+    for batch in prepared.batches(phase, True, [1]):
+        for row, ids in zip(batch.photo, batch.captions, strict=True):
+            sided = "to" in vocabulary.decode(ids.tolist())
+            flipped[sided] += int(batch.mirrored[row])
+    assert flipped[True] == 0
+    assert 45 < flipped[False] < 83, "half of 128"
+    assert not any(b.mirrored.any() for b in prepared.batches(phase, False, [1]))
+
+
+def test_batches_depend_on_the_seed_alone(captions: tuple[TrainingCaptions, Vocabulary]) -> None:
+    prepared, _ = captions
+    phase = Phase(epochs=1, photos=8, captions=1, lr=1)
+    first, again, other = (prepared.batches(phase, True, [1, s]) for s in (0, 0, 1))
+    assert all((a.photos == b.photos).all() for a, b in zip(first, again, strict=True))
+    assert any((a.photos != b.photos).any() for a, b in zip(first, other, strict=True))
+
+
+def test_augmentation_mirrors_and_crops() -> None:
+    ramp = torch.arange(64, dtype=torch.uint8).view(1, 1, 64, 1).expand(2, 64, 64, 3).contiguous()
+    rng = np.random.default_rng(0)
+    whole = augment(ramp, np.array([False, True]), 64, rng)
+    assert torch.equal(whole[0], ramp[0])
+    assert torch.equal(whole[1], ramp[1].flip(1))
+    cropped = augment(ramp, np.array([False, False]), 32, rng)
+    for image in cropped:
+        assert 31 <= int(image.max() - image.min()) < 63, "a part of the ramp, 32 pixels or more"
+        assert (image[0, 1:, 0].int() >= image[0, :-1, 0].int()).all()
+
+
+@pytest.fixture()
+def encoder(weights: Path) -> Encoder:
+    return Encoder(EncoderRecipe("mobilenetv2_035", str(weights), size=64))
+
+
+def test_features_are_the_encoder_s(shapes: Path, encoder: Encoder, tmp_path: Path) -> None:
+    photographs = load(shapes).split("train")
+    told: list[str] = []
+    features = Features(tmp_path, encoder, photographs, True, told.append)
+    images = read_images(photographs[:3], 64)
+    with torch.inference_mode():
+        expected = encoder(torch.stack([images[2], images[0].flip(1)]))
+    found = features.read(np.array([2, 0]), np.array([False, True]))
+    torch.testing.assert_close(found, expected, rtol=2e-3, atol=2e-3)
+    assert "0.00 GB" in told[0], "the size is told before the work"
+
+    Features(tmp_path, encoder, photographs, True, told.append)
+    assert len(told) == 1, "computed once"
+
+
+def test_another_encoder_preprocessing_or_photograph_makes_another_cache(
+    shapes: Path, weights: Path, encoder: Encoder, tmp_path: Path
+) -> None:
+    photographs = load(shapes).split("dev")
+    recipe = EncoderRecipe("mobilenetv2_035", str(weights), size=64)
+    changed = Encoder(recipe)
+    with torch.no_grad():
+        next(changed.parameters()).add_(0.01)
+    others = [
+        (encoder, photographs),
+        (changed, photographs),
+        (Encoder(replace(recipe, mean=[0.5] * 3)), photographs),
+        (Encoder(replace(recipe, size=96)), photographs),
+        (encoder, photographs[1:]),
+    ]
+    for network, some in others:
+        Features(tmp_path, network, some, False, lambda _: None)
+    assert len(list(tmp_path.glob("*.npy"))) == len(others)
+
+
+def test_a_killed_computation_leaves_no_cache_that_looks_whole(
+    shapes: Path, weights: Path, encoder: Encoder, tmp_path: Path
+) -> None:
+    program = f"""
+import pathlib
+from showtell.data import load
+from showtell.train import data
+from showtell.train.encoder import Encoder
+from showtell.train.recipe import EncoderRecipe
+read = data.read_images
+def slow(photographs, size):
+    import time
+    time.sleep(1)
+    return read(photographs, size)
+data.read_images = slow
+encoder = Encoder(EncoderRecipe("mobilenetv2_035", {str(weights)!r}, size=64))
+photographs = load({str(shapes)!r}).split("train")
+data.Features(pathlib.Path({str(tmp_path)!r}), encoder, photographs, True, print)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("*.part")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob("*.npy"))
+    photographs = load(shapes).split("train")
+    features = Features(tmp_path, encoder, photographs, True, lambda _: None)
+    assert features.read(np.array([31])).abs().sum() > 0
+    assert not list(tmp_path.glob("*.part")), "what the killed one left is cleared away"
