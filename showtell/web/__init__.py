@@ -1,0 +1,6 @@
+"""The web application: a page and a JSON interface around one Captioner."""
+
+from showtell.web.app import create_app
+from showtell.web.server import serve
+
+__all__ = ["create_app", "serve"]

@@ -1,0 +1,82 @@
+"""Serving with waitress: one process, a few threads, nothing of an upload on the disk."""
+
+import errno
+import socket
+from typing import Any
+
+from flask import Flask
+from waitress.server import create_server
+
+from showtell.image import MAX_BYTES
+
+# Addresses that a name has but this machine has not: ::1 for localhost where IPv6 is off.
+_ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+
+
+def serve(app: Flask, host: str = "localhost", port: int = 5000) -> None:
+    """Serve `app` until Ctrl+C; leave with one sentence when `port` cannot be had.
+
+    Parameters
+    ----------
+    app : from :func:`showtell.web.create_app`.
+    host : name or address to listen at; a name's addresses are all listened at.
+    port : 1..65535.
+
+    Raises
+    ------
+    SystemExit : another program holds the port, or `host` is not this machine's.
+    """
+    try:
+        server = make_server(app, host, port)
+    except OSError as error:
+        raise SystemExit(f"showtell: {_reason(error, host, port)}") from None
+    name = f"[{host}]" if ":" in host else host
+    print(f"showtell is at http://{name}:{port} (Ctrl+C stops it)", flush=True)
+    server.run()
+
+
+def make_server(app: Flask, host: str, port: int) -> Any:
+    """Return a waitress server that listens already; its method `run` answers.
+
+    Raises
+    ------
+    OSError : the port is taken, or `host` is not this machine's.
+    """
+    # Up to twice the limit the application itself refuses an upload, with a reason; what is
+    # larger is not read at all. Below `inbuf_overflow` waitress makes no temporary file.
+    return create_server(
+        app,
+        sockets=listen(host, port),
+        max_request_body_size=2 * MAX_BYTES,
+        inbuf_overflow=2 * MAX_BYTES,
+        ident=None,
+    )
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Listen at every address of `host` that this machine has: browsers try ::1 for localhost.
+
+    Raises
+    ------
+    OSError : the port is taken at one of them, or there is none.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    sockets: list[socket.socket] = []
+    for family, address in dict.fromkeys((family, address) for family, *_, address in found):
+        try:
+            sockets.append(socket.create_server(address, family=family))
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise
+    if not sockets:
+        raise OSError(errno.EADDRNOTAVAIL, "this machine has no such address")
+    return sockets
+
+
+def _reason(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} is taken by another program (macOS holds port 5000 for AirPlay); "
+            f"take another with: showtell serve --port {port + 1}"
+        )
+    return f"cannot listen at {host}, port {port}: {error.strerror}"
