@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Small networks are quicker on one thread, and processes that start here inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

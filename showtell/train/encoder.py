@@ -59,7 +59,7 @@ class Encoder(nn.Module):
         config = timm.data.resolve_data_config({}, model=network)
         self.size = recipe.size or config["input_size"][-1]
         for name in ("mean", "std"):
-            values = getattr(recipe, name) or config[name]
+            values = (recipe.weights and getattr(recipe, name)) or config[name]
             self.register_buffer(name, 255 * torch.tensor(values).view(3, 1, 1), persistent=False)
         self.network = fold_batchnorm(network.eval(), self.size)
         self.channels, *grid = self._features(torch.zeros(1, 3, self.size, self.size)).shape[1:]

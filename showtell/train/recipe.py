@@ -17,7 +17,8 @@ class EncoderRecipe:
     name : one of timm's networks.
     weights : a safetensors file under timm's parameter names; None takes timm's from the hub.
     size : width and height in pixels that photographs are squashed to; None is the network's own.
-    mean, std : of the channels at 0..1; None is what travels with timm's weights.
+    mean, std : of the channels at 0..1 that belong to the file `weights`; None is the network's
+        own. timm's weights bring theirs, whatever stands here.
     options : handed to ``timm.create_model``, such as ``output_stride: 16`` for a grid of 14×14.
     """
 
