@@ -13,7 +13,7 @@ from showtell.captioner import load
 from showtell.errors import BundleError
 
 
-@pytest.fixture()
+@pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A copy of the model that ships, to be damaged."""
     return Path(shutil.copytree(SHIPPED, tmp_path / "model"))
@@ -81,7 +81,7 @@ def test_a_vocabulary_of_another_length_is_refused(copy: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "1"}', '{"format": 1}', "\xff"])
 def test_what_is_no_manifest_is_refused(copy: Path, text: str) -> None:
     (copy / "manifest.json").write_bytes(text.encode("latin-1"))
-    with pytest.raises(BundleError, match="manifest.json"):
+    with pytest.raises(BundleError, match=r"manifest\.json"):
         Bundle.load(copy)
 
 

@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -74,14 +75,14 @@ class Encoder(nn.Module):
         return features.flatten(2).transpose(1, 2)  # (B, L, C)
 
     def _features(self, pixels: Tensor) -> Tensor:
-        return self.network.forward_features(pixels)  # type: ignore[operator]
+        return self.network.forward_features(pixels)
 
     def train(self, mode: bool = True) -> "Encoder":
         """Stay in evaluation mode: there is no statistic here that should follow small batches."""
         return super().train(False)
 
 
-def _create(recipe: EncoderRecipe, pretrained: bool) -> nn.Module:
+def _create(recipe: EncoderRecipe, pretrained: bool) -> Any:
     if recipe.name not in timm.list_models():
         near = timm.list_models(f"*{recipe.name.split('_')[0]}*")[:12]
         raise RecipeError(
@@ -89,9 +90,14 @@ def _create(recipe: EncoderRecipe, pretrained: bool) -> nn.Module:
         )
     from_hub = pretrained and recipe.weights is None
     try:
-        network = timm.create_model(recipe.name, pretrained=from_hub, **recipe.options)
+        network: Any = timm.create_model(recipe.name, pretrained=from_hub, **recipe.options)
     except TypeError as error:
         raise RecipeError(f"encoder.options: {recipe.name} does not take them: {error}") from error
+    except Exception as error:  # the hub's, the network's and the file system's
+        raise RecipeError(
+            f"encoder.weights: timm's weights of {recipe.name} cannot be fetched ({error}); "
+            "name a safetensors file"
+        ) from error
     if pretrained and recipe.weights is not None:
         _load_weights(network, Path(recipe.weights))
     network.reset_classifier(0, "")
@@ -101,7 +107,7 @@ def _create(recipe: EncoderRecipe, pretrained: bool) -> nn.Module:
     return network.to(memory_format=torch.channels_last)
 
 
-def _load_weights(network: nn.Module, path: Path) -> None:
+def _load_weights(network: Any, path: Path) -> None:
     try:
         found = network.load_state_dict(load_file(path), strict=False)
     except Exception as error:  # safetensors' own and PyTorch's for a wrong shape
@@ -112,7 +118,7 @@ def _load_weights(network: nn.Module, path: Path) -> None:
         )
 
 
-def fold_batchnorm(network: nn.Module, size: int) -> nn.Module:
+def fold_batchnorm(network: Any, size: int) -> Any:  # timm's networks have no common class
     """Fold each BatchNorm that follows a convolution into it.
 
     Parameters
@@ -138,7 +144,7 @@ def fold_batchnorm(network: nn.Module, size: int) -> nn.Module:
             before = module
     with torch.inference_mode():
         image = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
-        was, now = network.forward_features(image), folded.forward_features(image)  # type: ignore[operator]
+        was, now = network.forward_features(image), folded.forward_features(image)
     return folded if torch.allclose(was, now, rtol=1e-3, atol=1e-3 * float(was.std())) else network
 
 

@@ -1,6 +1,5 @@
 """Export: from a checkpoint to a bundle, compared with the network that it came from."""
 
-import io
 import json
 import tempfile
 from collections.abc import Callable, Sequence
@@ -92,7 +91,7 @@ def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -
         say(f"log-probabilities differ from PyTorch's by {difference:.1e} at most")
         scorecard = _evaluate(draft, trained.recipe)
     manifest["scores"] = scorecard.to_dict() if scorecard else None
-    files["README.md"] = model_card(manifest, scorecard and str(scorecard)).encode()
+    files["README.md"] = model_card(manifest, str(scorecard) if scorecard else None).encode()
     return bundle.write(target, manifest, files)
 
 
@@ -177,9 +176,7 @@ def _graph(
         verbose=False,
     )
     assert program is not None
-    buffer = io.BytesIO()
-    program.save(buffer)
-    return _halve(onnx.load_from_string(buffer.getvalue())).SerializeToString()
+    return _halve(program.model_proto).SerializeToString()
 
 
 def _halve(model: onnx.ModelProto) -> onnx.ModelProto:

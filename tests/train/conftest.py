@@ -65,7 +65,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture()
+@pytest.fixture
 def recipe_file(shapes: Path, weights: Path, tmp_path: Path) -> Path:
     """A recipe of both phases; its run and its cache are the test's own."""
     values = {
@@ -75,11 +75,14 @@ def recipe_file(shapes: Path, weights: Path, tmp_path: Path) -> Path:
         "data": str(shapes),
         "min_count": 2,
         "encoder": {"name": "mobilenetv2_035", "weights": str(weights), "size": 64},
-        "decoder": {"annotation": 24, "attention": 20, "embedding": 16, "hidden": 28, "dropout": 0.1},
+        "decoder": {
+            "annotation": 24, "attention": 20, "embedding": 16, "hidden": 28, "dropout": 0.1,
+        },
         "crop": 56,
         "frozen": {"epochs": 2, "photos": 8, "captions": 1, "lr": 0.02, "patience": 9},
         "finetune": {
-            "epochs": 1, "photos": 4, "captions": 5, "lr": 0.002, "encoder_lr": 0.0001, "patience": 9,
+            "epochs": 1, "photos": 4, "captions": 5, "lr": 0.002, "encoder_lr": 0.0001,
+            "patience": 9,
         },
     }  # fmt: skip
     path = tmp_path / "shapes.yaml"

@@ -15,7 +15,7 @@ from showtell.train.model import ShowAttendTell
 from showtell.vocab import SPECIAL, Vocabulary
 
 
-@pytest.fixture()
+@pytest.fixture
 def checkpoint(recipe_file: Path) -> Checkpoint:
     recipe = recipes.read(recipe_file)
     vocabulary = Vocabulary((*SPECIAL, "a", "ball"))

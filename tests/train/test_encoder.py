@@ -1,5 +1,6 @@
 """The encoder: grid, preprocessing, folded BatchNorm."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from showtell.train.encoder import Encoder, fold_batchnorm, timm
 from showtell.train.recipe import EncoderRecipe
 
 
-@pytest.fixture()
+@pytest.fixture
 def recipe(weights: Path) -> EncoderRecipe:
     return EncoderRecipe("mobilenetv2_035", str(weights), size=64)
 
@@ -76,6 +77,15 @@ def test_an_unknown_name_lists_known_ones() -> None:
         Encoder(EncoderRecipe("mobilenetv2_101"))
 
 
+def test_weights_that_cannot_be_fetched_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object) -> None:
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(socket.socket, "connect", unreachable)
+    with pytest.raises(RecipeError, match="weights of mobilenetv2_050 cannot be fetched"):
+        Encoder(EncoderRecipe("mobilenetv2_050"))
+
+
 def test_a_network_without_a_grid_is_refused() -> None:
     with pytest.raises(RecipeError, match="no grid"):
         Encoder(EncoderRecipe("vit_tiny_patch16_224"), pretrained=False)
@@ -84,7 +94,7 @@ def test_a_network_without_a_grid_is_refused() -> None:
 def test_weights_that_do_not_fit_are_refused(recipe: EncoderRecipe, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="nowhere"):
         Encoder(replace(recipe, weights=str(tmp_path / "nowhere")))
-    with pytest.raises(RecipeError, match="lacks|cannot be loaded"):
+    with pytest.raises(RecipeError, match=r"lacks|cannot be loaded"):
         Encoder(replace(recipe, name="resnet18"))
     with pytest.raises(RecipeError, match="does not take"):
         Encoder(replace(recipe, options={"nonsense": 1}), pretrained=False)

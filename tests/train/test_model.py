@@ -11,14 +11,14 @@ from showtell.vocab import END, PAD, START
 C, V, L = 10, 12, 6
 
 
-@pytest.fixture()
+@pytest.fixture
 def decoder() -> Decoder:
     torch.manual_seed(0)
     sizes = DecoderRecipe(annotation=8, attention=7, embedding=6, hidden=9, dropout=0.5)
     return Decoder(C, V, sizes).eval()
 
 
-@pytest.fixture()
+@pytest.fixture
 def features() -> torch.Tensor:
     return torch.rand(2, L, C, generator=torch.Generator().manual_seed(1))
 

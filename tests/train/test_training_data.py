@@ -19,7 +19,7 @@ from showtell.train.recipe import EncoderRecipe, Phase
 from showtell.vocab import PAD, Vocabulary, tokenize
 
 
-@pytest.fixture()
+@pytest.fixture
 def captions(shapes: Path) -> tuple[TrainingCaptions, Vocabulary]:
     photographs = load(shapes).split("train")
     words = [tokenize(c) for p in photographs for c in p.captions]
@@ -85,7 +85,7 @@ def test_augmentation_mirrors_and_crops() -> None:
         assert (image[0, 1:, 0].int() >= image[0, :-1, 0].int()).all()
 
 
-@pytest.fixture()
+@pytest.fixture
 def encoder(weights: Path) -> Encoder:
     return Encoder(EncoderRecipe("mobilenetv2_035", str(weights), size=64))
 
