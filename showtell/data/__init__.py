@@ -1,0 +1,37 @@
+"""Data sets: captions, photographs and splits in the layouts that people have. Needs no PyTorch."""
+
+import os
+from pathlib import Path
+
+from showtell.data.dataset import Dataset, Finding, Findings, Photograph
+from showtell.data.flickr8k import KAGGLE, RELEASED
+from showtell.data.karpathy import KARPATHY
+from showtell.data.own import OWN
+from showtell.data.release import assemble
+from showtell.data.report import describe
+from showtell.errors import DataError
+
+__all__ = ["Dataset", "Finding", "Findings", "Photograph", "describe", "layouts", "load"]
+
+# The first that recognises a folder reads it.
+layouts = (RELEASED, KARPATHY, OWN, KAGGLE)
+
+
+def load(root: str | os.PathLike[str]) -> Dataset:
+    """Read the data set in a folder, whichever of the `layouts` it has.
+
+    Photographs without a file, a caption or a split are left out and told in the findings.
+
+    Raises
+    ------
+    DataError : there is no such folder, it has none of the layouts, or one of its files is broken;
+        the file and the line are named.
+    """
+    root = Path(root)
+    if not os.path.isdir(root):
+        raise DataError(f"{root} is not a folder")
+    for layout in layouts:
+        if layout.recognise(root):
+            return assemble(root, layout.name, layout.read(root))
+    looked_for = "; ".join(f"{layout.looks_for} ({layout.name})" for layout in layouts)
+    raise DataError(f"{root} holds no data set that is known: looked for {looked_for}")

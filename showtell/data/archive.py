@@ -1,0 +1,40 @@
+"""Unpacking a zip file that came from elsewhere: nothing leaves its folder."""
+
+import shutil
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from tqdm import tqdm
+
+from showtell.errors import DownloadError
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a zip file into `folder`, whose earlier content is removed.
+
+    The CRC of each file is checked. What macOS adds to archives, ``__MACOSX/``, is left out. A link
+    in the archive becomes a plain file.
+
+    Raises
+    ------
+    DownloadError : the archive is damaged, and what came out before is the caller's to remove; or
+        it names a path outside of the folder, and nothing was unpacked.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            members = [m for m in zipped.infolist() if not m.filename.startswith("__MACOSX/")]
+            for member in members:
+                _refuse_escape(archive, member.filename)
+            for member in tqdm(members, desc=f"unpacking {archive.name}", disable=None):
+                zipped.extract(member, folder)
+    # RuntimeError is a password's; NotImplementedError, its child, an unknown compression's.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise DownloadError(f"{archive} cannot be unpacked: {error}") from error
+
+
+def _refuse_escape(archive: Path, name: str) -> None:
+    windows = PureWindowsPath(name)
+    if name.startswith("/") or windows.drive or "\\" in name or ".." in PurePosixPath(name).parts:
+        raise DownloadError(f"{archive} names a path outside of its folder: {name!r}")

@@ -1,0 +1,235 @@
+"""Fetching Flickr8k from a public mirror: resumed after a cut, checked before it is used.
+
+The University of Illinois, which made Flickr8k, no longer hands it out; the two archives of its
+release are kept by Jason Brownlee on GitHub (``MIRROR``). A published SHA-256 of them was not
+found; their MD5 sums below are those that two unrelated projects check their downloads with,
+torchvision for R (mlverse/torchvision, ``flickr8k_caption_dataset``) and a C++ build that fetches
+the same addresses. MD5 shows damage, not forgery; therefore the content is checked, too: the split
+lists and the photographs' names must be the official ones, the captions 40,460, and each file's CRC
+right.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import BinaryIO
+from urllib.error import HTTPError, URLError
+
+from tqdm import tqdm
+
+from showtell.data import flickr8k
+from showtell.data.archive import unpack
+from showtell.data.files import PICTURE_FOLDERS, list_pictures
+from showtell.data.official import full_hashes, hash_names, split_of
+from showtell.errors import DataError, DownloadError
+
+MIRROR = "https://github.com/jbrownlee/Datasets/releases/download/Flickr8k"
+MIRROR_VARIABLE = "SHOWTELL_FLICKR8K_MIRROR"
+TIMEOUT = 30.0  # seconds without a byte
+CHUNK = 1 << 18
+CAPTIONS = 40_460
+
+
+def download(url: str, target: Path, checksum: str | None) -> None:
+    """Fetch `url` into `target`, which is there in full afterwards, or not at all.
+
+    What has come is kept in ``TARGET.part`` while it is not all, and a later call goes on from
+    there if the server can (HTTP Range), or starts over. A `target` that is there with the right
+    checksum is left alone.
+
+    Parameters
+    ----------
+    url : of http or https.
+    target : its folder is made if need be.
+    checksum : ``sha256:HEX`` or ``md5:HEX``; None when none is known.
+
+    Raises
+    ------
+    DownloadError : the server cannot be reached, refuses, or cuts the connection; or what came has
+        another checksum, and is then deleted, so that a later call starts clean.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise DownloadError(f"{url} is not an address of http or https")
+    if target.is_file() and _is_right(target, checksum):
+        return
+    part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _fetch(url, part)
+        if not _is_right(part, checksum):
+            part.unlink()
+            raise DownloadError(f"{url} is not the file that was expected: its {checksum} is wrong")
+        part.replace(target)
+    except (OSError, EOFError, HTTPException, ValueError) as error:
+        raise DownloadError(_reason(url, error)) from error
+
+
+def _is_right(path: Path, checksum: str | None) -> bool:
+    if checksum is None:
+        return True
+    algorithm, _, expected = checksum.partition(":")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
+    return digest.hexdigest() == expected
+
+
+def _reason(url: str, error: Exception) -> str:
+    if isinstance(error, HTTPError):
+        return f"{url} answers {error.code} {error.reason}"
+    if isinstance(error, URLError):
+        return f"{url} cannot be reached: {error.reason}"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename} cannot be written: {error.strerror}"
+    return f"{url}: {error}; run again to go on from what has come"
+
+
+def _fetch(url: str, part: Path) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    try:
+        response = _open(url, have)
+    except HTTPError as error:
+        if error.code != 416 or not have:
+            raise
+        if error.headers["Content-Range"] == f"bytes */{have}":
+            return  # it is all there: the last run was ended before the file was checked
+        part.unlink()  # longer than the file, which has thus changed
+        return _fetch(url, part)
+    with response, part.open("ab") as file:
+        start, total = _extent(response)
+        if start != have:
+            file.seek(0)
+            file.truncate()
+        if start not in (0, have):
+            raise DownloadError(f"{url}: the server sent another part than asked for; run again")
+        _copy(response, file, total)
+
+
+def _open(url: str, have: int) -> HTTPResponse:
+    headers = {"User-Agent": "showtell"} | ({"Range": f"bytes={have}-"} if have else {})
+    request = urllib.request.Request(url, headers=headers)
+    response: HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT)
+    return response
+
+
+def _extent(response: HTTPResponse) -> tuple[int, int | None]:
+    """Return at which byte of the file the body starts, and the file's size where it is told."""
+    if response.status == 206:
+        start, _, size = re.split("[-/]", (response.headers["Content-Range"] or "").lower()[6:])
+        return int(start), None if size == "*" else int(size)
+    size = response.headers["Content-Length"]
+    return 0, None if size is None else int(size)
+
+
+def _copy(response: HTTPResponse, file: BinaryIO, total: int | None) -> None:
+    bar = tqdm(
+        desc=Path(file.name).stem,
+        initial=file.tell(),
+        total=total,
+        unit="B",
+        unit_scale=True,
+        disable=None,
+    )
+    with bar:
+        # read1, not read: what has come is written at once, so that little is lost by a cut.
+        while chunk := response.read1(CHUNK):
+            file.write(chunk)
+            bar.update(len(chunk))
+    if total is not None and file.tell() != total:
+        raise EOFError(f"cut off after {file.tell():,} of {total:,} bytes")
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One of the release's two zip files.
+
+    Attributes
+    ----------
+    name : of the file on the mirror.
+    checksum : of the file of ``MIRROR``; another mirror may have packed the same files anew.
+    folder : where its content belongs; the archive may have that folder inside, or not.
+    check : raises DataError when the unpacked folder does not hold what was released.
+    """
+
+    name: str
+    checksum: str
+    folder: str
+    check: Callable[[Path], None]
+
+
+def fetch_flickr8k(root: str | os.PathLike[str], mirror: str | None = None) -> None:
+    """Download Flickr8k (1.1 GB) into `root`, in the layout of its release.
+
+    What `root` has already is not fetched again. A folder appears when it is complete and checked,
+    not before; the archive is deleted then.
+
+    Parameters
+    ----------
+    root : folder, made if need be; its disk holds archive and photographs, 2.3 GB, for a while.
+    mirror : address of the folder with the two archives; by default what the environment variable
+        ``SHOWTELL_FLICKR8K_MIRROR`` says, or else ``MIRROR``.
+
+    Raises
+    ------
+    DownloadError : see :func:`download`; or what came is not Flickr8k.
+    """
+    root = Path(root)
+    mirror = (mirror or os.environ.get(MIRROR_VARIABLE) or MIRROR).rstrip("/")
+    if flickr8k.text_folder(root) is None:
+        _install(root, mirror, TEXT)
+    if not any((root / folder).is_dir() for folder in PICTURE_FOLDERS):
+        _install(root, mirror, PHOTOGRAPHS)
+
+
+def _install(root: Path, mirror: str, archive: Archive) -> None:
+    zipped = root / archive.name
+    download(f"{mirror}/{archive.name}", zipped, archive.checksum if mirror == MIRROR else None)
+    staging = root / f"{archive.folder}.unpacking"
+    try:
+        unpack(zipped, staging)
+        inside = staging / archive.folder
+        source = inside if inside.is_dir() else staging
+        archive.check(source)
+        source.rename(root / archive.folder)
+    except DataError as error:
+        zipped.unlink()  # so that the next run fetches it anew
+        raise DownloadError(f"{mirror}/{archive.name} is not the release: {error}") from error
+    except OSError as error:
+        raise DownloadError(f"{zipped} cannot be unpacked: {error}") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    zipped.unlink()
+
+
+def _check_text(folder: Path) -> None:
+    _check_splits(flickr8k.read_splits(folder))
+    lines = sum(1 for _ in flickr8k.read_captions(folder))
+    if lines != CAPTIONS:
+        raise DataError(f"{lines:,} captions, not {CAPTIONS:,}")
+
+
+def _check_photographs(folder: Path) -> None:
+    splits = {name: split_of(name) for name in list_pictures(folder)}
+    _check_splits({name: split for name, split in splits.items() if split})
+
+
+def _check_splits(splits: dict[str, str]) -> None:
+    for split, expected in full_hashes().items():
+        if hash_names(name for name in splits if splits[name] == split) != expected:
+            raise DataError(f"its {split} photographs are not those of the official split")
+
+
+TEXT = Archive(
+    "Flickr8k_text.zip", "md5:bf6c1abcb8e4a833b7f922104de18627", "Flickr8k_text", _check_text
+)
+PHOTOGRAPHS = Archive(
+    "Flickr8k_Dataset.zip",
+    "md5:f18a1e2920de5bd84dae7cf08ec78978",
+    "Flicker8k_Dataset",
+    _check_photographs,
+)

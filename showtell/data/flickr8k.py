@@ -1,0 +1,82 @@
+"""Flickr8k (Hodosh, Young and Hockenmaier, 2013), as released and as Kaggle has it.
+
+As released: ``Flicker8k_Dataset/`` (its own spelling) with the photographs, and the text files in
+``Flickr8k_text/`` or, as the archive unpacks them, beside it. As Kaggle has it: ``Images/`` and
+``captions.txt``, whose split lists are lost; the official ones are shipped here as hashes.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from showtell.data import official
+from showtell.data.dataset import SPLITS
+from showtell.data.files import find_pictures, line_error, normal, read_lines, read_table
+from showtell.data.release import Layout, Release, assign
+from showtell.errors import DataError
+
+TEXT_FOLDER = "Flickr8k_text"
+TOKENS = "Flickr8k.token.txt"
+CAPTIONS = "captions.txt"
+
+
+def text_folder(root: Path) -> Path | None:
+    """Return the folder with the release's text files: ``Flickr8k_text`` or `root`, or None."""
+    folders = (root / TEXT_FOLDER, root)
+    return next((folder for folder in folders if (folder / TOKENS).is_file()), None)
+
+
+def read_captions(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield (name, caption) from the lines ``NAME#K<TAB>CAPTION`` of ``Flickr8k.token.txt``.
+
+    Raises
+    ------
+    DataError : a line has no tab or no number.
+    """
+    path = folder / TOKENS
+    for number, line in read_lines(path):
+        key, tab, caption = line.partition("\t")
+        name, mark, _ = key.rpartition("#")
+        if not (tab and mark):
+            raise line_error(path, number, "not of the form NAME#NUMBER<TAB>CAPTION")
+        yield normal(name), caption
+
+
+def read_splits(folder: Path) -> dict[str, str]:
+    """Return the split of each name in ``Flickr_8k.{train,dev,test}Images.txt``.
+
+    Raises
+    ------
+    DataError : a list is not there, or a photograph is in two.
+    """
+    splits: dict[str, str] = {}
+    for split in SPLITS:
+        path = folder / f"Flickr_8k.{split}Images.txt"
+        for number, name in read_lines(path):
+            assign(splits, normal(name), split, f"{path}, line {number}")
+    return splits
+
+
+def _is_released(root: Path) -> bool:
+    return text_folder(root) is not None
+
+
+def _read_released(root: Path) -> Release:
+    folder = text_folder(root)
+    if folder is None:
+        raise DataError(f"{root} has no {TOKENS}")
+    return Release(list(read_captions(folder)), read_splits(folder), find_pictures(root))
+
+
+def _is_kaggle(root: Path) -> bool:
+    return (root / CAPTIONS).is_file()
+
+
+def _read_kaggle(root: Path) -> Release:
+    rows = read_table(root / CAPTIONS, "image", "caption")
+    captions = [(normal(row["image"]), row["caption"]) for _, row in rows]
+    splits = {name: split for name, _ in captions if (split := official.split_of(name))}
+    return Release(captions, splits, find_pictures(root))
+
+
+RELEASED = Layout("flickr8k", f"{TEXT_FOLDER}/{TOKENS} or {TOKENS}", _is_released, _read_released)
+KAGGLE = Layout("flickr8k-kaggle", f"{CAPTIONS} with Images/", _is_kaggle, _read_kaggle)

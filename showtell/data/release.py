@@ -1,0 +1,98 @@
+"""From what a layout's reader found to a :class:`Dataset`: the step that all layouts share."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from showtell.data.dataset import SPLITS, Dataset, Finding, Findings, Photograph
+from showtell.data.files import is_picture
+from showtell.errors import DataError
+
+# What data sets call the splits, and what they are called here.
+SPLIT_NAMES = {"train": "train", "restval": "train", "dev": "dev", "val": "dev", "test": "test"}
+
+Captions = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a reader found, before anything is left out.
+
+    Attributes
+    ----------
+    captions : (name of the photograph, caption), in the order of the file.
+    splits : the split of each name that has one.
+    pictures : where the pictures lie, by name.
+    """
+
+    captions: Iterable[tuple[str, str]]
+    splits: Mapping[str, str]
+    pictures: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way to lay out a data set in a folder.
+
+    Attributes
+    ----------
+    name : what a scorecard calls it.
+    looks_for : the files by which it is recognised, for the user.
+    recognise : whether a folder is laid out so.
+    read : reads such a folder.
+    """
+
+    name: str
+    looks_for: str
+    recognise: Callable[[Path], bool]
+    read: Callable[[Path], Release]
+
+
+def assign(splits: dict[str, str], name: str, split: str, where: str) -> None:
+    """Put a photograph into a split.
+
+    Raises
+    ------
+    DataError : it is in another split already, which would let a model train on its test.
+    """
+    if splits.setdefault(name, split) != split:
+        raise DataError(f"{where}: {name} is in the {splits[name]} split and in the {split} split")
+
+
+def assemble(root: Path, layout: str, release: Release) -> Dataset:
+    """Put the photographs that have a file, a caption and a split into their splits."""
+    released: Captions = {}
+    for name, caption in release.captions:
+        released.setdefault(name, []).append(caption.strip())
+    told = {name: [c for c in captions if _has_words(c)] for name, captions in released.items()}
+    splits: dict[str, list[Photograph]] = {split: [] for split in SPLITS}
+    for name in sorted(release.splits.keys() & release.pictures.keys()):
+        if captions := told.get(name):
+            photograph = Photograph(name, release.pictures[name], tuple(captions))
+            splits[release.splits[name]].append(photograph)
+    tuples = {split: tuple(photographs) for split, photographs in splits.items()}
+    return Dataset(root, layout, tuples, _findings(release, released, told))
+
+
+def _findings(release: Release, released: Captions, told: Captions) -> Findings:
+    pictures = release.pictures.keys()
+    captioned = {name for name, captions in told.items() if captions}
+    named = released.keys() | release.splits.keys()
+    stray = {name for name in named if not is_picture(name)}
+    return Findings(
+        missing=Finding.of(named - pictures - stray),
+        uncaptioned=Finding.of(pictures - captioned),
+        unsplit=Finding.of((pictures & captioned) - release.splits.keys()),
+        stray=Finding.of(stray),
+        duplicates=Finding.of(_repeats(told)),
+        empty=Finding.of(n for n in released for _ in range(len(released[n]) - len(told[n]))),
+    )
+
+
+def _repeats(captions: Captions) -> Iterable[str]:
+    for name, texts in captions.items():
+        yield from [name] * (len(texts) - len(set(texts)))
+
+
+def _has_words(caption: str) -> bool:
+    return any(letter.isalnum() for letter in caption)
