@@ -137,6 +137,12 @@ def _from_hub(name: str) -> Path:
         raise BundleError(f"hf://{name}: cannot be fetched: {error}") from error
 
 
+def refuse_other(path: Path) -> None:
+    """Raise a BundleError when `path` holds something that is no bundle."""
+    if path.exists() and not (path / MANIFEST).is_file():
+        raise BundleError(f"{path}: holds something else already; name a new folder")
+
+
 def write(path: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Bundle:
     """Write a bundle as a whole: until everything is on disk, `path` stays as it was.
 
@@ -150,8 +156,7 @@ def write(path: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -
     ------
     BundleError : `path` holds something that is no bundle, or cannot be written.
     """
-    if path.exists() and not (path / MANIFEST).is_file():
-        raise BundleError(f"{path}: holds something else already; name a new folder")
+    refuse_other(path)
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     manifest = {"format": FORMAT, **manifest, "sha256": sums}
     try:

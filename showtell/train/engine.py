@@ -20,7 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from showtell.data import load
-from showtell.errors import CheckpointError, DataError
+from showtell.errors import CheckpointError
 from showtell.train import checkpoint as checkpoints
 from showtell.train.checkpoint import BEST, LAST, Checkpoint
 from showtell.train.data import Batch, Features, TrainingCaptions, augment, read_images
@@ -126,8 +126,6 @@ class Trainer:
             data.split("train"),
             data.split("dev")[: recipe.validate_photos],
         )
-        if not self.photographs or not self.dev:
-            raise DataError(f"{recipe.data}: training needs photographs in train and in dev")
         captions = [tokenize(c) for p in self.photographs for c in p.captions]
         self.vocabulary = Vocabulary.build(captions, recipe.min_count)
         self.captions = TrainingCaptions.prepare(

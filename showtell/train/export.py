@@ -75,7 +75,9 @@ def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -
     Raises
     ------
     CheckpointError : it cannot be read, or the graphs do not agree with the network.
+    BundleError : `target` holds something else, or cannot be written.
     """
+    bundle.refuse_other(target)
     trained = checkpoints.read(checkpoint)
     network = trained.build()
     _round(network)
@@ -100,7 +102,7 @@ def _evaluate(draft: Bundle, recipe: Recipe) -> Scorecard | None:
     if not Path(recipe.data).is_dir():
         return None
     data = load(recipe.data)
-    return evaluate(Captioner(draft), data) if data.split("test") else None
+    return evaluate(Captioner(draft), data) if data.splits["test"] else None
 
 
 def _round(network: nn.Module) -> None:

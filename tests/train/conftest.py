@@ -4,6 +4,7 @@ import csv
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from PIL import Image, ImageDraw
@@ -44,37 +45,39 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of a small CNN, random but always the same, with BatchNorm that does something."""
+def weights(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a small CNN: random, and always the same.
+
+    Its BatchNorm has the statistics of the shapes; without them nothing of a picture would be left
+    after many random layers.
+    """
     import torch
     from safetensors.torch import save_file
-    from torch import nn
 
     from showtell.train.encoder import timm
 
     torch.manual_seed(0)
-    network = timm.create_model("mobilenetv2_035")
+    network = timm.create_model("test_resnet").train()
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.8, 1.2)
-            nn.init.normal_(module.bias, std=0.1)
-            nn.init.normal_(module.running_mean, std=0.1)
-            nn.init.uniform_(module.running_var, 0.5, 1.5)
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None  # the mean over all passes
+    pictures = [np.asarray(Image.open(path)) for path in sorted(shapes.glob("*.png"))]
+    with torch.no_grad():
+        network((torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 255 - 0.45) / 0.22)
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     save_file(network.state_dict(), path)
     return path
 
 
-@pytest.fixture
-def recipe_file(shapes: Path, weights: Path, tmp_path: Path) -> Path:
-    """A recipe of both phases; its run and its cache are the test's own."""
+def write_recipe(folder: Path, shapes: Path, weights: Path) -> Path:
+    """Write a recipe of both phases, whose run and cache are in `folder`."""
     values = {
         "name": "shapes",
-        "run": str(tmp_path / "run"),
-        "cache": str(tmp_path / "cache"),
+        "run": str(folder / "run"),
+        "cache": str(folder / "cache"),
         "data": str(shapes),
         "min_count": 2,
-        "encoder": {"name": "mobilenetv2_035", "weights": str(weights), "size": 64},
+        "encoder": {"name": "test_resnet", "weights": str(weights), "size": 64},
         "decoder": {
             "annotation": 24, "attention": 20, "embedding": 16, "hidden": 28, "dropout": 0.1,
         },
@@ -85,6 +88,23 @@ def recipe_file(shapes: Path, weights: Path, tmp_path: Path) -> Path:
             "patience": 9,
         },
     }  # fmt: skip
-    path = tmp_path / "shapes.yaml"
+    path = folder / "shapes.yaml"
     path.write_text(yaml.safe_dump(values))
     return path
+
+
+@pytest.fixture
+def recipe_file(shapes: Path, weights: Path, tmp_path: Path) -> Path:
+    """A recipe of the test's own."""
+    return write_recipe(tmp_path, shapes, weights)
+
+
+@pytest.fixture(scope="session")
+def trained(shapes: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of ten epochs: enough to describe most of the shapes."""
+    from showtell.train import recipe as recipes
+    from showtell.train.engine import train
+
+    path = write_recipe(tmp_path_factory.mktemp("trained"), shapes, weights)
+    changes = ["frozen.epochs=8", "finetune.epochs=2"]
+    return train(recipes.read(path, changes), say=lambda _: None)

@@ -14,23 +14,19 @@ from showtell.errors import CheckpointError
 from showtell.runtime import Runtime
 from showtell.train import checkpoint as checkpoints
 from showtell.train import export as exporting
-from showtell.train import recipe as recipes
-from showtell.train.engine import train
 from showtell.train.validate import TorchStepModel
 
 
-@pytest.fixture
-def run(recipe_file: Path) -> Path:
-    changes = ["frozen.epochs=4", "finetune.epochs=1"]
-    return train(recipes.read(recipe_file, changes), say=lambda _: None)
-
-
-def test_a_run_becomes_a_model(run: Path, shapes: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     told: list[str] = []
-    written = exporting.export(run, tmp_path / "model", told.append)
+    written = exporting.export(trained, tmp_path_factory.mktemp("exported") / "model", told.append)
     assert "differ from PyTorch's by" in told[0]
+    return written
 
-    captioner = Captioner(Bundle.load(tmp_path / "model"))
+
+def test_a_run_becomes_a_model(exported: Bundle, shapes: Path) -> None:
+    captioner = Captioner(exported)
     photographs = load(shapes).split("test")
     captions = captioner.caption([p.path for p in photographs], beam=3)
     right = [
@@ -39,24 +35,26 @@ def test_a_run_becomes_a_model(run: Path, shapes: Path, tmp_path: Path) -> None:
     ]
     assert np.mean(right) >= 0.5, [c.text for c in captions]
 
-    manifest = written.manifest
+    manifest = exported.manifest
     assert manifest["grid"] == [2, 2]
     assert manifest["scores"]["photographs"] == 8
-    card = (tmp_path / "model" / "README.md").read_text()
+    card = (exported.path / "README.md").read_text()
     assert f"{100 * manifest['scores']['scores']['bleu'][0]:.2f}" in card
     assert str(shapes.parent) not in json.dumps(manifest) + card, "nobody's folders are told"
 
 
-def test_log_probabilities_agree_at_sizes_that_were_not_traced(run: Path, tmp_path: Path) -> None:
+def test_log_probabilities_agree_at_sizes_that_were_not_traced(
+    trained: Path, exported: Bundle
+) -> None:
     """Word by word, with weights that were not rounded as the bundle's are."""
-    trained = checkpoints.read(run).build()
-    runtime = Runtime(exporting.export(run, tmp_path / "model", lambda _: None))
-    model = TorchStepModel(trained.decoder)
+    network = checkpoints.read(trained).build()
+    runtime = Runtime(exported)
+    model = TorchStepModel(network.decoder)
     rng = np.random.default_rng(0)
     for photos, beams in ((1, 1), (1, 7), (5, 2)):
         images = rng.integers(0, 256, (photos, 64, 64, 3), dtype=np.uint8)
         with torch.inference_mode():
-            ours = model.start(trained.encoder(torch.from_numpy(images)))
+            ours = model.start(network.encoder(torch.from_numpy(images)))
             theirs = runtime.encode(images)
             every = np.zeros((photos, beams), np.int64)
             ours = model.select(ours, np.arange(photos), every)
@@ -70,17 +68,17 @@ def test_log_probabilities_agree_at_sizes_that_were_not_traced(run: Path, tmp_pa
 
 
 def test_graphs_that_disagree_are_not_written(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exporting, "TOLERANCE", -1.0)
     with pytest.raises(CheckpointError, match="differ from the network"):
-        exporting.export(run, tmp_path / "model", lambda _: None)
+        exporting.export(trained, tmp_path / "model", lambda _: None)
     assert not (tmp_path / "model").exists()
 
 
-def test_a_folder_with_something_else_is_left_alone(run: Path, tmp_path: Path) -> None:
+def test_a_folder_with_something_else_is_left_alone(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "thesis.tex").write_text("years of work")
     with pytest.raises(Exception, match="holds something else"):
-        exporting.export(run, tmp_path / "thesis", lambda _: None)
+        exporting.export(trained, tmp_path / "thesis", lambda _: None)
     assert [p.name for p in (tmp_path / "thesis").iterdir()] == ["thesis.tex"]

@@ -87,7 +87,7 @@ def test_augmentation_mirrors_and_crops() -> None:
 
 @pytest.fixture
 def encoder(weights: Path) -> Encoder:
-    return Encoder(EncoderRecipe("mobilenetv2_035", str(weights), size=64))
+    return Encoder(EncoderRecipe("test_resnet", str(weights), size=64))
 
 
 def test_features_are_the_encoder_s(shapes: Path, encoder: Encoder, tmp_path: Path) -> None:
@@ -109,14 +109,14 @@ def test_another_encoder_preprocessing_or_photograph_makes_another_cache(
     shapes: Path, weights: Path, encoder: Encoder, tmp_path: Path
 ) -> None:
     photographs = load(shapes).split("dev")
-    recipe = EncoderRecipe("mobilenetv2_035", str(weights), size=64)
+    recipe = EncoderRecipe("test_resnet", str(weights), size=64)
     changed = Encoder(recipe)
     with torch.no_grad():
         next(changed.parameters()).add_(0.01)
     others = [
         (encoder, photographs),
         (changed, photographs),
-        (Encoder(replace(recipe, mean=[0.5] * 3)), photographs),
+        (Encoder(replace(recipe, mean=[0.3] * 3)), photographs),
         (Encoder(replace(recipe, size=96)), photographs),
         (encoder, photographs[1:]),
     ]
@@ -140,7 +140,7 @@ def slow(photographs, size):
     time.sleep(1)
     return read(photographs, size)
 data.read_images = slow
-encoder = Encoder(EncoderRecipe("mobilenetv2_035", {str(weights)!r}, size=64))
+encoder = Encoder(EncoderRecipe("test_resnet", {str(weights)!r}, size=64))
 photographs = load({str(shapes)!r}).split("train")
 data.Features(pathlib.Path({str(tmp_path)!r}), encoder, photographs, True, print)
 """
