@@ -1,7 +1,6 @@
 """The command line. What a command needs is imported inside it, so that ``--help`` is quick."""
 
 import json
-import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -100,15 +99,14 @@ def _caption(captioner: "Captioner", path: str, beam: int, figure: Path | None) 
 
 def _draw(source: str | bytes, found: "Caption", path: Path) -> None:
     from showtell import attention, image
+    from showtell.atomic import replacing
 
     drawn = attention.figure(image.open_upright(source), found)
-    partial = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        drawn.save(partial, format="PNG")
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            drawn.save(partial, format="PNG")
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise ShowtellError(f"{path}: cannot be written: {error.strerror}") from error
 
 

@@ -5,7 +5,6 @@ whoever reads it finds a whole checkpoint, whenever the run was killed.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from showtell.atomic import replacing
 from showtell.errors import CheckpointError
 from showtell.train.encoder import Encoder
 from showtell.train.model import ShowAttendTell
@@ -49,16 +49,16 @@ class Checkpoint:
         tensors = {f"network.{name}": tensor for name, tensor in self.network.items()}
         tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.items()}
         file = path.with_name(f"{path.stem}-{self.progress['total_steps']:08d}.safetensors")
-        partial = file.with_suffix(".part")
-        save_file({name: t.contiguous() for name, t in tensors.items()}, partial)
-        os.replace(partial, file)
+        with replacing(file) as partial:
+            save_file({name: t.contiguous() for name, t in tensors.items()}, partial)
         content = {
             "tensors": file.name,
             "progress": self.progress,
             "recipe": self.recipe.to_dict(),
             "vocabulary": self.vocabulary.words,
         }
-        write_json(path, content)
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
         for old in path.parent.glob(f"{path.stem}-*.safetensors"):
             if old != file:
                 old.unlink()
@@ -74,13 +74,6 @@ class Checkpoint:
         network = ShowAttendTell(encoder, len(self.vocabulary), self.recipe.decoder)
         load_tensors(network, self.network)
         return network.eval()
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Replace a JSON file as a whole."""
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
 
 
 def load_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:

@@ -19,6 +19,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from tqdm import tqdm
 
+from showtell.atomic import replacing
 from showtell.data import load
 from showtell.errors import CheckpointError
 from showtell.train import checkpoint as checkpoints
@@ -150,7 +151,8 @@ class Trainer:
         self.progress = Progress(**last.progress)
         self._optimizer_tensors = dict(last.optimizer)
         kept = [r for r in read_log(self.run) if r["step"] <= self.progress.total_steps]
-        (self.run / LOG).write_text("".join(json.dumps(record) + "\n" for record in kept))
+        with replacing(self.run / LOG) as partial:
+            partial.write_text("".join(json.dumps(record) + "\n" for record in kept))
 
     def run_phase(self, index: int) -> None:
         """Train one phase to its end; the next one starts from the best network so far."""
@@ -224,13 +226,19 @@ class Trainer:
                 rng = np.random.default_rng([*seed, 1 << 20, position])
                 torch.manual_seed(int(rng.integers(1 << 62)))
                 scale = _rate(position / (phase.epochs * len(batches)), phase)
-                loss = self._step(model, optimizer, batch, inputs(batch, rng), scale)
+                loss = self._step(phase, model, optimizer, batch, inputs(batch, rng), scale)
                 bar.update(len(batch.captions))
                 bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
                 self._after_step(loss, scale, optimizer, bar)
 
     def _step(
-        self, model: Any, optimizer: Any, batch: Batch, inputs: Tensor, scale: float
+        self,
+        phase: Phase,
+        model: Any,
+        optimizer: Any,
+        batch: Batch,
+        inputs: Tensor,
+        scale: float,
     ) -> float:
         """Take one step of gradient descent and return its loss."""
         for group in optimizer.param_groups:
@@ -240,7 +248,7 @@ class Trainer:
             inputs.to(device), batch.photo.to(device), batch.captions.to(device)
         )
         loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
-        loss = loss + self.recipe.doubly_stochastic * doubly_stochastic_penalty(coverage)
+        loss = loss + phase.doubly_stochastic * doubly_stochastic_penalty(coverage)
         optimizer.zero_grad()
         self.fabric.backward(loss)
         self.fabric.clip_gradients(model, optimizer, max_norm=self.recipe.grad_norm)

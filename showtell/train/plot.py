@@ -1,9 +1,10 @@
 """The curves of a run, drawn from its log."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from showtell.atomic import replacing
 
 LOG = "log.jsonl"
 
@@ -34,7 +35,6 @@ def plot_curves(run: Path) -> None:
         right.plot(steps, bleu4, "s-", label="BLEU-4")
         right.legend()
     right.set(xlabel="step", title="dev, by beam search")
-    partial = run / "curves.part"
-    figure.savefig(partial, format="png", dpi=120)
+    with replacing(run / "curves.png") as partial:
+        figure.savefig(partial, format="png", dpi=120)
     pyplot.close(figure)
-    os.replace(partial, run / "curves.png")

@@ -55,6 +55,7 @@ class Phase:
     warmup : share of the steps during which the rates rise from 0.
     floor : share of the rates that is left when their cosine has come down.
     patience : epochs without a better dev CIDEr before the phase ends early.
+    doubly_stochastic : λ of the paper's equation 14, which spreads attention over the photograph.
     """
 
     epochs: int
@@ -65,6 +66,7 @@ class Phase:
     warmup: float = 0.03
     floor: float = 0.0
     patience: int = 3
+    doubly_stochastic: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,6 @@ class Recipe:
     encoder: EncoderRecipe = EncoderRecipe()
     decoder: DecoderRecipe = DecoderRecipe()
     label_smoothing: float = 0.1
-    doubly_stochastic: float = 1.0
     weight_decay: float = 0.01
     grad_norm: float = 5.0
     mirror: bool = True

@@ -40,10 +40,10 @@ def test_until_the_json_is_replaced_the_old_checkpoint_stands(
 ) -> None:
     checkpoint.save(tmp_path / "last.json")
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoints, "write_json", killed)
+    monkeypatch.setattr(checkpoints.json, "dumps", killed)
     later = replace(checkpoint, progress={"total_steps": 4})
     with pytest.raises(KeyboardInterrupt):
         later.save(tmp_path / "last.json")
