@@ -119,14 +119,19 @@ class Trainer:
     say : told what is going on.
     """
 
+    # Of the phase that is running.
+    phase: Phase
+    model: Any  # the network under Fabric
+    optimizer: Any
+    inputs: Callable[[Batch, np.random.Generator], Tensor]  # what the network is fed
+    features: Callable[[np.ndarray], Tensor]  # of dev photographs by index
+
     def __init__(self, recipe: Recipe, fabric: Fabric, last: Checkpoint | None, say: Say) -> None:
         self.recipe, self.fabric, self.say = recipe, fabric, say
         self.run = Path(recipe.run)
         data = load(recipe.data)
-        self.photographs, self.dev = (
-            data.split("train"),
-            data.split("dev")[: recipe.validate_photos],
-        )
+        self.photographs = data.split("train")
+        self.dev = data.split("dev")[: recipe.validate_photos]
         captions = [tokenize(c) for p in self.photographs for c in p.captions]
         self.vocabulary = Vocabulary.build(captions, recipe.min_count)
         self.captions = TrainingCaptions.prepare(
@@ -150,22 +155,32 @@ class Trainer:
         checkpoints.load_tensors(self.network, last.network)
         self.progress = Progress(**last.progress)
         self._optimizer_tensors = dict(last.optimizer)
-        kept = [r for r in read_log(self.run) if r["step"] <= self.progress.total_steps]
+        kept = [record for record in read_log(self.run) if self._is_before(record)]
         with replacing(self.run / LOG) as partial:
             partial.write_text("".join(json.dumps(record) + "\n" for record in kept))
 
+    def _is_before(self, record: dict[str, Any]) -> bool:
+        """Tell whether the run will not write this record of its log again."""
+        at = self.progress
+        ends_epoch = "epoch" in record and at.step > 0
+        return record["step"] < at.total_steps or (
+            record["step"] == at.total_steps and not ends_epoch
+        )
+
     def run_phase(self, index: int) -> None:
-        """Train one phase to its end; the next one starts from the best network so far."""
-        phase: Phase = getattr(self.recipe, PHASES[index])
+        """Train one phase to its end; it starts from the best network so far."""
+        self.phase = getattr(self.recipe, PHASES[index])
         if self.progress.phase < index:
             self._start_phase(index)
-        if phase.epochs == 0:
+        if self.phase.epochs == 0:
             return
-        inputs, features = self._sources(phase)
-        model, optimizer = self._optimize(phase)
-        while self.progress.epoch < phase.epochs and self.progress.stale < phase.patience:
-            self._epoch(phase, model, optimizer, inputs)
-            self._validate(features, optimizer)
+        self._connect()
+        while self.progress.epoch < self.phase.epochs and not self._has_stalled():
+            self._epoch()
+            self._validate()
+
+    def _has_stalled(self) -> bool:
+        return self.progress.stale >= self.phase.patience
 
     def _start_phase(self, index: int) -> None:
         best = self.run / BEST
@@ -174,16 +189,16 @@ class Trainer:
         self._optimizer_tensors = {}
         self.progress = replace(self.progress, phase=index, epoch=0, step=0, stale=0)
 
-    def _sources(
-        self, phase: Phase
-    ) -> tuple[Callable[[Batch, np.random.Generator], Tensor], Callable[[np.ndarray], Tensor]]:
-        """Return what the network is fed in training, and the features of dev photographs."""
+    def _connect(self) -> None:
+        """Set up what the phase trains on and with: cached features, or photographs."""
+        self.model, self.optimizer = self._optimize()
         encoder, recipe, device = self.network.encoder, self.recipe, self.fabric.device
-        if phase.encoder_lr == 0:
+        if self.phase.encoder_lr == 0:
             cache = Path(recipe.cache)
-            cached = Features(cache, encoder, self.photographs, recipe.mirror, self.say)
-            dev = Features(cache, encoder, self.dev, False, self.say)
-            return lambda batch, _: cached.read(batch.photos, batch.mirrored), dev.read
+            train = Features(cache, encoder, self.photographs, recipe.mirror, self.say)
+            self.inputs = lambda batch, _: train.read(batch.photos, batch.mirrored)
+            self.features = Features(cache, encoder, self.dev, False, self.say).read
+            return
 
         def inputs(batch: Batch, rng: np.random.Generator) -> Tensor:
             images = read_images([self.photographs[i] for i in batch.photos], encoder.size)
@@ -192,113 +207,93 @@ class Trainer:
         def features(photos: np.ndarray) -> Tensor:
             return encoder(read_images([self.dev[i] for i in photos], encoder.size).to(device))
 
-        return inputs, features
+        self.inputs, self.features = inputs, features
 
-    def _optimize(self, phase: Phase) -> tuple[Any, Any]:
+    def _optimize(self) -> tuple[Any, Any]:
         """Return network and optimiser under Fabric, the optimiser where it was."""
-        self.network.encoder.requires_grad_(phase.encoder_lr > 0)
-        groups = [{"params": list(self.network.decoder.parameters()), "peak": phase.lr}]
+        network, phase = self.network, self.phase
+        network.encoder.requires_grad_(phase.encoder_lr > 0)
+        groups = [{"params": list(network.decoder.parameters()), "peak": phase.lr}]
         if phase.encoder_lr:
-            encoder = list(self.network.encoder.parameters())
-            groups.append({"params": encoder, "peak": phase.encoder_lr})
+            groups.append({"params": list(network.encoder.parameters()), "peak": phase.encoder_lr})
         optimizer = torch.optim.AdamW(groups, lr=phase.lr, weight_decay=self.recipe.weight_decay)
         _restore_optimizer(optimizer, self._optimizer_tensors)
-        return self.fabric.setup(self.network, optimizer)
+        return self.fabric.setup(network, optimizer)
 
-    def _epoch(
-        self,
-        phase: Phase,
-        model: Any,
-        optimizer: Any,
-        inputs: Callable[[Batch, np.random.Generator], Tensor],
-    ) -> None:
+    def _epoch(self) -> None:
         """Go through every caption once, from the step where the run stands."""
-        at = self.progress
-        seed = [self.recipe.seed, at.phase]
-        batches = self.captions.batches(phase, self.recipe.mirror, [*seed, at.epoch])
-        title = f"{PHASES[at.phase]} {at.epoch + 1}/{phase.epochs}"
-        done = sum(len(b.captions) for b in batches[: at.step])
-        total = sum(len(b.captions) for b in batches)
+        at, seed = self.progress, [self.recipe.seed, self.progress.phase]
+        batches = self.captions.batches(self.phase, self.recipe.mirror, [*seed, at.epoch])
+        sizes = [len(batch.captions) for batch in batches]
+        title = f"{PHASES[at.phase]} {at.epoch + 1}/{self.phase.epochs}"
         self.network.train()
-        with tqdm(total=total, initial=done, desc=title, unit="captions", smoothing=0.1) as bar:
-            for batch in batches[at.step :]:
-                position = self.progress.epoch * len(batches) + self.progress.step
+        with tqdm(
+            total=sum(sizes), initial=sum(sizes[: at.step]), desc=title, unit="captions"
+        ) as bar:
+            for step in range(at.step, len(batches)):
+                position = at.epoch * len(batches) + step
                 rng = np.random.default_rng([*seed, 1 << 20, position])
                 torch.manual_seed(int(rng.integers(1 << 62)))
-                scale = _rate(position / (phase.epochs * len(batches)), phase)
-                loss = self._step(phase, model, optimizer, batch, inputs(batch, rng), scale)
-                bar.update(len(batch.captions))
+                rate = _rate(position / (self.phase.epochs * len(batches)), self.phase)
+                loss = self._step(batches[step], rng, rate)
                 bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-                self._after_step(loss, scale, optimizer, bar)
+                bar.update(sizes[step])
+                self._after_step(loss, rate, bar.format_dict["rate"] or 0.0)
 
-    def _step(
-        self,
-        phase: Phase,
-        model: Any,
-        optimizer: Any,
-        batch: Batch,
-        inputs: Tensor,
-        scale: float,
-    ) -> float:
+    def _step(self, batch: Batch, rng: np.random.Generator, rate: float) -> float:
         """Take one step of gradient descent and return its loss."""
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * scale
-        device = self.fabric.device
-        logits, targets, coverage = model(
-            inputs.to(device), batch.photo.to(device), batch.captions.to(device)
-        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * rate
+        fed = (self.inputs(batch, rng), batch.photo, batch.captions)
+        logits, targets, coverage = self.model(*(part.to(self.fabric.device) for part in fed))
         loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
-        loss = loss + phase.doubly_stochastic * doubly_stochastic_penalty(coverage)
-        optimizer.zero_grad()
+        loss = loss + self.phase.doubly_stochastic * doubly_stochastic_penalty(coverage)
+        self.optimizer.zero_grad()
         self.fabric.backward(loss)
-        self.fabric.clip_gradients(model, optimizer, max_norm=self.recipe.grad_norm)
-        optimizer.step()
+        self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.recipe.grad_norm)
+        self.optimizer.step()
         return float(loss.detach())
 
-    def _after_step(self, loss: float, scale: float, optimizer: Any, bar: Any) -> None:
+    def _after_step(self, loss: float, rate: float, captions_per_s: float) -> None:
         at = self.progress
         total = at.total_steps + 1
         self.progress = replace(at, step=at.step + 1, total_steps=total, loss=at.loss + loss)
         if total % LOG_STEPS == 0:
-            rate = bar.format_dict["rate"] or 0.0
-            self._log(
-                loss=self.progress.loss / LOG_STEPS, rate=scale, captions_per_s=round(rate, 1)
-            )
+            mean = self.progress.loss / LOG_STEPS
+            self._log(loss=mean, rate=rate, captions_per_s=round(captions_per_s, 1))
             self.progress = replace(self.progress, loss=0.0)
         if time.monotonic() - self._saved > 60 * self.recipe.checkpoint_minutes:
-            self._save(LAST, optimizer)
+            self._save_last()
 
-    def _validate(self, features: Callable[[np.ndarray], Tensor], optimizer: Any) -> None:
+    def _validate(self) -> None:
         """End an epoch: score the dev split, keep the best, save."""
+        recipe, at = self.recipe, self.progress
         decoder = self.network.decoder
-        scores = validate(decoder, features, self.dev, self.vocabulary, self.recipe.validate_beam)
-        at = self.progress
-        better = scores["cider"] > at.best
+        scores = validate(decoder, self.features, self.dev, self.vocabulary, recipe.validate_beam)
+        best = max(at.best, scores["cider"])
+        better = best > at.best
         self._log(epoch=at.epoch + 1, **scores)
         self.say(
             f"{PHASES[at.phase]} epoch {at.epoch + 1}: dev BLEU-4 {100 * scores['bleu4']:.1f}, "
             f"CIDEr {scores['cider']:.3f}{', the best so far' if better else ''}"
         )
-        self.progress = replace(
-            at,
-            epoch=at.epoch + 1,
-            step=0,
-            best=max(at.best, scores["cider"]),
-            stale=0 if better else at.stale + 1,
-        )
+        stale = 0 if better else at.stale + 1
+        self.progress = replace(at, epoch=at.epoch + 1, step=0, best=best, stale=stale)
         if better:
-            self._save(BEST)
-        self._save(LAST, optimizer)
+            self._save(BEST, {})
+        self._save_last()
         plot_curves(self.run)
 
-    def _save(self, name: str, optimizer: Any = None) -> None:
-        state = optimizer.state_dict()["state"] if optimizer else {}
-        tensors = {f"{i}.{k}": v for i, moments in state.items() for k, v in moments.items()}
-        progress = asdict(self.progress)
-        network = self.network.state_dict()
-        self.run.mkdir(parents=True, exist_ok=True)
-        Checkpoint(self.recipe, self.vocabulary, progress, network, tensors).save(self.run / name)
+    def _save_last(self) -> None:
+        state = self.optimizer.state_dict()["state"]
+        self._save(LAST, {f"{i}.{k}": v for i, own in state.items() for k, v in own.items()})
         self._saved = time.monotonic()
+
+    def _save(self, name: str, optimizer: dict[str, Tensor]) -> None:
+        self.run.mkdir(parents=True, exist_ok=True)
+        progress, network = asdict(self.progress), self.network.state_dict()
+        saved = Checkpoint(self.recipe, self.vocabulary, progress, network, optimizer)
+        saved.save(self.run / name)
 
     def _log(self, **values: Any) -> None:
         at = self.progress
