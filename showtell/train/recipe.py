@@ -1,6 +1,6 @@
 """A recipe: every value of a training run, read from a commented YAML file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,25 +116,15 @@ def read(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     if wrong := [o for o in overrides if "=" not in o]:
         raise RecipeError(f"--set takes key=value, not {wrong[0]!r}")
     arguments = [f"--recipe={path}", *(f"--{override}" for override in overrides)]
-    return _parse(arguments, f"{path}")
+    return _parse(lambda parser: parser.parse_args(arguments), str(path))
 
 
 def from_dict(values: dict[str, Any]) -> Recipe:
-    """Rebuild a recipe from :meth:`Recipe.to_dict`."""
-    parser = _parser()
-    return _instantiate(parser, parser.parse_object(values))
+    """Rebuild a recipe from :meth:`Recipe.to_dict`, or raise a RecipeError."""
+    return _parse(lambda parser: parser.parse_object(values), "the recipe of the checkpoint")
 
 
-def _parse(arguments: list[str], where: str) -> Recipe:
-    parser = _parser()
-    try:
-        return _instantiate(parser, parser.parse_args(arguments))
-    except Exception as error:  # jsonargparse's, YAML's and the dataclasses' own
-        reason = str(error).strip().splitlines()
-        raise RecipeError(f"{where}: {' '.join(line.strip() for line in reason)}") from error
-
-
-def _parser() -> Any:
+def _parse(parse: Callable[[Any], Any], where: str) -> Recipe:
     try:
         from jsonargparse import ArgumentParser
     except ImportError as error:
@@ -142,10 +132,10 @@ def _parser() -> Any:
     parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--recipe", action="config")
     parser.add_class_arguments(Recipe)
-    return parser
-
-
-def _instantiate(parser: Any, namespace: Any) -> Recipe:
-    values = parser.instantiate(namespace).as_dict()
+    try:
+        values = parser.instantiate(parse(parser)).as_dict()
+    except Exception as error:  # jsonargparse's, YAML's and the dataclasses' own
+        reason = " ".join(line.strip() for line in str(error).strip().splitlines())
+        raise RecipeError(f"{where}: {reason}") from error
     values.pop("recipe", None)
     return Recipe(**values)

@@ -30,6 +30,12 @@ def test_a_recipe_survives_a_round_trip(recipe_file: Path) -> None:
     assert recipes.from_dict(recipe.to_dict()) == recipe
 
 
+def test_a_recipe_of_another_version_is_refused(recipe_file: Path) -> None:
+    values = recipes.read(recipe_file).to_dict() | {"momentum": 0.9}
+    with pytest.raises(RecipeError, match=r"recipe of the checkpoint: .*momentum"):
+        recipes.from_dict(values)
+
+
 @pytest.mark.parametrize(
     ("override", "named"),
     [
