@@ -1,5 +1,6 @@
 """The model card of a bundle, written from its manifest."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +12,7 @@ Captions photographs with the model of *Show, Attend and Tell* (Xu et al., 2015,
 
 ## How it was made
 
-Trained by showtell on the training split of {data}. The CNN started from {weights} and the decoder
-from nothing; {phases}. Weights are stored in half precision and computed with in single precision.
-The recipe stands in `manifest.json`. No photograph is part of the bundle.
+{made}
 
 ## What it is for
 
@@ -26,6 +25,12 @@ people or where a wrong caption does harm.
 
 {scores}
 """
+
+_MADE = (
+    "Trained by showtell on the training split of {data}. The CNN started from {weights} and the "
+    "decoder from nothing; {phases}. Weights are stored in half precision and computed with in "
+    "single precision. The recipe stands in `manifest.json`. No photograph is part of the bundle."
+)
 
 _PHASES = {
     "frozen": "the decoder was trained alone for up to {epochs} epochs with the CNN as it was",
@@ -48,14 +53,15 @@ def model_card(manifest: Mapping[str, Any], scorecard: str | None) -> str:
         for name, text in _PHASES.items()
         if recipe[name]["epochs"]
     ]
+    made = _MADE.format(
+        data=recipe["data"], weights=recipe["encoder"]["weights"], phases=", then ".join(phases)
+    )
     return _CARD.format(
         **{key: manifest[key] for key in ("name", "licence", "vocabulary_size")},
         encoder=recipe["encoder"]["name"],
         rows=rows,
         cols=cols,
         parameters=manifest["parameters"] / 1e6,
-        data=recipe["data"],
-        weights=recipe["encoder"]["weights"],
-        phases=", then ".join(phases),
+        made=textwrap.fill(made, 100, break_on_hyphens=False),
         scores=f"```\n{scorecard}\n```" if scorecard else "Not measured.",
     )
