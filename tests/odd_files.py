@@ -1,5 +1,6 @@
 """Pictures whose pixels are known, and the odd files that are made of them."""
 
+import re
 import struct
 import zlib
 from io import BytesIO
@@ -64,4 +65,6 @@ def colours(source: Source) -> list[tuple[int, ...]]:
 def profile_of_swapped_colours() -> bytes:
     """Return a profile whose channel called red is blue."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    return srgb.replace(b"rXYZ", b"*").replace(b"bXYZ", b"rXYZ").replace(b"*", b"bXYZ")
+    # In one pass: any placeholder may stand in the profile, which holds the time of day.
+    swapped = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ"}
+    return re.sub(rb"[rb]XYZ", lambda tag: swapped[tag[0]], srgb)
