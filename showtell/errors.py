@@ -52,5 +52,5 @@ class MissingExtraError(ShowtellError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(
-            f"{what} needs packages that are not installed: pip install 'showtell[{extra}]'"
+            f"{what} needs packages that are not installed: in a checkout, pip install '.[{extra}]'"
         )

@@ -118,9 +118,9 @@ def test_scoring_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_without_pycocoevalcap_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pycocoevalcap.bleu.bleu_scorer", None)
-    with pytest.raises(MissingExtraError, match=r"showtell\[eval\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[eval\]'"):
         score(CAPTIONS, REFERENCES)
-    with pytest.raises(MissingExtraError, match=r"showtell\[eval\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[eval\]'"):
         quick({"a.jpg": ["a"]}, {"a.jpg": [["a"]]})
 
 
