@@ -10,7 +10,7 @@ import numpy as np
 
 from showtell import image
 from showtell.bundle import Bundle
-from showtell.decoding import Hypothesis, beam_search
+from showtell.decoding import MAX_LENGTH, Hypothesis, beam_search
 from showtell.runtime import Runtime
 from showtell.vocab import detokenize
 
@@ -32,6 +32,7 @@ class Caption:
     probabilities : (words,) float32, of each word behind those before it.
     gates : (words,) float32, the gate β of each word (Xu et al., 2015, section 4.2.1).
     model : name of the model.
+    alternatives : what else the beam search found, the best first; they have none themselves.
     """
 
     text: str
@@ -42,22 +43,42 @@ class Caption:
     probabilities: np.ndarray
     gates: np.ndarray
     model: str
+    alternatives: tuple["Caption", ...] = ()
 
-    def to_dict(self, image: str | None = None) -> dict[str, Any]:
-        """Return what ``showtell caption --json`` prints: plain types, `attention` a row a word."""
-        n, rows, cols = self.attention.shape
-        return {
+    def to_dict(
+        self, image: str | None = None, *, attention: bool = True, alternatives: bool = False
+    ) -> dict[str, Any]:
+        """Return what ``showtell caption --json`` prints, in plain types.
+
+        Parameters
+        ----------
+        image : name of the photograph.
+        attention : whether to tell the maps: rows * cols numbers a word.
+        alternatives : whether to tell the alternatives, each as the caption is told itself.
+        """
+        told: dict[str, Any] = {
             "image": image,
+            **self._sentence(attention),
+            "grid": list(self.attention.shape[1:]),
+            "model": self.model,
+        }
+        if alternatives:
+            told["alternatives"] = [other._sentence(attention) for other in self.alternatives]
+        return told
+
+    def _sentence(self, attention: bool) -> dict[str, Any]:
+        told = {
             "caption": self.text,
             "words": list(self.words),
             "logprob": self.logprob,
             "confidence": self.confidence,
-            "grid": [rows, cols],
-            "attention": _rounded(self.attention.reshape(n, rows * cols)),
             "probabilities": _rounded(self.probabilities),
             "gates": _rounded(self.gates),
-            "model": self.model,
         }
+        if attention:
+            n = len(self.words)
+            told["attention"] = _rounded(self.attention.reshape(n, -1)) if n else []
+        return told
 
 
 def _rounded(values: np.ndarray) -> list[Any]:
@@ -80,11 +101,19 @@ class Captioner:
         self._runtime = Runtime(bundle, threads)
 
     @overload  # a string is an iterable too, but the first signature comes first
-    def caption(self, source: image.Source, *, beam: int = BEAM) -> Caption: ...  # type: ignore[overload-overlap]
+    def caption(  # type: ignore[overload-overlap]
+        self, source: image.Source, *, beam: int = ..., max_length: int = ...
+    ) -> Caption: ...
     @overload
-    def caption(self, source: Iterable[image.Source], *, beam: int = BEAM) -> list[Caption]: ...
     def caption(
-        self, source: image.Source | Iterable[image.Source], *, beam: int = BEAM
+        self, source: Iterable[image.Source], *, beam: int = ..., max_length: int = ...
+    ) -> list[Caption]: ...
+    def caption(
+        self,
+        source: image.Source | Iterable[image.Source],
+        *,
+        beam: int = BEAM,
+        max_length: int = MAX_LENGTH,
     ) -> Caption | list[Caption]:
         """Caption one photograph, or several together.
 
@@ -93,26 +122,28 @@ class Captioner:
         source : a path, the bytes of a file, a Pillow image, or a uint8 array (H, W, 3);
             or a list of those.
         beam : width of the beam search, 1 or more; 1 is greedy.
+        max_length : words at most, 1 or more.
 
         Raises
         ------
         ImageError : a photograph cannot be used.
         """
-        if beam < 1:
-            raise ValueError(f"beam is 1 or more, not {beam}")
+        if beam < 1 or max_length < 1:
+            raise ValueError(f"beam and max_length are 1 or more, not {beam} and {max_length}")
         if isinstance(source, image.Source):
-            return self._caption([source], beam)[0]
+            return self._caption([source], beam, max_length)[0]
         sources = list(source)
         chunks = (sources[i : i + BATCH] for i in range(0, len(sources), BATCH))
-        return [caption for chunk in chunks for caption in self._caption(chunk, beam)]
+        return [caption for chunk in chunks for caption in self._caption(chunk, beam, max_length)]
 
-    def _caption(self, sources: list[Any], beam: int) -> list[Caption]:
+    def _caption(self, sources: list[Any], beam: int, max_length: int) -> list[Caption]:
         size = self.bundle.image_size
         pixels = np.stack([image.read(source, size) for source in sources])
-        found = beam_search(self._runtime, self._runtime.encode(pixels), len(pixels), beam=beam)
-        return [self._finish(hypotheses[0]) for hypotheses in found]
+        state = self._runtime.encode(pixels)
+        found = beam_search(self._runtime, state, len(pixels), beam=beam, max_length=max_length)
+        return [self._finish(*hypotheses) for hypotheses in found]
 
-    def _finish(self, found: Hypothesis) -> Caption:
+    def _finish(self, found: Hypothesis, *others: Hypothesis) -> Caption:
         n = len(found.words)
         words = self.bundle.vocabulary.decode(found.words)
         return Caption(
@@ -124,6 +155,7 @@ class Captioner:
             probabilities=np.exp(found.logprobs[:n]),
             gates=found.betas[:n],
             model=self.name,
+            alternatives=tuple(self._finish(other) for other in others),
         )
 
 

@@ -44,7 +44,7 @@ class StepModel(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Hypothesis:
-    """A caption, or the beginning of one.
+    """A caption, or from :func:`sample` the beginning of one.
 
     Attributes
     ----------
@@ -140,14 +140,14 @@ def beam_search(
     """Find the best captions of each photograph by beam search.
 
     At every length the `beam` best unfinished hypotheses go on; one that ends among the best is
-    set aside. A photograph is done when `beam` were set aside, or after `max_length` steps; when
-    none ended by then, the unfinished ones are its captions.
+    set aside. A photograph is done when `beam` were set aside. Those that have `max_length` words
+    by then must end, at the price that the model puts on it: a caption is never cut off.
 
     Parameters
     ----------
     model, state : who scores, and its state for one hypothesis of each of `n_photos` photographs.
     beam : hypotheses that go on; 1 is greedy decoding.
-    max_length : steps at most, the one that says ``END`` included.
+    max_length : words at most, 1 or more; ``END`` is not counted.
     length_power : see :meth:`Hypothesis.score`.
 
     Returns
@@ -159,10 +159,11 @@ def beam_search(
     words = np.full((n_photos, 1), START)
     totals = np.zeros((n_photos, 1))
     beams = None
-    for _ in range(max_length):
+    for length in range(max_length + 1):
         step, state = model.step(state, words)
         beams = beams or _nothing_said(step)
-        candidates, parents, words = _candidates(totals, step.logprobs, 2 * beam)
+        logprobs = step.logprobs if length < max_length else _only_end(step.logprobs)
+        candidates, parents, words = _candidates(totals, logprobs, 2 * beam)
         beams = beams.grow(parents, words, step)
 
         ended = words == END
@@ -178,13 +179,14 @@ def beam_search(
         totals = np.where(ended, -np.inf, candidates)[going[:, None], alive]
         words, photos = beams.words[:, :, -1], photos[going]
 
-    for row, photo in enumerate(photos):
-        if not done[photo] and beams is not None:
-            alive = np.flatnonzero(np.isfinite(totals[row]))
-            done[photo] = [beams.hypothesis(row, int(i)) for i in alive]
     return [
         sorted(found, key=lambda h: h.score(length_power), reverse=True)[:beam] for found in done
     ]
+
+
+def _only_end(logprobs: np.ndarray) -> np.ndarray:
+    """Forbid every word but ``END``."""
+    return np.where(np.arange(logprobs.shape[-1]) == END, logprobs, -np.inf)
 
 
 def _candidates(
@@ -229,7 +231,7 @@ def sample(
     temperature: float = 1.0,
     max_length: int = MAX_LENGTH,
 ) -> list[list[Hypothesis]]:
-    """Draw `n` captions of each photograph, word by word.
+    """Draw `n` captions of each photograph, word by word; some may be cut off.
 
     Parameters
     ----------

@@ -40,6 +40,38 @@ def test_a_caption_and_its_attention(captioner: showtell.Captioner, photograph: 
     assert caption.model == "showtell-flickr8k"
 
 
+def test_the_alternatives_are_the_rest_of_the_beam(captioner: showtell.Captioner) -> None:
+    found = captioner.caption(data.astronaut(), beam=4)
+    others = found.alternatives
+    assert 1 <= len(others) <= 3
+    assert len({found.words, *(other.words for other in others)}) == len(others) + 1
+    for other in others:
+        assert other.attention.shape == (len(other.words), 7, 7)
+        assert other.alternatives == ()
+    assert captioner.caption(data.astronaut(), beam=1).alternatives == ()
+
+
+@pytest.mark.parametrize("max_length", [1, 4, 6])
+def test_a_shorter_caption_is_a_whole_one(captioner: showtell.Captioner, max_length: int) -> None:
+    found = captioner.caption(data.astronaut(), max_length=max_length)
+    for caption in (found, *found.alternatives):
+        assert 1 <= len(caption.words) <= max_length
+        # its end was said too: the mean is over one word more
+        assert np.isclose(caption.confidence, np.exp(caption.logprob / (len(caption.words) + 1)))
+
+
+def test_a_caption_told_in_plain_types(captioner: showtell.Captioner) -> None:
+    found = captioner.caption(data.astronaut())
+    told = found.to_dict("a.jpg", attention=False, alternatives=True)
+    assert told["image"] == "a.jpg"
+    assert told["grid"] == [7, 7]
+    assert "attention" not in told
+    assert [other["caption"] for other in told["alternatives"]] == [
+        other.text for other in found.alternatives
+    ]
+    assert "alternatives" not in found.to_dict()
+
+
 def test_every_form_of_a_photograph_gives_the_same_caption(
     captioner: showtell.Captioner, photograph: Path
 ) -> None:

@@ -62,9 +62,9 @@ def random_probabilities(photo: int, said: tuple[int, ...]) -> np.ndarray:
 
 
 def exhaustive(photo: int, max_length: int, power: float) -> tuple[tuple[int, ...], float]:
-    """Score every caption that ends within `max_length` steps and return the best."""
+    """Score every caption of at most `max_length` words and return the best."""
     best = ((), -np.inf)
-    for n in range(max_length):
+    for n in range(max_length + 1):
         for words in itertools.product((A, B, C), repeat=n):
             steps = [*words, END]
             logprob = sum(
@@ -79,9 +79,9 @@ def exhaustive(photo: int, max_length: int, power: float) -> tuple[tuple[int, ..
 @pytest.mark.parametrize("power", [0.0, 0.7, 1.0])
 def test_a_wide_beam_agrees_with_exhaustive_search(power: float) -> None:
     model = Table(random_probabilities)
-    found = beam_search(model, model.start(4), 4, beam=200, max_length=5, length_power=power)
+    found = beam_search(model, model.start(4), 4, beam=400, max_length=4, length_power=power)
     for photo, hypotheses in enumerate(found):
-        words, score = exhaustive(photo, 5, power)
+        words, score = exhaustive(photo, 4, power)
         assert hypotheses[0].words == words
         assert hypotheses[0].score(power) == pytest.approx(score)
 
@@ -113,21 +113,26 @@ def test_a_photograph_that_is_done_leaves_the_batch() -> None:
     assert model.batches == [3, 2, 1]
 
 
-def test_a_model_that_never_ends_gives_its_best_unfinished_caption() -> None:
-    model = Table(lambda photo, said: distribution(a=0.6, b=0.4))
+def test_a_caption_that_is_as_long_as_it_may_be_must_end() -> None:
+    """Captions that reached the limit were cut off: "a man in a"."""
+    model = Table(lambda photo, said: distribution(a=0.6, b=0.3, end=0.1))
     found = beam_search(model, model.start(1), 1, beam=2, max_length=4)[0]
     assert [h.words for h in found] == [(A, A, A, A), (A, A, A, B)]
-    assert not found[0].ended
-    assert found[0].logprob == pytest.approx(4 * np.log(0.6))
+    assert all(h.ended for h in found)
+    assert found[0].logprob == pytest.approx(4 * np.log(0.6) + np.log(0.1))
 
 
-def test_a_finished_caption_is_preferred_to_unfinished_ones() -> None:
+def test_one_that_must_end_competes_with_those_that_ended() -> None:
+    """After b the sentence is complete, after a it is not: the limit decides for b."""
+
     def probabilities(photo: int, said: tuple[int, ...]) -> np.ndarray:
-        return distribution(a=0.9, end=0.1) if not said else distribution(a=1.0)
+        if not said:
+            return distribution(a=0.6, b=0.4)
+        return distribution(a=0.99, end=0.01) if said[0] == A else distribution(end=0.9, b=0.1)
 
     model = Table(probabilities)
-    found = beam_search(model, model.start(1), 1, beam=3, max_length=4)[0]
-    assert [(h.words, h.ended) for h in found] == [((), True)]
+    found = beam_search(model, model.start(1), 1, beam=2, max_length=1)[0]
+    assert [h.words for h in found] == [(B,), (A,)]
 
 
 def test_a_model_that_ends_at_once_gives_an_empty_caption() -> None:
