@@ -3,7 +3,7 @@
 import json
 import sys
 import warnings
-from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from showtell._version import __version__
 from showtell.errors import ImageError, ShowtellError
 
 if TYPE_CHECKING:
-    from showtell.captioner import Caption, Captioner
+    from showtell.captioner import Caption
 
 STDIN = "-"
 
@@ -55,16 +55,29 @@ def main() -> None:
 @main.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @_beam
+@click.option(
+    "--max-length",
+    type=click.IntRange(1, 40),
+    default=20,
+    show_default=True,
+    help="Words at most.",
+)
 @_json
 @click.option(
     "--attention",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write a figure of each photograph there: one panel a word.",
+    help="Write three files of each photograph there: a figure with one panel a word (PNG), "
+    "an animation that goes from word to word (GIF), and what --json prints.",
 )
 @_model
 def caption(
-    paths: tuple[str, ...], beam: int, as_json: bool, attention: Path | None, model: str | None
+    paths: tuple[str, ...],
+    beam: int,
+    max_length: int,
+    as_json: bool,
+    attention: Path | None,
+    model: str | None,
 ) -> None:
     """Caption photographs; - reads one from standard input.
 
@@ -73,51 +86,64 @@ def caption(
     from showtell.captioner import load
 
     captioner = load(model)
-    figures = _figure_paths(attention, paths)
     failed = False
-    for path in paths:
+    for path, stem in zip(paths, _stems(attention, paths), strict=True):
+        name = click.format_filename(path)
         try:
-            found = _caption(captioner, path, beam, next(figures))
+            source = sys.stdin.buffer.read() if path == STDIN else path
+            found = captioner.caption(source, beam=beam, max_length=max_length)
+            if attention:
+                _write(attention / stem, source, found, name)
         except ImageError as error:
-            click.echo(f"showtell: {click.format_filename(path)}: {error}", err=True)
+            click.echo(f"showtell: {name}: {error}", err=True)
             failed = True
             continue
-        name = click.format_filename(path)
         click.echo(json.dumps(found.to_dict(name)) if as_json else f"{name}\t{found.text}")
     if failed:
         raise SystemExit(1)
 
 
-def _caption(captioner: "Captioner", path: str, beam: int, figure: Path | None) -> "Caption":
-    """Caption the photograph at `path`, and draw its figure where one is asked for."""
-    source = sys.stdin.buffer.read() if path == STDIN else path
-    found = captioner.caption(source, beam=beam)
-    if figure is not None:
-        _draw(source, found, figure)
-    return found
-
-
-def _draw(source: str | bytes, found: "Caption", path: Path) -> None:
+def _write(stem: Path, source: str | bytes, found: "Caption", name: str) -> None:
+    """Write the figure, the animation and the JSON of a photograph, `stem` their common name."""
     from showtell import attention, image
     from showtell.atomic import replacing
 
-    drawn = attention.figure(image.open_upright(source), found)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as partial:
-            drawn.save(partial, format="PNG")
-    except OSError as error:
-        raise ShowtellError(f"{path}: cannot be written: {error.strerror}") from error
+    photograph = image.open_upright(source)
+    figure = BytesIO()
+    attention.figure(photograph, found).save(figure, "PNG")
+    files = {
+        "png": figure.getvalue(),
+        "gif": attention.animation(photograph, found),
+        "json": json.dumps(found.to_dict(name)).encode(),
+    }
+    for extension, content in files.items():
+        path = stem.with_name(f"{stem.name}.{extension}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as partial:
+                partial.write_bytes(content)
+        except OSError as error:
+            raise ShowtellError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def _figure_paths(folder: Path | None, paths: tuple[str, ...]) -> Iterator[Path | None]:
-    """Name the figure of each photograph: its own name, with a number where that is taken."""
-    taken: dict[str, int] = {}
+def _stems(folder: Path | None, paths: tuple[str, ...]) -> list[str]:
+    """Name the files of each photograph: its own name, with a number where that is taken.
+
+    Taken at the start are the names of those in `folder` that a figure or an animation would
+    replace.
+    """
+    inside = (Path(p) for p in paths if folder and Path(p).parent.resolve() == folder.resolve())
+    taken = {path.stem for path in inside if path.suffix.lower() in (".png", ".gif")}
+    stems = []
     for path in paths:
-        stem = "stdin" if path == STDIN else Path(path).stem or "photograph"
-        taken[stem] = taken.get(stem, 0) + 1
-        number = f"-{taken[stem]}" if taken[stem] > 1 else ""
-        yield folder / f"{stem}{number}.png" if folder else None
+        own = stem = "stdin" if path == STDIN else Path(path).stem or "photograph"
+        number = 1
+        while stem in taken:
+            number += 1
+            stem = f"{own}-{number}"
+        taken.add(stem)
+        stems.append(stem)
+    return stems
 
 
 @main.command()
@@ -131,7 +157,8 @@ def serve(host: str, port: int, model: str | None) -> None:
     from showtell import web
     from showtell.captioner import load
 
-    web.serve(web.create_app(load(model)), host, port)
+    # One thread a photograph, for the reason that create_app tells.
+    web.serve(web.create_app(load(model, threads=1)), host, port)
 
 
 @main.group()

@@ -1,11 +1,14 @@
-"""Attention maps over photographs: where the light falls, and how the figure is laid out."""
+"""Attention maps over photographs: where the light falls, the figure, and the animation."""
+
+from io import BytesIO
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 from skimage import data
 
-from showtell.attention import figure, overlay, upsample
+from showtell.attention import animation, figure, overlay, upsample
 from showtell.captioner import Caption
 
 PANEL = 220
@@ -159,3 +162,124 @@ def test_figure_without_words() -> None:
 def test_accents_do_not_become_boxes() -> None:
     accented, plain = (figure(black(), caption_of(word)) for word in ("naïve", "naive"))
     assert accented == plain
+
+
+def wandering(*words: str) -> Caption:
+    """Return a caption that looks elsewhere for each word."""
+    caption = caption_of(*words)
+    caption.attention[:] = np.random.default_rng(3).random(caption.attention.shape) ** 4
+    return caption
+
+
+def frames_of(gif: bytes) -> list[Image.Image]:
+    """Return the frames in RGB, each with its `duration` in milliseconds."""
+    with Image.open(BytesIO(gif)) as played:
+        return [frame.convert("RGB") for frame in ImageSequence.Iterator(played)]
+
+
+def sentence_of(frame: Image.Image, top: int) -> np.ndarray:
+    """Return where ink stands below the photograph, bool (height, width)."""
+    return np.asarray(frame.convert("L"))[top:] < 128
+
+
+def test_animation_shows_photograph_words_photograph() -> None:
+    photograph = Image.fromarray(data.coffee())
+    gif = animation(photograph, wandering("a", "cup", "of", "coffee"))
+    frames = frames_of(gif)
+    durations = [frame.info["duration"] for frame in frames]
+    assert durations == [600, *[60, 60, 580] * 4, 60, 60, 2000]
+    assert {frame.size for frame in frames} == {frames[0].size}
+    with Image.open(BytesIO(gif)) as played:
+        assert played.format == "GIF"
+        assert played.info["loop"] == 0
+    shown = photograph.resize((480, 320), Image.Resampling.LANCZOS)
+    for frame in (frames[0], frames[-1]):
+        error = np.asarray(frame)[:320].astype(int) - np.asarray(shown)
+        assert np.abs(error).mean() < 3
+
+
+def test_animation_puts_the_light_where_the_word_looked() -> None:
+    photograph = Image.fromarray(data.chelsea())
+    caption = caption_of("left", "right")
+    caption.attention[:] = spot(7, 7, 3, 0), spot(7, 7, 3, 6)
+    frames = frames_of(animation(photograph, caption))
+    expected = [overlay(frames[0].crop((0, 0, 480, 319)), alpha) for alpha in caption.attention]
+    for frame, under_light in zip((frames[3], frames[6]), expected, strict=True):
+        error = np.asarray(frame)[:319].astype(int) - np.asarray(under_light)
+        assert np.abs(error).mean() < 4
+    left, right = np.s_[60:260, :120], np.s_[60:260, -120:]
+    lights = [np.asarray(frame.convert("L")).astype(float) for frame in frames[3:7]]
+    assert np.all(np.diff([light[left].mean() for light in lights]) < 0)
+    assert np.all(np.diff([light[right].mean() for light in lights]) > 0)
+
+
+def test_animation_lets_the_sentence_grow_in_its_place() -> None:
+    """Nothing that is said moves, and nothing is said before its word."""
+    caption = wandering("a", "brown", "dog", "runs", "over", "the", "grass", "behind", "children")
+    frames = frames_of(animation(Image.fromarray(data.coffee()), caption))
+    said = [sentence_of(frame, 320) for frame in (frames[0], *frames[3::3])]
+    assert not said[0].any()
+    for before, after in pairwise(said[:-1]):
+        assert after.sum() > before.sum()
+        assert not (before & ~after).any()
+    assert (said[-1] == said[-2]).all()
+    assert said[-1][36 + 14 :].any()  # it takes a second line
+
+
+def test_animation_lights_the_word_that_is_said() -> None:
+    caption = wandering("the", "dog", "'s", "ball")
+    frames = frames_of(animation(Image.fromarray(data.coffee()), caption))
+    lit = [(np.asarray(frame)[320:] == (255, 223, 158)).all(-1).any(0) for frame in frames]
+    assert not lit[0].any()
+    assert not lit[-1].any()
+    spans = [np.flatnonzero(columns)[[0, -1]] for columns in lit[3:13:3]]
+    for (_, end), (start, _) in pairwise(spans):
+        assert -10 < end - start < 10
+    for frame, (start, end) in zip(frames[3:13:3], spans, strict=True):
+        ink = sentence_of(frame, 320).any(0)
+        assert ink[start:end].any()
+        assert not ink[end:].any()
+    start = spans[-1][0]  # behind "dog's ", which has a space less than it has words
+    assert not sentence_of(frames[12], 320).any(0)[start - 2 : start + 3].any()
+
+
+def test_animation_keeps_its_paper_white() -> None:
+    """It shimmered: a frame's palette had, instead of white, a mean of near-whites."""
+    for frame in frames_of(animation(Image.fromarray(data.coffee()), wandering("a", "cup"))):
+        assert (np.asarray(frame)[-8:] == 255).all()
+
+
+def test_animation_without_words_is_a_still() -> None:
+    frames = frames_of(animation(Image.fromarray(data.coffee()), caption_of()))
+    assert [frame.size for frame in frames] == [(480, 320)]
+    assert sentence_of(frames[0], 0).any()
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        ((4000, 3000), (480, 360)),
+        ((300, 1200), (120, 480)),
+        ((1200, 100), (480, 40)),
+        ((1, 1), (480, 480)),
+        ((3000, 2), (480, 1)),
+        ((2, 3000), (1, 480)),
+    ],
+)
+def test_animation_of_any_shape(size: tuple[int, int], shown: tuple[int, int]) -> None:
+    frames = frames_of(animation(Image.new("RGB", size, "red"), wandering("dog", "w" * 90)))
+    assert sum(frame.info["duration"] for frame in frames) == 600 + 2 * 700 + 2120
+    assert len({frame.size for frame in frames}) == 1
+    red = np.ptp(np.asarray(frames[-1]), axis=-1) > 200
+    assert (int(red.any(0).sum()), int(red.any(1).sum())) == shown
+    assert frames[-1].width == max(320, shown[0])
+
+
+def test_animation_is_small_and_alike_each_time() -> None:
+    photograph = Image.fromarray(data.coffee()).resize((480, 360))
+    caption = wandering(
+        "ten", "words", "of", "which", "each", "looks", "at", "some", "other", "place"
+    )
+    gif = animation(photograph, caption)
+    assert len(gif) < 2_500_000
+    assert animation(photograph, caption) == gif

@@ -13,6 +13,8 @@ from skimage import data
 import showtell
 from showtell.cli import main
 
+KINDS = ("png", "gif", "json")
+
 
 def run(*arguments: object, **options: object) -> Result:
     return CliRunner().invoke(main, [str(a) for a in arguments], **options)  # type: ignore[arg-type]
@@ -71,14 +73,49 @@ def test_standard_input_is_one_photograph(photographs: Path) -> None:
     assert done.stdout.decode() == f"-\t{expected}\n"
 
 
-def test_attention_writes_a_figure_a_photograph(photographs: Path, tmp_path: Path) -> None:
-    path = photographs / "astronaut.png"
-    done = run("caption", path, path, "--attention", tmp_path / "new" / "figures")
+def test_attention_writes_three_files_a_photograph(photographs: Path, tmp_path: Path) -> None:
+    path, folder = photographs / "astronaut.png", tmp_path / "new" / "figures"
+    done = run("caption", path, photographs / "a coffee.jpg", "--attention", folder, "--json")
     assert done.exit_code == 0
-    figures = sorted((tmp_path / "new" / "figures").iterdir())
-    assert [figure.name for figure in figures] == ["astronaut-2.png", "astronaut.png"]
-    with Image.open(figures[0]) as figure:
+    names = {f"{stem}.{kind}" for stem in ("astronaut", "a coffee") for kind in KINDS}
+    assert {file.name for file in folder.iterdir()} == names
+    printed = json.loads(done.stdout.splitlines()[0])
+    assert json.loads((folder / "astronaut.json").read_bytes()) == printed
+    with Image.open(folder / "astronaut.png") as figure:
         assert min(figure.size) > 200
+    with Image.open(folder / "astronaut.gif") as played:
+        assert played.n_frames == 3 * len(printed["words"]) + 4  # type: ignore[attr-defined]
+
+
+def test_files_of_one_name_are_numbered(tmp_path: Path) -> None:
+    """Of a.png twice and a-2.png, the third took the name that the second had been given."""
+    paths = [tmp_path / name for name in ("a.png", "b/a.png", "a-2.png")]
+    (tmp_path / "b").mkdir()
+    for path in paths:
+        Image.fromarray(data.rocket()).save(path)
+    assert run("caption", *paths, "--attention", tmp_path / "out").exit_code == 0
+    names = {f"{stem}.{kind}" for stem in ("a", "a-2", "a-2-2") for kind in KINDS}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == names
+
+
+def test_a_figure_does_not_replace_its_photograph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photograph = tmp_path / "rocket.png"
+    Image.fromarray(data.rocket()).save(photograph)
+    before = photograph.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    assert run("caption", "rocket.png", "--attention", tmp_path).exit_code == 0
+    assert photograph.read_bytes() == before
+    names = {"rocket.png", *(f"rocket-2.{kind}" for kind in KINDS)}
+    assert {file.name for file in tmp_path.iterdir()} == names
+
+
+def test_max_length_is_the_most_words(photographs: Path) -> None:
+    path = photographs / "astronaut.png"
+    found = json.loads(run("caption", path, "--json", "--max-length", 3).stdout)
+    assert 1 <= len(found["words"]) <= 3
+    assert found["caption"] == showtell.load().caption(path, max_length=3).text
 
 
 def test_a_figure_that_cannot_be_written_is_told(photographs: Path, tmp_path: Path) -> None:
@@ -95,6 +132,8 @@ def test_a_figure_that_cannot_be_written_is_told(photographs: Path, tmp_path: Pa
         ["caption", "x.jpg", "--beam", "0"],
         ["caption", "x.jpg", "--beam", "many"],
         ["caption", "x.jpg", "--bem", "3"],
+        ["caption", "x.jpg", "--max-length", "0"],
+        ["caption", "x.jpg", "--max-length", "41"],
         ["evaluate"],
         ["evaluate", "--data", "x", "--predictions", "y", "--references", "z"],
         ["nonsense"],
