@@ -1,45 +1,81 @@
-"""The JSON interface: a photograph in, its caption and attention out, problems as in RFC 9457."""
+"""The JSON interface: a photograph in; its caption, its figure or its animation out."""
 
-import json
-from http import HTTPStatus
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
-from werkzeug.exceptions import HTTPException
-from werkzeug.wrappers import Response as BaseResponse
 
-from showtell.captioner import BEAM
-from showtell.errors import (
-    BrokenImageError,
-    ImageError,
-    ImageTooLargeError,
-    UnsupportedImageError,
-)
+from showtell import attention, image
+from showtell.captioner import BEAM, Caption
+from showtell.decoding import MAX_LENGTH
+from showtell.web.problems import Problem
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 
-BEAMS = {str(width): width for width in range(1, 21)}
-IMAGE_PROBLEMS: dict[type[ImageError], tuple[int, str]] = {
-    UnsupportedImageError: (415, "unsupported_image"),
-    BrokenImageError: (422, "broken_image"),
-    ImageTooLargeError: (413, "too_large"),
-}
-
-
-class Problem(HTTPException):
-    """An error that a client can tell by its `slug`, which never changes."""
-
-    def __init__(self, status: int, slug: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = status
-        self.slug = slug
+BEAMS = range(1, 21)
+LENGTHS = range(1, 41)
+ALTERNATIVES = range(BEAMS[-1])
+SWITCH = {"true": True, "false": False}
 
 
 @bp.post("/captions")
 def create_caption() -> Response:
-    """Caption the photograph in the field `image`, or in the body itself."""
-    photograph, beam = _photograph(), _beam()
-    caption = current_app.extensions["captioner"].caption(photograph, beam=beam)
-    return jsonify(caption.to_dict())
+    """Answer with the caption as JSON."""
+    photograph, options = _photograph(), _options("attention", "alternatives")
+    search = _search(options)
+    told: dict[str, Any] = {
+        "attention": _switch(options, "attention", True),
+        "alternatives": _switch(options, "alternatives", False),
+    }
+    with _turn():
+        caption = _caption(photograph, search)
+    return jsonify(caption.to_dict(**told))
+
+
+@bp.post("/figures")
+def create_figure() -> Response:
+    """Answer with the figure of the caption, or of one of its alternatives, as a PNG."""
+    return _drawn(_png, "image/png")
+
+
+@bp.post("/animations")
+def create_animation() -> Response:
+    """Answer with the animation of the caption, or of one of its alternatives, as a GIF."""
+    return _drawn(attention.animation, "image/gif")
+
+
+def _drawn(draw: Callable[[Any, Caption], bytes], mimetype: str) -> Response:
+    photograph, options = _photograph(), _options("alternative")
+    search, chosen = _search(options), _number(options, "alternative", ALTERNATIVES, 0)
+    with _turn():
+        caption = _caption(photograph, search)
+        found = (caption, *caption.alternatives)
+        if chosen >= len(found):
+            raise _invalid(f"'alternative' is below {len(found)} for this photograph.")
+        return Response(draw(image.open_upright(photograph), found[chosen]), mimetype=mimetype)
+
+
+def _png(photograph: Any, caption: Caption) -> bytes:
+    file = BytesIO()
+    attention.figure(photograph, caption).save(file, "PNG")
+    return file.getvalue()
+
+
+def _caption(photograph: bytes, search: dict[str, int]) -> Caption:
+    return current_app.extensions["captioner"].caption(photograph, **search)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    # Waitress tells whether the client is still there; other servers do not.
+    gone = request.environ.get("waitress.client_disconnected", lambda: False)
+    with current_app.extensions["turns"].take(gone):
+        yield
+
+
+# What a request says
 
 
 def _photograph() -> bytes:
@@ -57,48 +93,44 @@ def _photograph() -> bytes:
     return data
 
 
-def _beam() -> int:
-    fields = request.values if _is_form() else request.args
-    text = fields.get("beam", str(BEAM))
-    if text not in BEAMS:
-        raise Problem(422, "invalid_parameter", "'beam' is a whole number from 1 to 20.")
-    return BEAMS[text]
+def _options(*known: str) -> dict[str, str]:
+    """Return the query, or the form's fields; both where there are both."""
+    known = ("beam", "max_length", *known)
+    options = request.values if _is_form() else request.args
+    for name, told in options.lists():
+        if name not in known:
+            raise _invalid(f"There is no '{name}': known are {', '.join(known)}.")
+        if len(told) > 1:
+            raise _invalid(f"'{name}' is told more than once.")
+    return options.to_dict()
+
+
+def _search(options: dict[str, str]) -> dict[str, int]:
+    return {
+        "beam": _number(options, "beam", BEAMS, BEAM),
+        "max_length": _number(options, "max_length", LENGTHS, MAX_LENGTH),
+    }
+
+
+def _number(options: dict[str, str], name: str, allowed: range, default: int) -> int:
+    """Read a whole number, written as people write it."""
+    values = {str(value): value for value in allowed}
+    text = options.get(name, str(default))
+    if text not in values:
+        raise _invalid(f"'{name}' is a whole number from {allowed[0]} to {allowed[-1]}.")
+    return values[text]
+
+
+def _switch(options: dict[str, str], name: str, default: bool) -> bool:
+    text = options.get(name, str(default).lower())
+    if text not in SWITCH:
+        raise _invalid(f"'{name}' is true or false.")
+    return SWITCH[text]
+
+
+def _invalid(detail: str) -> Problem:
+    return Problem(422, "invalid_parameter", detail)
 
 
 def _is_form() -> bool:
     return request.mimetype == "multipart/form-data"
-
-
-@bp.errorhandler(ImageError)
-def image_problem(error: ImageError) -> BaseResponse:
-    """Tell why a photograph cannot be used."""
-    status, slug = IMAGE_PROBLEMS.get(type(error), (422, "broken_image"))
-    return http_problem(Problem(status, slug, f"This file cannot be captioned: {error}."))
-
-
-@bp.app_errorhandler(413)
-def too_large(error: HTTPException) -> BaseResponse:
-    """Say how large an upload may be, which Werkzeug leaves out."""
-    limit = current_app.config["MAX_CONTENT_LENGTH"] // 2**20
-    return http_problem(Problem(413, "too_large", f"An upload may have {limit} MB at most."))
-
-
-@bp.app_errorhandler(HTTPException)
-def http_problem(error: HTTPException) -> BaseResponse:
-    """Answer in JSON under /api; elsewhere with the plain page that Werkzeug makes."""
-    response = error.get_response()
-    if not request.path.startswith("/api/"):
-        return response
-    status = HTTPStatus(response.status_code)
-    slug = error.slug if isinstance(error, Problem) else status.name.lower()
-    response.data = json.dumps(
-        {
-            "type": "about:blank",
-            "title": status.phrase,
-            "status": status,
-            "detail": error.description,
-            "code": slug,
-        }
-    )
-    response.content_type = "application/problem+json"
-    return response

@@ -1,25 +1,34 @@
-"""Serving with waitress: one process, a few threads, nothing of an upload on the disk."""
+"""Serving with waitress: one process, a thread for each request in it, nothing on the disk."""
 
 import errno
+import signal
 import socket
+import sys
 from typing import Any
 
 from flask import Flask
 from waitress.server import create_server
 
 from showtell.image import MAX_BYTES
+from showtell.web.turns import THREADS
+
+CONNECTIONS = 200
+IDLE = 30  # seconds without a byte after which a connection is closed
 
 # Addresses that a name has but this machine has not: ::1 for localhost where IPv6 is off.
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 def serve(app: Flask, host: str = "localhost", port: int = 5000) -> None:
-    """Serve `app` until Ctrl+C; leave with one sentence when `port` cannot be had.
+    """Serve `app` until Ctrl+C or SIGTERM; leave with one sentence when `port` cannot be had.
+
+    Requests that are being answered then have five seconds to finish.
 
     Parameters
     ----------
     app : from :func:`showtell.web.create_app`.
-    host : name or address to listen at; a name's addresses are all listened at.
+    host : name or address to listen at; a name's addresses are all listened at, and `app`
+        answers to it.
     port : 1..65535.
 
     Raises
@@ -30,6 +39,8 @@ def serve(app: Flask, host: str = "localhost", port: int = 5000) -> None:
         server = make_server(app, host, port)
     except OSError as error:
         raise SystemExit(f"showtell: {_reason(error, host, port)}") from None
+    app.config["HOSTS"] += f",{host}"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # which `run` takes as it takes Ctrl+C
     name = f"[{host}]" if ":" in host else host
     print(f"showtell is at http://{name}:{port} (Ctrl+C stops it)", flush=True)
     server.run()
@@ -43,12 +54,17 @@ def make_server(app: Flask, host: str, port: int) -> Any:
     OSError : the port is taken, or `host` is not this machine's.
     """
     # Up to twice the limit the application itself refuses an upload, with a reason; what is
-    # larger is not read at all. Below `inbuf_overflow` waitress makes no temporary file.
+    # larger is not read at all. Below the two overflows waitress makes no temporary file.
     return create_server(
         app,
         sockets=listen(host, port),
+        threads=THREADS,
+        connection_limit=CONNECTIONS,
+        channel_timeout=IDLE,
+        channel_request_lookahead=1,  # or nobody notices that a client hangs up while it waits
         max_request_body_size=2 * MAX_BYTES,
         inbuf_overflow=2 * MAX_BYTES,
+        outbuf_overflow=2 * MAX_BYTES,
         ident=None,
     )
 

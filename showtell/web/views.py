@@ -1,21 +1,45 @@
-"""The page, and the sign of life that a load balancer asks for."""
+"""The page, and the pictures that it offers to a visitor without one."""
 
-from flask import Blueprint, current_app, render_template
+from collections.abc import Callable
+
+from flask import Blueprint, Response, abort, current_app, render_template
+
+from showtell.captioner import BEAM
+from showtell.decoding import MAX_LENGTH
+from showtell.web import samples
+from showtell.web.api import BEAMS, LENGTHS
 
 bp = Blueprint("views", __name__)
 
 
 @bp.get("/")
 def index() -> str:
-    """Show the page; its script sends the photograph to the JSON interface."""
+    """Show the page; its scripts send photographs to the JSON interface."""
     return render_template(
         "index.html",
         model=current_app.extensions["captioner"].name,
         max_bytes=current_app.config["MAX_CONTENT_LENGTH"],
+        samples=samples.SAMPLES,
+        beam=BEAM,
+        beams=BEAMS,
+        max_length=MAX_LENGTH,
+        lengths=LENGTHS,
     )
 
 
-@bp.get("/healthz")
-def healthz() -> dict[str, str]:
-    """Answer once the model is loaded, since the application is not made before."""
-    return {"status": "ok", "model": current_app.extensions["captioner"].name}
+@bp.get("/samples/<name>.jpg")
+def sample(name: str) -> Response:
+    """Send one of the drawn pictures."""
+    return _picture(name, samples.draw)
+
+
+@bp.get("/samples/small/<name>.jpg")
+def thumbnail(name: str) -> Response:
+    """Send one of the drawn pictures, smaller."""
+    return _picture(name, samples.thumbnail)
+
+
+def _picture(name: str, draw: Callable[[str], bytes]) -> Response:
+    if name not in samples.SAMPLES:
+        abort(404)
+    return Response(draw(name), mimetype="image/jpeg")

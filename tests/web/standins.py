@@ -1,8 +1,12 @@
-"""A captioner without a network, and a server around an application."""
+"""Captioners without a network, a server around an application, and those who ask it."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Thread
+from dataclasses import replace
+from http.client import HTTPConnection
+from threading import Event, Thread
 
 import numpy as np
 from flask import Flask
@@ -15,6 +19,7 @@ from showtell.web.server import make_server
 
 WORDS = ("an", "astronaut", "'s", "smile", "in", "front", "of", "a", "flag")
 GRID = (7, 7)
+CAPTIONS = "/api/v1/captions"
 
 
 class FakeCaptioner:
@@ -25,30 +30,59 @@ class FakeCaptioner:
     def __init__(self) -> None:
         self.beams: list[int] = []
 
-    def caption(self, source: image.Source, *, beam: int = 5) -> Caption:
-        """Return nine words, the light a spot that moves from the lower left upwards."""
+    def caption(self, source: image.Source, *, beam: int = 5, max_length: int = 20) -> Caption:
+        """Return nine words, or as many as asked for; each alternative has one word less."""
         assert image.read(source, 28).shape == (28, 28, 3)
         self.beams.append(beam)
+        sentences = [WORDS[: min(max_length, len(WORDS)) - i] for i in range(min(beam, 3))]
+        best, *others = (self._say(words) for words in sentences if words)
+        return replace(best, alternatives=tuple(others))
+
+    def _say(self, words: tuple[str, ...]) -> Caption:
+        """Move the light, a spot, from the lower left upwards."""
         y, x = np.mgrid[: GRID[0], : GRID[1]]
+        n = len(words)
         maps = np.array(
-            [np.exp(-((y - 6 + 0.7 * i) ** 2 + (x - 0.7 * i) ** 2) / 3) for i in range(len(WORDS))]
+            [np.exp(-((y - 6 + 0.7 * i) ** 2 + (x - 0.7 * i) ** 2) / 3) for i in range(n)]
         )
         return Caption(
-            text=detokenize(WORDS),
-            words=WORDS,
-            logprob=-7.5,
+            text=detokenize(words),
+            words=words,
+            logprob=-0.75 * (n + 1),
             confidence=0.47,
             attention=(maps / maps.sum((1, 2), keepdims=True)).astype(np.float32),
-            probabilities=np.full(len(WORDS), 0.5, np.float32),
-            gates=np.full(len(WORDS), 0.9, np.float32),
+            probabilities=np.linspace(0.9, 0.1, n, dtype=np.float32),
+            gates=np.linspace(0.2, 0.95, n, dtype=np.float32),
             model=self.name,
         )
 
 
+class HeldCaptioner(FakeCaptioner):
+    """Holds everyone until `let_go` is set, but for the one word of the health check."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = Event()
+
+    def caption(self, source: image.Source, *, beam: int = 5, max_length: int = 20) -> Caption:
+        """Return what the other one returns, later."""
+        found = super().caption(source, beam=beam, max_length=max_length)
+        assert max_length == 1 or self.let_go.wait(60)
+        return found
+
+
+def eventually(happened: Callable[[], bool]) -> None:
+    """Wait until it has; a busy machine may take its time."""
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.01)
+
+
 @contextmanager
-def serving(app: Flask) -> Iterator[int]:
-    """Serve `app` in a thread, at a free port of 127.0.0.1, which is given."""
-    server = make_server(app, "127.0.0.1", 0)
+def serving(app: Flask, port: int = 0) -> Iterator[int]:
+    """Serve `app` in a thread, at 127.0.0.1 and a port, a free one if none is given."""
+    server = make_server(app, "127.0.0.1", port)
     thread = Thread(target=server.run)
     thread.start()
     try:
@@ -57,3 +91,20 @@ def serving(app: Flask) -> Iterator[int]:
         server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
         thread.join()
         server.task_dispatcher.shutdown()
+
+
+def ask(port: int, method: str, path: str, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
+    """Return the status, the headers and the body."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request(method, path, body)
+    response = connection.getresponse()
+    answer = response.status, dict(response.headers), response.read()
+    connection.close()
+    return answer
+
+
+@contextmanager
+def asking(port: int, jpeg: bytes, beams: list[int]) -> Iterator[list[Future]]:
+    """Ask for a caption with each of the `beams`, all at once."""
+    with ThreadPoolExecutor(len(beams)) as pool:
+        yield [pool.submit(ask, port, "POST", f"{CAPTIONS}?beam={beam}", jpeg) for beam in beams]

@@ -1,4 +1,4 @@
-"""POST /api/v1/captions: what it takes, what it answers, and how it refuses."""
+"""The interface: what it takes, what it answers, and how it refuses."""
 
 import http.client
 import tempfile
@@ -11,7 +11,13 @@ from PIL import Image
 from standins import WORDS, FakeCaptioner, serving
 from werkzeug.test import TestResponse
 
+from showtell.web.turns import Turns
+
 CAPTIONS = "/api/v1/captions"
+FIGURES = "/api/v1/figures"
+ANIMATIONS = "/api/v1/animations"
+DRAWINGS = [FIGURES, ANIMATIONS]
+EVERYTHING = [CAPTIONS, *DRAWINGS]
 
 
 def problem(response: TestResponse) -> tuple[int, str]:
@@ -71,23 +77,135 @@ def test_beam_is_5_or_what_the_query_or_the_form_says(
     assert captioner.beams == [5, 1, 7, 20]
 
 
-@pytest.mark.parametrize("beam", ["0", "21", "-1", "2.5", "1_0", "", "five", "9" * 5000])
-def test_another_beam_is_refused(client: FlaskClient, jpeg: bytes, beam: str) -> None:
-    response = client.post(CAPTIONS, data=form(jpeg, beam=beam))
+def test_max_length_is_20_or_what_is_asked_for(client: FlaskClient, jpeg: bytes) -> None:
+    for query, n in (({}, len(WORDS)), ({"max_length": "3"}, 3), ({"max_length": "40"}, 9)):
+        assert len(client.post(CAPTIONS, data=jpeg, query_string=query).get_json()["words"]) == n
+
+
+def test_maps_are_left_out_on_request(client: FlaskClient, jpeg: bytes) -> None:
+    body = client.post(CAPTIONS, data=form(jpeg, attention="false")).get_json()
+    assert "attention" not in body
+    assert body["grid"] == [7, 7]
+
+
+def test_alternatives_are_told_on_request(client: FlaskClient, jpeg: bytes) -> None:
+    assert "alternatives" not in client.post(CAPTIONS, data=jpeg).get_json()
+    query = {"alternatives": "true", "attention": "false", "beam": "3"}
+    body = client.post(CAPTIONS, data=jpeg, query_string=query).get_json()
+    assert [other["words"] for other in body["alternatives"]] == [list(WORDS[:8]), list(WORDS[:7])]
+    assert not any("attention" in other for other in body["alternatives"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0",
+        "41",
+        "-1",
+        "2.5",
+        "1_0",
+        "+5",
+        " 5",
+        "05",
+        "٥",
+        "",
+        "five",
+        pytest.param("9" * 5000, id="long"),
+    ],
+)
+@pytest.mark.parametrize("path", EVERYTHING)
+def test_another_number_is_refused(client: FlaskClient, jpeg: bytes, path: str, text: str) -> None:
+    for name in ("beam", "max_length"):
+        response = client.post(path, data=form(jpeg, **{name: text}))
+        assert problem(response) == (422, "invalid_parameter")
+
+
+@pytest.mark.parametrize(
+    "query", ["attention=1", "attention=True", "alternatives=", "alternatives"]
+)
+def test_a_switch_is_true_or_false(client: FlaskClient, jpeg: bytes, query: str) -> None:
+    assert problem(client.post(f"{CAPTIONS}?{query}", data=jpeg)) == (422, "invalid_parameter")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [(CAPTIONS, "bean"), (CAPTIONS, "alternative"), (FIGURES, "attention"), (ANIMATIONS, "speed")],
+)
+def test_a_parameter_that_is_not_there_is_told(
+    client: FlaskClient, jpeg: bytes, path: str, name: str
+) -> None:
+    """A slip of the pen in a name left the default in place, without a word."""
+    response = client.post(path, data=jpeg, query_string={name: "1"})
+    assert problem(response) == (422, "invalid_parameter")
+    assert f"'{name}'" in response.get_json(force=True)["detail"]
+
+
+def test_a_parameter_is_told_once(client: FlaskClient, jpeg: bytes) -> None:
+    """Of two, one was passed over, however wrong it was."""
+    for query in ("beam=2&beam=x", "beam=2"):
+        response = client.post(f"{CAPTIONS}?{query}", data=form(jpeg, beam="0"))
+        assert problem(response) == (422, "invalid_parameter")
+
+
+@pytest.mark.parametrize("path", EVERYTHING)
+def test_wrong_parameters_wait_for_no_turn(app: Flask, jpeg: bytes, path: str) -> None:
+    """They stood in the queue, and were told that it was full."""
+    app.extensions["turns"] = Turns(at_once=0, waiting=0)
+    response = app.test_client().post(f"{path}?beam=50", data=jpeg)
     assert problem(response) == (422, "invalid_parameter")
 
 
-def test_no_photograph(client: FlaskClient, jpeg: bytes) -> None:
+# Figures and animations
+
+
+@pytest.mark.parametrize(("path", "kind"), [(FIGURES, "PNG"), (ANIMATIONS, "GIF")])
+def test_a_drawing_is_a_picture(client: FlaskClient, jpeg: bytes, path: str, kind: str) -> None:
+    for data in (jpeg, form(jpeg)):
+        response = client.post(path, data=data)
+        assert response.mimetype == f"image/{kind.lower()}"
+        picture = Image.open(BytesIO(response.data))
+        assert picture.format == kind
+        assert getattr(picture, "is_animated", False) == (kind == "GIF")
+
+
+@pytest.mark.parametrize("path", DRAWINGS)
+def test_each_alternative_has_its_own_drawing(client: FlaskClient, jpeg: bytes, path: str) -> None:
+    def draw(alternative: str) -> TestResponse:
+        return client.post(path, data=jpeg, query_string={"alternative": alternative})
+
+    drawings = [draw(alternative).data for alternative in "012"]
+    assert len(set(drawings)) == 3
+    assert client.post(path, data=jpeg).data == drawings[0]
+    for beyond in ("3", "19", "20", "-1", "best"):
+        assert problem(draw(beyond)) == (422, "invalid_parameter")
+
+
+def test_the_best_caption_alone_is_drawn_of_a_greedy_search(
+    client: FlaskClient, jpeg: bytes
+) -> None:
+    response = client.post(FIGURES, data=jpeg, query_string={"beam": "1", "alternative": "1"})
+    assert problem(response) == (422, "invalid_parameter")
+    assert response.get_json(force=True)["detail"] == (
+        "'alternative' is below 1 for this photograph."
+    )
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("path", EVERYTHING)
+def test_no_photograph(client: FlaskClient, jpeg: bytes, path: str) -> None:
     another_field = {"file": (BytesIO(jpeg), "photo.jpg")}
     for data in (None, {}, form(b""), another_field, {"image": "photo.jpg"}):
-        response = client.post(CAPTIONS, data=data, content_type="multipart/form-data")
+        response = client.post(path, data=data, content_type="multipart/form-data")
         assert problem(response) == (400, "no_image")
-    assert problem(client.post(CAPTIONS)) == (400, "no_image")
+    assert problem(client.post(path)) == (400, "no_image")
 
 
-def test_files_that_cannot_be_captioned(client: FlaskClient, jpeg: bytes) -> None:
+@pytest.mark.parametrize("path", EVERYTHING)
+def test_files_that_cannot_be_captioned(client: FlaskClient, jpeg: bytes, path: str) -> None:
     def refusal(data: bytes) -> tuple[int, str]:
-        return problem(client.post(CAPTIONS, data=data))
+        return problem(client.post(path, data=data))
 
     assert refusal(b"A photograph of a dog.") == (415, "unsupported_image")
     assert refusal(jpeg[: len(jpeg) // 2]) == (422, "broken_image")

@@ -1,24 +1,52 @@
 """Serving with waitress: which addresses answer, and what is said when none can."""
 
+import os
 import signal
 import socket
 import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from subprocess import PIPE, Popen
 
 import pytest
 from flask import Flask
+from standins import CAPTIONS, ask, eventually, serving
 
 from showtell.web import serve
 from showtell.web.server import listen
 
-ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
 SERVE = """
-from types import SimpleNamespace
+import time
+from standins import FakeCaptioner
 from showtell.web import create_app, serve
-serve(create_app(SimpleNamespace(name="fake")), port={port})
+
+class Slow(FakeCaptioner):
+    def caption(self, *args, **kwargs):
+        time.sleep({seconds})
+        return super().caption(*args, **kwargs)
+
+serve(create_app(Slow()), {host!r}, {port})
 """
+
+
+@contextmanager
+def started(host: str = "localhost", seconds: float = 0) -> Iterator[tuple[Popen, int]]:
+    """Serve a captioner that takes `seconds` in a process, which is stopped if it still runs."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    code = SERVE.format(host=host, port=port, seconds=seconds)
+    with Popen([sys.executable, "-c", code], cwd=HERE, stdout=PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            assert line == f"showtell is at http://{host}:{port} (Ctrl+C stops it)\n"
+            yield process, port
+        finally:
+            process.terminate()
 
 
 def test_a_port_that_is_taken_ends_in_one_sentence(app: Flask) -> None:
@@ -39,21 +67,50 @@ def test_a_host_of_another_machine_ends_in_one_sentence(app: Flask) -> None:
 
 def test_serving_at_localhost_answers_under_its_name_and_its_address() -> None:
     """Browsers may try ::1 first for localhost, where another program could answer."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    code = SERVE.format(port=port)
-    with Popen([sys.executable, "-c", code], cwd=ROOT, stdout=PIPE, text=True) as process:
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            assert line == f"showtell is at http://localhost:{port} (Ctrl+C stops it)\n"
-            for host in ("localhost", "127.0.0.1"):
-                connection = HTTPConnection(host, port, timeout=10)
-                connection.request("GET", "/healthz")
-                assert connection.getresponse().status == 200
-                connection.close()
-        finally:
-            process.send_signal(signal.SIGINT)
-    assert process.returncode == 0
+    with started() as (process, port):
+        for host in ("localhost", "127.0.0.1"):
+            connection = HTTPConnection(host, port, timeout=30)
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().status == 200
+            connection.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+
+def test_the_name_that_is_listened_at_is_answered_to() -> None:
+    name = socket.gethostname().lower()
+    try:
+        for bound in listen(name, 0):
+            bound.close()
+    except OSError:
+        pytest.skip("this machine's name is not an address of it")
+    with started(name) as (_, port):
+        connection = HTTPConnection(name, port, timeout=30)
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 200
+        connection.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGTERM is POSIX's")
+def test_sigterm_lets_a_request_finish(jpeg: bytes) -> None:
+    with started(seconds=1) as (process, port), ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(ask, port, "POST", CAPTIONS, jpeg)
+        eventually(lambda: b"showtell_working 1.0" in ask(port, "GET", "/metrics")[2])
+        process.terminate()
+        assert answer.result(30)[0] == 200
+        assert process.wait(30) == 0
+
+
+def test_answers_stay_in_memory(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Waitress wrote answers to the disk from 1 MB on, and animations are larger."""
+    animation = bytes(5 * 2**20)
+    app.add_url_rule("/animation", view_func=lambda: animation)
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    with serving(app) as port:
+        assert ask(port, "GET", "/animation")[2] == animation
+    assert caplog.records == []
 
 
 def test_an_address_that_this_machine_lacks_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,33 +1,79 @@
-"""The page as it is sent, the sign of life, the headers, and `app.py`."""
+"""The page as it is sent, its pictures, the headers, and `app.py`."""
 
 import re
 import runpy
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image
+
+from showtell.captioner import BEAM
+from showtell.decoding import MAX_LENGTH
+from showtell.web.api import BEAMS, LENGTHS
+from showtell.web.samples import SAMPLES
 
 ROOT = Path(__file__).parents[2]
+WEB = ROOT / "showtell" / "web"
 
 
-def test_healthz(client: FlaskClient) -> None:
-    assert client.get("/healthz").get_json() == {"status": "ok", "model": "fake"}
+@pytest.fixture
+def page(client: FlaskClient) -> str:
+    return client.get("/").text
 
 
-def test_all_that_the_page_needs_is_ours_and_small(client: FlaskClient) -> None:
-    page = client.get("/").text
-    needed = {*re.findall(r'(?:src|href)="([^"]+)"', page), "/static/figure.js"}
-    needed |= {"/static/attention.js"}
-    assert len(needed) == 5
-    parts = [client.get(path) for path in needed]
-    assert {part.status_code for part in parts} == {200}
-    assert len(page) + sum(len(part.data) for part in parts) < 60_000
-    assert not any(re.search(rb"https?://(?!www\.w3\.org/)", part.data) for part in parts)
+def test_all_that_the_page_names_is_here(client: FlaskClient, page: str) -> None:
+    named = set(re.findall(r'(?:src|href|action|data-sample)="([^"]+)"', page))
+    ours = {path for path in named if not path.startswith("https://arxiv.org/")}
+    assert len(ours) > 5
+    for path in ours:
+        assert client.get(path).status_code == (405 if path.startswith("/api/") else 200), path
 
 
-def test_nothing_is_inline(client: FlaskClient) -> None:
+def test_the_scripts_import_what_is_here() -> None:
+    scripts = {path.name: path.read_text() for path in (WEB / "static").glob("*.js")}
+    imported = {name for text in scripts.values() for name in re.findall(r'from "./(.+)"', text)}
+    assert imported | {"page.js"} == scripts.keys()
+
+
+def test_the_scripts_ask_for_elements_that_are_there(page: str) -> None:
+    """A wrong name would fail in the browser alone, and perhaps late."""
+    ids = set(re.findall(r'\bid="([^"]+)"', page))
+    for path in (WEB / "static").glob("*.js"):
+        text = path.read_text()
+        for names in re.findall(r"\[([^\]]+)\]\s*\.map\(\(id\)", text):
+            assert set(re.findall(r'"([^"]+)"', names)) <= ids, path.name
+        assert set(re.findall(r'getElementById\("([^"]+)"\)', text)) <= ids, path.name
+
+
+def test_the_settings_have_the_interfaces_limits(page: str) -> None:
+    for name, default, allowed in (("beam", BEAM, BEAMS), ("max_length", MAX_LENGTH, LENGTHS)):
+        field = re.search(rf'<input id="{name}"[^>]+>', page)
+        assert field
+        for said in (f'value="{default}"', f'min="{allowed[0]}"', f'max="{allowed[-1]}"'):
+            assert said in field[0]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_samples(client: FlaskClient, name: str) -> None:
+    for path, size in (
+        (f"/samples/{name}.jpg", (480, 360)),
+        (f"/samples/small/{name}.jpg", (240, 180)),
+    ):
+        answer = client.get(path)
+        assert answer.mimetype == "image/jpeg"
+        with Image.open(BytesIO(answer.data)) as picture:
+            assert picture.size == size
+
+
+def test_a_sample_that_is_not_there(client: FlaskClient) -> None:
+    assert client.get("/samples/nothing.jpg").status_code == 404
+    assert client.get("/samples/small/nothing.jpg").status_code == 404
+
+
+def test_nothing_is_inline(page: str) -> None:
     """The policy forbids it: it would fail silently, in the browser alone."""
-    page = client.get("/").text
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", page)
 
 
@@ -37,7 +83,12 @@ def test_every_answer_has_the_security_headers(client: FlaskClient, path: str) -
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'; ")
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "require-trusted-types-for 'script'" in headers["Content-Security-Policy"]
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["Permissions-Policy"].startswith("camera=(self), ")
+    assert ("no-store" in headers.get("Cache-Control", "")) == path.startswith("/api/")
 
 
 def test_a_page_that_is_not_there_is_no_json(client: FlaskClient) -> None:

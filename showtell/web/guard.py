@@ -1,0 +1,102 @@
+"""What every request must pass, and what every answer carries."""
+
+import re
+from ipaddress import ip_address
+
+from flask import Flask, Response, current_app, request
+from werkzeug.sansio.utils import host_is_trusted
+
+from showtell.web.problems import Problem
+
+# The page has no inline code and no inline styles, so the policy can be strict; `blob:` is the
+# photograph that the visitor chose, shown before it is sent. Of what a browser lets pages use,
+# only the camera is needed; what is not named here a browser grants to the page alone anyway.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": (
+        "camera=(self), accelerometer=(), display-capture=(), geolocation=(), gyroscope=(), "
+        "hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=()"
+    ),
+    # With no-referrer a browser would call the origin of the page's own form "null".
+    "Referrer-Policy": "same-origin",
+}
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+SAME_SITE = {"same-origin", "none"}  # none: the visitor's own doing, as from a bookmark
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z.-]+)(:[0-9]{1,5})?", re.ASCII)
+
+
+def register(app: Flask) -> None:
+    """Let `app` answer only what passes, with the headers.
+
+    The configuration's HOSTS are the names that `app` answers to besides localhost and every IP
+    address, separated by commas; one that begins with a dot is a domain and all below it.
+    """
+    app.config.setdefault("HOSTS", "")
+    app.before_request(_refuse_untrusted_hosts)
+    app.before_request(_refuse_foreign_origins)
+    app.after_request(_secure)
+
+
+def _refuse_untrusted_hosts() -> None:
+    """Refuse names of others: by DNS rebinding their pages would read what is answered here."""
+    if not _is_trusted(_host()):
+        raise Problem(
+            400,
+            "untrusted_host",
+            "This server answers to localhost and to IP addresses. To let it answer to another "
+            "name, start it with SHOWTELL_HOSTS=NAME in its environment.",
+        )
+
+
+def _host() -> str:
+    """Return the name or address, with the port, that the client asks for."""
+    return request.headers.get("Host", "").lower()
+
+
+def _is_trusted(host: str) -> bool:
+    match = _HOST.fullmatch(host)
+    if match is None:
+        return False
+    name = match[1]
+    trusted = current_app.config["HOSTS"].replace(" ", "").split(",")
+    return _is_address(name) or host_is_trusted(name, [".localhost", *trusted])
+
+
+def _is_address(name: str) -> bool:
+    try:
+        return ip_address(name.strip("[]")).version == (6 if name.startswith("[") else 4)
+    except ValueError:
+        return False
+
+
+def _refuse_foreign_origins() -> None:
+    """Refuse what the pages of others send; a client that is no browser tells no origin."""
+    if request.method not in SAFE_METHODS and _is_foreign():
+        raise Problem(
+            403, "foreign_origin", "Only this server's own pages may send this from a browser."
+        )
+
+
+def _is_foreign() -> bool:
+    # Sec-Fetch-Site is the browser's own word, and right behind a proxy that changes the Host;
+    # browsers leave it out over plain HTTP, but to localhost.
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in SAME_SITE
+    origin = request.headers.get("Origin")
+    return origin is not None and origin.partition("://")[2].lower() != _host()
+
+
+def _secure(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    if request.path.startswith("/api/"):
+        response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,28 @@
+"""For whoever runs the server: is it well, and what does it do."""
+
+import numpy as np
+from flask import Blueprint, Response, current_app
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+bp = Blueprint("monitoring", __name__)
+
+PICTURE = np.full((32, 32, 3), 128, np.uint8)
+
+
+@bp.get("/healthz")
+def healthz() -> tuple[dict[str, str], int]:
+    """Tell whether the model can caption, by a word about a grey picture; it takes no turn."""
+    captioner = current_app.extensions["captioner"]
+    try:
+        captioner.caption(PICTURE, beam=1, max_length=1)
+    except Exception:
+        current_app.logger.exception("The model cannot caption")
+        return {"status": "failing", "model": captioner.name}, 503
+    return {"status": "ok", "model": captioner.name}, 200
+
+
+@bp.get("/metrics")
+def metrics() -> Response:
+    """Tell Prometheus what this process has done; of several workers each counts for itself."""
+    text = current_app.extensions["metrics"].text()
+    return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)

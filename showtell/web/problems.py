@@ -1,0 +1,81 @@
+"""How a request is refused: problems as in RFC 9457, each with a code that never changes."""
+
+import json
+from http import HTTPStatus
+
+from flask import Flask, current_app, g, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from showtell.errors import (
+    BrokenImageError,
+    ImageError,
+    ImageTooLargeError,
+    UnsupportedImageError,
+)
+
+IMAGE_PROBLEMS: dict[type[ImageError], tuple[int, str]] = {
+    UnsupportedImageError: (415, "unsupported_image"),
+    BrokenImageError: (422, "broken_image"),
+    ImageTooLargeError: (413, "too_large"),
+}
+
+
+class Problem(HTTPException):
+    """A refusal.
+
+    Parameters
+    ----------
+    status : of HTTP.
+    slug : what a client can tell it by; it never changes.
+    detail : a sentence that says what to do next.
+    retry_after : seconds after which the same request may succeed; None where it never will.
+    """
+
+    def __init__(
+        self, status: int, slug: str, detail: str, *, retry_after: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.code = status
+        self.slug = slug
+        self.retry_after = retry_after
+
+
+def register(app: Flask) -> None:
+    """Answer what goes wrong in `app` with problems."""
+    app.register_error_handler(ImageError, _image_problem)
+    app.register_error_handler(413, _too_large)
+    app.register_error_handler(HTTPException, _http_problem)
+
+
+def _image_problem(error: ImageError) -> Response:
+    """Tell why a photograph cannot be used."""
+    status, slug = IMAGE_PROBLEMS.get(type(error), (422, "broken_image"))
+    return _http_problem(Problem(status, slug, f"This file cannot be captioned: {error}."))
+
+
+def _too_large(error: HTTPException) -> Response:
+    """Say how large an upload may be, which Werkzeug leaves out."""
+    limit = current_app.config["MAX_CONTENT_LENGTH"] // 2**20
+    return _http_problem(Problem(413, "too_large", f"An upload may have {limit} MB at most."))
+
+
+def _http_problem(error: HTTPException) -> Response:
+    """Answer in JSON under /api; elsewhere with the plain page that Werkzeug makes."""
+    response = error.get_response()
+    status = HTTPStatus(response.status_code)
+    g.problem = error.slug if isinstance(error, Problem) else status.name.lower()  # for the metrics
+    if isinstance(error, Problem) and error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    if not request.path.startswith("/api/"):
+        return response
+    problem = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status,
+        "detail": error.description,
+        "code": g.problem,
+    }
+    response.data = json.dumps(problem)
+    response.content_type = "application/problem+json"
+    return response

@@ -1,0 +1,59 @@
+"""Serving with gunicorn, by the settings that come with the project."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+from standins import CAPTIONS, ask
+
+from showtell.web.turns import THREADS
+
+ROOT = Path(__file__).parents[2]
+
+if os.name != "posix":
+    pytest.skip("gunicorn needs POSIX", allow_module_level=True)
+pytest.importorskip("gunicorn", reason="gunicorn is not installed")
+
+
+@pytest.fixture
+def gunicorn() -> Iterator[tuple[Popen, int]]:
+    """The process, and the free port that it took."""
+    command = [sys.executable, "-m", "gunicorn", "app:app", "--bind", "127.0.0.1:0"]
+    with Popen(command, cwd=ROOT, stderr=PIPE, text=True) as process:
+        try:
+            lines = iter(process.stderr or ())
+            found = (re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", line) for line in lines)
+            yield process, int(next(filter(None, found))[1])
+        finally:
+            process.terminate()
+
+
+def test_a_photograph_is_captioned_and_sigterm_ends_it(
+    gunicorn: tuple[Popen, int], jpeg: bytes
+) -> None:
+    if not (ROOT / "showtell/models/flickr8k/manifest.json").is_file():
+        pytest.skip("the model that ships is not there")
+    process, port = gunicorn
+    status, _, body = ask(port, "POST", CAPTIONS, jpeg)
+    assert (status, json.loads(body)["model"]) == (200, "showtell-flickr8k")
+    assert len(json.loads(body)["words"]) > 2
+    assert ask(port, "GET", "/healthz")[0] == 200
+    process.terminate()
+    rest = process.stderr.read() if process.stderr else ""
+    assert process.wait(30) == 0
+    assert "Worker exiting" in rest
+    assert "WARNING" not in rest, "the worker did not end by itself"
+
+
+def test_it_has_the_threads_that_the_queue_needs_and_leaves_onnx_runtime_to_the_worker() -> None:
+    """A worker crashed at its end when ONNX Runtime had been loaded before the fork."""
+    code = "import runpy, sys; print(runpy.run_path('gunicorn.conf.py')['threads']); "
+    code += "print('onnxruntime' in sys.modules)"
+    told = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    assert told.split() == [str(THREADS), "False"]
