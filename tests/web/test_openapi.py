@@ -1,0 +1,213 @@
+"""The OpenAPI document says what is so: of routes, parameters, answers and problems."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import openapi_spec_validator
+import pytest
+import schemathesis
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import given, settings, strategies
+from PIL import Image
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from standins import FakeCaptioner, serving
+
+import showtell.web
+from showtell import __version__
+from showtell.captioner import BEAM
+from showtell.decoding import MAX_LENGTH
+from showtell.image import MAX_BYTES, MAX_PIXELS
+from showtell.web import api, create_app
+from showtell.web.problems import IMAGE_PROBLEMS
+from showtell.web.turns import Turns
+
+WEB = Path(showtell.web.__file__).parent
+DOCUMENT = json.loads((WEB / "openapi.json").read_text(encoding="utf-8"))
+SCHEMAS = DOCUMENT["components"]["schemas"]
+CAPTIONS = "/api/v1/captions"
+
+# What Werkzeug refuses by itself: the code is the name of the status.
+OF_WERKZEUG = {"bad_request", "not_found", "method_not_allowed", "internal_server_error"}
+
+
+def problems() -> dict[str, Any]:
+    """Return the example of each code, with the status under which it stands."""
+    media = [
+        response["content"].get("application/problem+json", {})
+        for response in DOCUMENT["components"]["responses"].values()
+    ]
+    return {code: said["value"] for one in media for code, said in one.get("examples", {}).items()}
+
+
+def valid(value: Any, schema: dict[str, Any]) -> None:
+    """Check a value against a schema of the document, which may point into it."""
+    jsonschema.validate(value, {**schema, "components": DOCUMENT["components"]})
+
+
+# The document
+
+
+def test_it_is_openapi() -> None:
+    openapi_spec_validator.validate(DOCUMENT)
+
+
+def test_it_is_sent_as_it_is(client: FlaskClient) -> None:
+    response = client.get("/openapi.json")
+    assert response.mimetype == "application/json"
+    assert response.data == (WEB / "openapi.json").read_bytes()
+    assert DOCUMENT["info"]["version"] == __version__
+
+
+def test_its_paths_are_those_of_the_application(app: Flask) -> None:
+    routes = {
+        (rule.rule, method)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.rule.startswith("/api/") or rule.rule in ("/healthz", "/metrics", "/openapi.json")
+    }
+    paths = DOCUMENT["paths"]
+    assert routes == {(path, method.upper()) for path in paths for method in paths[path]}
+
+
+def test_ranges_and_defaults_are_those_of_the_code() -> None:
+    def told(name: str) -> tuple[range, int]:
+        schema = SCHEMAS[name]
+        return range(schema["minimum"], schema["maximum"] + 1), schema["default"]
+
+    assert told("Beam") == (api.BEAMS, BEAM)
+    assert told("MaxLength") == (api.LENGTHS, MAX_LENGTH)
+    assert told("Alternative") == (api.ALTERNATIVES, 0)
+    text = json.dumps(DOCUMENT)
+    assert f"at most {MAX_BYTES // 2**20} MB and {MAX_PIXELS // 10**6} million pixels" in text
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENT["paths"] if path.startswith("/api/")])
+def test_a_form_has_the_fields_of_the_query(path: str) -> None:
+    operation = DOCUMENT["paths"][path]["post"]
+    parameters = [one["$ref"].rpartition("/")[2] for one in operation["parameters"]]
+    form = SCHEMAS["CaptionForm" if path == CAPTIONS else "DrawingForm"]
+    fields = [one["$ref"].rpartition("/")[2] for one in form["properties"].values()]
+    assert fields == ["Photograph", *parameters]
+
+
+def test_the_caption_has_the_fields_of_the_document(client: FlaskClient, jpeg: bytes) -> None:
+    body = client.post(CAPTIONS, data=jpeg, query_string={"alternatives": "true"}).get_json()
+    valid(body, {"$ref": "#/components/schemas/Caption"})
+    sentence, rest = (part for part in SCHEMAS["Caption"]["allOf"])
+    sentence = SCHEMAS["Sentence"]["properties"]
+    assert set(body) == {*sentence, *rest["properties"]}
+    assert [set(other) for other in body["alternatives"]] == [set(sentence)] * 2
+
+
+# Its examples
+
+
+@pytest.mark.parametrize("name", ["alternatives", "attention"])
+def test_the_example_of_a_caption_holds_together(name: str) -> None:
+    content = DOCUMENT["paths"][CAPTIONS]["post"]["responses"]["200"]["content"]
+    caption = content["application/json"]["examples"][name]["value"]
+    valid(caption, {"$ref": "#/components/schemas/Caption"})
+    for told in (caption, *caption.get("alternatives", ())):
+        n = len(told["words"])
+        assert told["caption"] == " ".join(told["words"])
+        assert told["confidence"] == pytest.approx(math.exp(told["logprob"] / (n + 1)))
+        assert len(told["probabilities"]) == len(told["gates"]) == n
+    for attention in caption.get("attention", ()):
+        assert len(attention) == math.prod(caption["grid"])
+        assert sum(attention) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_codes_are_those_of_the_code() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in WEB.glob("*.py"))
+    written = set(re.findall(r'Problem\(\s*\d+,\s*"(\w+)"', sources))
+    of_images = {code for _, code in IMAGE_PROBLEMS.values()}
+    assert problems().keys() == written | of_images | OF_WERKZEUG
+
+
+def fail(*args: object, **kwargs: object) -> None:
+    raise RuntimeError("secret")
+
+
+PROVOCATIONS: dict[str, Callable[[FlaskClient, bytes], Any]] = {
+    "no_image": lambda client, _: client.post(CAPTIONS),
+    "bad_request": lambda client, jpeg: client.post(
+        CAPTIONS, data=jpeg, environ_overrides={"waitress.client_disconnected": lambda: True}
+    ),
+    "untrusted_host": lambda client, _: client.post(CAPTIONS, headers={"Host": "example.org"}),
+    "foreign_origin": lambda client, _: client.post(CAPTIONS, headers={"Origin": "null"}),
+    "not_found": lambda client, _: client.get("/api/v1/nothing"),
+    "method_not_allowed": lambda client, _: client.get(CAPTIONS),
+    "too_large": lambda client, _: client.post(CAPTIONS, data=bytes(MAX_BYTES + 1)),
+    "unsupported_image": lambda client, _: client.post(CAPTIONS, data=b"A photograph of a dog."),
+    "broken_image": lambda client, jpeg: client.post(CAPTIONS, data=jpeg[:5000]),
+    "invalid_parameter": lambda client, jpeg: client.post(f"{CAPTIONS}?beam=50", data=jpeg),
+    "internal_server_error": lambda client, jpeg: client.post(CAPTIONS, data=jpeg),
+    "busy": lambda client, jpeg: client.post(CAPTIONS, data=jpeg),
+}
+
+
+@pytest.mark.parametrize("code", problems())
+def test_the_example_of_a_problem_is_what_is_answered(
+    code: str, app: Flask, captioner: FakeCaptioner, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if code == "internal_server_error":
+        monkeypatch.setattr(captioner, "caption", fail)
+    if code == "busy":
+        app.extensions["turns"] = Turns(at_once=0, waiting=0)
+    response = PROVOCATIONS[code](app.test_client(), jpeg)
+    told, example = response.get_json(force=True), problems()[code]
+    valid(told, {"$ref": "#/components/schemas/Problem"})
+    titles = told.pop("title"), example.pop("title")
+    assert told == example
+    assert all(titles)  # not compared: Python's names of the statuses change with its version
+    assert response.status_code == told["status"]
+
+
+# Requests made from the document
+
+# Every body that follows the document is a photograph, so that it must be accepted.
+DRAWN = BytesIO()
+Image.linear_gradient("L").save(DRAWN, "JPEG")
+for content_type in ("image/*", "application/octet-stream"):
+    schemathesis.openapi.media_type(content_type, strategies.just(DRAWN.getvalue()))
+
+SCHEMA = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict({"seed": 1}))
+
+# What schemas cannot say: the two places of a parameter, and how many captions there are to draw.
+NOT_IN_SCHEMAS = (b"is told more than once", b"for this photograph")
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serving(create_app(FakeCaptioner())) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@SCHEMA.parametrize()
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_requests_that_follow_the_document_and_requests_that_do_not(
+    case: schemathesis.Case, address: str
+) -> None:
+    """Statuses, types, headers and bodies are as documented; the ones succeed, the others fail."""
+    response = case.call(base_url=address)
+    refused = any(text in response.content for text in NOT_IN_SCHEMAS)
+    case.validate_response(response, excluded_checks=[positive_data_acceptance] * refused)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(
+    path=strategies.sampled_from([path for path in DOCUMENT["paths"] if "/api/" in path]),
+    start=strategies.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM"]),
+    body=strategies.binary(min_size=1, max_size=64),
+)
+def test_bytes_that_are_no_photograph(path: str, start: bytes, body: bytes, address: str) -> None:
+    case = SCHEMA[path]["POST"].Case(body=start + body, media_type="image/*")
+    response = case.call_and_validate(base_url=address)
+    assert response.status_code in (413, 415, 422)
