@@ -1,61 +1,37 @@
-// The page: a photograph is chosen or dropped, shown at once, sent, and its caption told.
+// The page: photographs come in; one is told word by word, several become a table.
 
-import * as figure from "./figure.js";
+import * as camera from "./camera.js";
+import * as intake from "./intake.js";
+import * as many from "./many.js";
+import * as one from "./one.js";
+import * as settings from "./settings.js";
+import { complain, enter } from "./state.js";
 
-const [form, file, problem, status] = ["form", "file", "problem", "status"].map((id) =>
-  document.getElementById(id),
-);
-const button = form.querySelector(".button");
+const back = document.getElementById("back");
 
-let asking = new AbortController(); // of the question that is being answered
+function receive(photographs) {
+  if (photographs.length === 1 && !many.any()) return show(photographs[0]);
+  showTable();
+  many.add(photographs);
+}
 
-async function open(photograph) {
-  asking.abort();
-  asking = new AbortController();
-  const { signal } = asking;
-  enter("busy", { looking: "Looking at the photograph…" });
-  const hung = figure.hang(photograph);
+async function show(photograph) {
+  back.hidden = !many.any();
   try {
-    const answer = await ask(photograph, signal);
-    await hung;
-    if (signal.aborted) return;
-    figure.tell(answer);
-    enter("done", { looking: `Caption: ${answer.caption}.` });
-  } catch (error) {
-    if (signal.aborted) return;
-    figure.clear();
-    enter("empty", { wrong: error.message });
+    await one.open(photograph);
+  } catch (refusal) {
+    enter(many.any() ? "many" : "empty");
+    complain(refusal.message);
   }
 }
 
-function enter(state, { looking = "", wrong = "" }) {
-  document.body.dataset.state = state;
-  status.textContent = looking;
-  problem.textContent = wrong;
-  button.textContent = state === "empty" ? "Choose a photograph" : "Choose another";
+function showTable() {
+  one.close();
+  enter("many");
 }
 
-async function ask(photograph, signal) {
-  const limit = Number(form.dataset.maxBytes);
-  if (photograph.size > limit) {
-    throw new Error(`This file is larger than ${limit / 2 ** 20} MB, which is the limit.`);
-  }
-  const request = { method: "POST", body: photograph, signal };
-  const response = await fetch(form.action, request).catch(() => {
-    throw new Error("The server does not answer. Is showtell still running?");
-  });
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.detail ?? `The server answered ${response.status}.`);
-  return answer;
-}
-
-file.addEventListener("change", () => {
-  if (file.files.length) open(file.files[0]);
-  file.value = ""; // so that the same file can be chosen again
-});
-
-document.addEventListener("dragover", (event) => event.preventDefault());
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  if (event.dataTransfer.files.length) open(event.dataTransfer.files[0]);
-});
+intake.listen(receive);
+camera.listen(receive);
+settings.listen(() => ["busy", "told"].includes(document.body.dataset.state) && show(one.shown()));
+document.addEventListener("closer", ({ detail }) => show(detail));
+back.addEventListener("click", showTable);

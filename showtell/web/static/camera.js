@@ -1,0 +1,53 @@
+// A picture from the camera of this machine.
+
+const dialog = document.getElementById("camera");
+const video = dialog.querySelector("video");
+const alert = dialog.querySelector("[role=alert]");
+const [take, cancel] = dialog.querySelectorAll("button");
+
+const REASONS = {
+  NotAllowedError: "The browser may not use the camera: allow it beside the address.",
+  NotFoundError: "There is no camera here.",
+};
+
+// Call `receive` with a list of one photograph when a picture was taken.
+export function listen(receive) {
+  const open = document.getElementById("camera-open");
+  open.hidden = !navigator.mediaDevices; // which browsers keep to https and to localhost
+  open.addEventListener("click", show);
+  cancel.addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", hide);
+  take.addEventListener("click", async () => {
+    receive([{ name: "camera.jpg", blob: await shoot() }]);
+    dialog.close();
+  });
+}
+
+async function show() {
+  alert.textContent = "";
+  take.disabled = true;
+  dialog.showModal();
+  try {
+    video.srcObject = await navigator.mediaDevices.getUserMedia({
+      video: { facingMode: "environment", width: { ideal: 1280 } },
+    });
+    await video.play();
+    take.disabled = false;
+  } catch (error) {
+    alert.textContent = REASONS[error.name] ?? `The camera cannot be used: ${error.message}`;
+  }
+  if (!dialog.open) hide(); // it was cancelled while the browser asked
+}
+
+function hide() {
+  for (const track of video.srcObject?.getTracks() ?? []) track.stop();
+  video.srcObject = null;
+}
+
+function shoot() {
+  const canvas = document.createElement("canvas");
+  canvas.width = video.videoWidth;
+  canvas.height = video.videoHeight;
+  canvas.getContext("2d").drawImage(video, 0, 0);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92));
+}

@@ -1,0 +1,149 @@
+// Several photographs: a table of captions that can be edited, and taken away as one file.
+
+import * as api from "./api.js";
+import { saveCsv, saveJson } from "./save.js";
+import { options } from "./settings.js";
+import { enter, say } from "./state.js";
+
+const AT_ONCE = 2; // questions that the server is asked at the same time
+const THUMBNAIL = 160; // pixels of a thumbnail's width
+const COLUMNS = ["image", "caption", "edited", "confidence", "model", "error"];
+
+const [body, template, progress, go, clear, head, title] =
+  ["rows", "row", "progress", "go", "clear", "many-head", "many-title"].map((id) =>
+    document.getElementById(id),
+  );
+
+let rows = []; // { photograph, element, answer, error, waiting }
+let asking = new AbortController();
+let workers = 0;
+let unsaved = false; // captions that a person wrote and did not take away
+
+export const any = () => rows.length > 0;
+
+// Put photographs at the end of the table and caption them.
+export function add(photographs) {
+  const added = photographs.map(makeRow);
+  rows.push(...added);
+  body.append(...added.map((row) => row.element));
+  work();
+}
+
+function makeRow(photograph) {
+  const element = template.content.cloneNode(true).firstElementChild;
+  const row = { photograph, element, waiting: true };
+  element.querySelector("span").textContent = photograph.name;
+  element.querySelector("textarea").ariaLabel = `Caption of ${photograph.name}`;
+  element.querySelector("textarea").addEventListener("input", () => {
+    unsaved = row.edited = true;
+  });
+  element.querySelector("button").addEventListener("click", () => {
+    document.dispatchEvent(new CustomEvent("closer", { detail: photograph }));
+  });
+  return row;
+}
+
+// ---- Captioning ----------------------------------------------------------------------------
+
+function work() {
+  while (workers < AT_ONCE && workers < rows.filter((row) => row.waiting).length) {
+    workers++;
+    captionNext(asking.signal).finally(() => {
+      workers--;
+      show();
+      if (!workers && any()) say(`${done()} of ${rows.length} photographs captioned.`);
+    });
+  }
+  show();
+}
+
+async function captionNext(signal) {
+  for (;;) {
+    const row = rows.find((row) => row.waiting);
+    if (!row || signal.aborted) return;
+    row.waiting = false;
+    await Promise.all([drawThumbnail(row), ask(row, signal)]);
+    fill(row);
+    show();
+  }
+}
+
+async function ask(row, signal) {
+  const parameters = { ...options(), attention: false };
+  try {
+    row.answer = await api.caption(row.photograph.blob, parameters, signal);
+    row.error = undefined;
+  } catch (error) {
+    row.waiting = signal.aborted; // which is no fault of the photograph's
+    row.error = signal.aborted ? undefined : error;
+  }
+}
+
+function fill({ element, answer, error }) {
+  const text = element.querySelector("textarea");
+  text.disabled = !answer;
+  text.value = answer?.caption ?? "";
+  element.querySelector("p").textContent = error?.message ?? "";
+  element.lastElementChild.textContent = answer?.confidence.toFixed(2) ?? "";
+}
+
+async function drawThumbnail({ element, photograph }) {
+  const canvas = element.querySelector("canvas");
+  const picture = await createImageBitmap(photograph.blob).catch(() => null);
+  if (!picture) return; // a format that the server reads and the browser does not
+  canvas.width = THUMBNAIL;
+  canvas.height = Math.max(1, Math.round((THUMBNAIL * picture.height) / picture.width));
+  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+  picture.close();
+}
+
+// ---- Progress ------------------------------------------------------------------------------
+
+const done = () => rows.filter((row) => row.answer).length;
+const again = (row) => row.waiting || row.error?.passing;
+
+function show() {
+  title.textContent = `${done()} of ${rows.length} photographs`;
+  progress.max = rows.length;
+  progress.value = rows.filter((row) => row.answer || row.error).length;
+  progress.hidden = !workers;
+  go.hidden = !workers && !rows.some(again);
+  go.textContent = workers ? "Stop" : "Go on";
+}
+
+go.addEventListener("click", () => {
+  if (workers) return asking.abort();
+  asking = new AbortController();
+  for (const row of rows) row.waiting = again(row);
+  work();
+});
+
+// ---- Take it away --------------------------------------------------------------------------
+
+function told({ photograph, element, answer, error, edited = false }) {
+  if (!answer) return { image: photograph.name, error: error?.message ?? "not captioned yet" };
+  const { confidence, model } = answer;
+  const caption = element.querySelector("textarea").value;
+  return { image: photograph.name, caption, edited, confidence, model };
+}
+
+head.addEventListener("click", ({ target }) => {
+  if (target.dataset.table === "csv") saveCsv(rows.map(told), COLUMNS, "captions.csv");
+  else if (target.dataset.table === "json") saveJson(rows.map(told), "captions.json");
+  else return;
+  unsaved = false;
+});
+
+clear.addEventListener("click", () => {
+  if (unsaved && !confirm("Leave the captions that you wrote?")) return;
+  asking.abort();
+  asking = new AbortController();
+  rows = [];
+  unsaved = false;
+  body.replaceChildren();
+  enter("empty");
+});
+
+addEventListener("beforeunload", (event) => {
+  if (unsaved) event.preventDefault();
+});

@@ -1,0 +1,79 @@
+"""What can go wrong between the page and its server, and two tabs at once."""
+
+from collections.abc import Callable
+
+from browsing import choose, expect_told
+from flask import Flask
+from playwright.sync_api import Page, expect
+from standins import WORDS, HeldCaptioner, serving
+
+from showtell.web import create_app
+from showtell.web.turns import Turns
+
+
+def test_a_server_that_has_gone_is_told_in_words(
+    visit: Callable[..., Page], app: Flask, jpeg: bytes
+) -> None:
+    with serving(app) as port:
+        page = visit(port)
+    choose(page, jpeg)
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+    with serving(app, port):
+        choose(page, jpeg)
+        expect_told(page)
+
+
+def test_a_server_that_stops_while_it_looks(visit: Callable[..., Page], jpeg: bytes) -> None:
+    captioner = HeldCaptioner()
+    with serving(create_app(captioner)) as port:
+        page = visit(port)
+        choose(page, jpeg)
+        expect(page.locator("#looking")).to_be_visible()
+        expect(page.locator("#photo")).to_be_visible()
+    captioner.let_go.set()  # too late
+    expect(page.locator("body")).to_have_attribute("data-state", "empty")
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+
+
+def test_a_busy_server_is_asked_again(visit: Callable[..., Page], jpeg: bytes) -> None:
+    captioner = HeldCaptioner()
+    app = create_app(captioner)
+    app.extensions["turns"] = Turns(at_once=1, waiting=0)
+    with serving(app) as port:
+        first, second = visit(port), visit(port)
+        choose(first, jpeg)
+        expect(first.locator("#looking")).to_be_visible()
+        with second.expect_response(lambda response: response.status == 503):
+            choose(second, jpeg)
+        captioner.let_go.set()
+        expect_told(first)
+        expect_told(second)
+
+
+def test_two_tabs_do_not_mix(visit: Callable[..., Page], jpeg: bytes, app: Flask) -> None:
+    with serving(app) as port:
+        first, second = visit(port), visit(port)
+        second.get_by_text("Settings").click()
+        second.get_by_label("Longest caption").fill("4")
+        choose(first, jpeg)
+        choose(second, jpeg)
+        expect_told(first)
+        expect_told(second, WORDS[:4])
+        choose(first, jpeg, jpeg)
+        expect(first.locator("textarea:enabled")).to_have_count(2)
+        expect_told(second, WORDS[:4])
+
+
+def test_of_two_photographs_in_haste_the_last_is_told(
+    visit: Callable[..., Page], jpeg: bytes
+) -> None:
+    """The answer of the first must not overwrite the second's, whichever comes first."""
+    captioner = HeldCaptioner()
+    with serving(create_app(captioner)) as port:
+        page = visit(port)
+        choose(page, jpeg)
+        choose(page, b"no photograph")
+        captioner.let_go.set()
+        expect(page.get_by_role("alert")).to_contain_text("not a photograph that is read here")
+        page.wait_for_timeout(300)
+        expect(page.locator("body")).to_have_attribute("data-state", "empty")

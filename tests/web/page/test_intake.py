@@ -1,0 +1,125 @@
+"""How photographs come in: chosen, dropped, pasted, taken, and the ones that the page offers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from browsing import choose, drop, expect_told, rows, upload
+from flask import Flask
+from playwright.sync_api import Page, expect
+from standins import serving
+
+from showtell.web.samples import SAMPLES
+
+PUT_IN_CLIPBOARD = """async (bytes) => {
+    const picture = await createImageBitmap(new Blob([new Uint8Array(bytes)]));
+    const canvas = new OffscreenCanvas(picture.width, picture.height);
+    canvas.getContext("2d").drawImage(picture, 0, 0);
+    const png = await canvas.convertToBlob();
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": png })]);
+}"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, jpeg: bytes) -> Path:
+    """A folder with two photographs, one of them further down, and what else lies in folders."""
+    album = tmp_path / "album"
+    (album / "summer").mkdir(parents=True)
+    (album / "b.jpg").write_bytes(jpeg)
+    (album / "summer" / "a.jpg").write_bytes(jpeg)
+    (album / "Thumbs.db").write_text("no photograph")
+    (album / ".hidden").write_text("no photograph")
+    return album
+
+
+def test_a_photograph_can_be_dropped(page: Page, folder: Path) -> None:
+    drop(page, folder / "b.jpg")
+    expect_told(page)
+
+
+def test_a_folder_can_be_dropped(page: Page, folder: Path) -> None:
+    drop(page, folder)
+    expect(rows(page).locator("th span")).to_have_text(["album/b.jpg", "album/summer/a.jpg"])
+    expect(rows(page).locator("textarea:enabled")).to_have_count(2)
+
+
+def test_what_is_no_file_is_not_taken_for_one(page: Page) -> None:
+    dropped = page.evaluate_handle(
+        """() => {
+            const dropped = new DataTransfer();
+            dropped.setData("text/uri-list", "https://example.org/photo.jpg");
+            return dropped;
+        }"""
+    )
+    page.dispatch_event("#intake", "drop", {"dataTransfer": dropped})
+    expect(page.get_by_role("alert")).to_contain_text("There was no photograph in that")
+
+
+def test_a_photograph_can_be_pasted(visit: Callable[..., Page], app: Flask, jpeg: bytes) -> None:
+    with serving(app) as port:
+        page = visit(port, permissions=["clipboard-read", "clipboard-write"])
+        page.evaluate(PUT_IN_CLIPBOARD, list(jpeg))
+        page.keyboard.press("Control+V")
+        expect_told(page)
+
+
+def test_a_picture_can_be_taken(visit: Callable[..., Page], app: Flask) -> None:
+    with serving(app) as port:
+        page = visit(port, permissions=["camera"])
+        page.get_by_role("button", name="camera").click()
+        dialog = page.get_by_role("dialog", name="Take a picture")
+        dialog.get_by_role("button", name="Take it").click()
+        expect(dialog).to_be_hidden()
+        expect_told(page)
+        assert page.locator("#photo").evaluate("(photo) => photo.naturalWidth") >= 320
+
+
+def test_a_camera_that_may_not_be_used(page: Page) -> None:
+    page.get_by_role("button", name="camera").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("alert")).to_contain_text("The browser may not use the camera")
+    expect(dialog.get_by_role("button", name="Take it")).to_be_disabled()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_a_visitor_without_a_photograph(page: Page) -> None:
+    offered = page.locator("#samples button")
+    expect(offered).to_have_count(len(SAMPLES))
+    for name, description in SAMPLES.items():
+        page.get_by_role("button", name=description).click()
+        expect_told(page)
+        assert page.locator("#photo").evaluate("(photo) => photo.naturalWidth") == 480, name
+        page.reload()
+
+
+def test_the_same_file_can_be_chosen_again(page: Page, jpeg: bytes) -> None:
+    for _ in range(2):
+        choose(page, jpeg)
+        expect_told(page)
+        page.locator("#file").evaluate("(file) => console.assert(file.value === '')")
+
+
+def test_a_file_that_is_no_photograph_is_told_in_words(page: Page, jpeg: bytes) -> None:
+    choose(page, upload(b"A photograph of a dog.", "notes.txt"))
+    expect(page.get_by_role("alert")).to_contain_text("not a photograph that is read here")
+    expect(page.locator("#plate")).to_be_hidden()
+    choose(page, jpeg)
+    expect_told(page)
+    expect(page.locator("#problem")).to_be_empty()
+
+
+def test_a_file_over_the_limit_is_not_sent(visit: Callable[..., Page], app: Flask) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = 2**20
+    with serving(app) as port:
+        page = visit(port)
+        methods: list[str] = []
+        page.on("request", lambda request: methods.append(request.method))
+        choose(page, bytes(2**20 + 1))
+        expect(page.get_by_role("alert")).to_contain_text("larger than 1 MB")
+        assert "POST" not in methods
+
+
+def test_a_picture_with_too_many_pixels(page: Page) -> None:
+    choose(page, upload(b"P6 100000 100000 255\n", "bomb.ppm"))
+    expect(page.get_by_role("alert")).to_contain_text("100000 x 100000 pixels")

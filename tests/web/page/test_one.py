@@ -1,0 +1,213 @@
+"""One photograph: the caption writes itself, and the light falls where the model looked."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from browsing import CAPTION, choose, encode, expect_told, upload, word
+from flask import Flask
+from PIL import Image
+from playwright.sync_api import Page, expect
+from standins import WORDS, FakeCaptioner, serving
+
+# How dark a corner of the photograph is, 0..255, once the animation has drawn.
+DARKNESS = """async ([right, bottom]) => {
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+    const canvas = document.getElementById("dusk");
+    const at = [right * (canvas.width - 1), bottom * (canvas.height - 1)];
+    return canvas.getContext("2d").getImageData(...at, 1, 1).data[3];
+}"""
+LOWER_LEFT, UPPER_RIGHT = [0, 1], [1, 0]
+# Notes each word on which the light falls, in `seen`.
+WATCH = """() => {
+    window.seen = [];
+    const note = () => {
+        const lit = document.querySelector("#caption .lit")?.textContent;
+        if (lit && lit !== seen.at(-1)) seen.push(lit);
+    };
+    const watched = { subtree: true, attributeFilter: ["class"] };
+    new MutationObserver(note).observe(document.getElementById("caption"), watched);
+}"""
+OPACITY = "(id) => Number(getComputedStyle(document.getElementById(id)).opacity)"
+
+
+def test_a_photograph_its_caption_and_a_panel_for_every_word(page: Page, jpeg: bytes) -> None:
+    choose(page, jpeg)
+    expect(page.locator("#caption")).to_have_text(CAPTION)
+    expect_told(page)
+    expect(page.locator("#photo")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text(f"Caption: {CAPTION}.")
+    expect(page.locator("#panels small").first).to_have_text("p 0.90, β 0.20")
+    expect(
+        page.get_by_role(
+            "img", name="“an”: brightest at the bottom left; probability 0.90, gate β 0.20"
+        )
+    ).to_be_visible()
+
+
+def test_the_light_falls_where_the_model_looked(page: Page, jpeg: bytes) -> None:
+    choose(page, jpeg)
+    first, last = page.locator("#caption button").first, page.locator("#caption button").last
+    first.hover()
+    assert page.evaluate(DARKNESS, LOWER_LEFT) < 70 < 200 < page.evaluate(DARKNESS, UPPER_RIGHT)
+    expect(page.locator("#reading")).to_contain_text("“an”: brightest at the bottom left")
+    last.hover()
+    assert page.evaluate(DARKNESS, UPPER_RIGHT) < 70 < 200 < page.evaluate(DARKNESS, LOWER_LEFT)
+    assert page.evaluate(OPACITY, "dusk") == 1
+    page.locator("h1").hover()
+    expect(page.locator("#reading")).to_contain_text("Point at a word")
+    assert page.evaluate(OPACITY, "dusk") == page.evaluate(OPACITY, "grey") == 0
+
+
+def test_a_click_holds_the_light_and_another_lets_it_go(page: Page, jpeg: bytes) -> None:
+    choose(page, jpeg)
+    smile = word(page, "smile")
+    smile.click()
+    page.locator("h1").hover()
+    expect(smile).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#panels .lit span")).to_have_text("smile")
+    page.locator("#panels li", has_text="flag").click()
+    expect(word(page, "flag")).to_have_attribute("aria-pressed", "true")
+    expect(smile).to_have_attribute("aria-pressed", "false")
+    word(page, "flag").click()
+    expect(word(page, "flag")).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_finger_holds_a_word(visit: Callable[..., Page], app: Flask, jpeg: bytes) -> None:
+    with serving(app) as port:
+        page = visit(port, has_touch=True, viewport={"width": 360, "height": 740})
+        choose(page, jpeg)
+        word(page, "smile").tap()
+        expect(page.locator("#reading")).to_contain_text("“smile”")
+
+
+def test_the_keyboard_walks_through_the_sentence(page: Page, jpeg: bytes) -> None:
+    page.keyboard.press("Tab")
+    expect(page.locator("#file")).to_be_focused()
+    choose(page, jpeg)
+    expect_told(page)
+    lit = page.locator("#caption .lit")
+    page.locator("#own-grid").focus()
+    page.keyboard.press("Tab")
+    expect(lit).to_have_text("an")
+    page.keyboard.press("ArrowRight")
+    expect(lit).to_have_text("astronaut")
+    expect(lit).to_be_focused()
+    expect(lit).to_have_accessible_description(re.compile("“astronaut”: brightest at the"))
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowRight")
+    expect(lit).to_have_text("flag")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowLeft")
+    expect(lit).to_have_text("an")
+    page.keyboard.press("Escape")
+    expect(lit).to_have_count(0)
+
+
+def test_the_caption_writes_itself(visit: Callable[..., Page], app: Flask, jpeg: bytes) -> None:
+    """All of it stands at once, faint; then it is said word by word, the light moving along."""
+    with serving(app) as port:
+        page = visit(port, reduced_motion="no-preference")
+        page.evaluate(WATCH)
+        choose(page, jpeg)
+        expect(page.locator("body")).to_have_attribute("data-playing", "writing")
+        expect(page.locator("#caption")).to_have_text(CAPTION)
+        last = page.locator("#caption button").last
+        expect(last).to_have_css("opacity", "0.22")
+        page.locator("#speed").select_option("fourfold")
+        expect(page.locator("body")).not_to_have_attribute("data-playing", re.compile(""))
+        expect(last).to_have_css("opacity", "1")
+        assert page.evaluate("() => seen") == list(WORDS)
+
+
+def test_playing_and_pausing(page: Page, jpeg: bytes) -> None:
+    choose(page, jpeg)
+    page.evaluate(WATCH)
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Pause").click()
+    lit = page.locator("#caption .lit")
+    paused = lit.text_content() or ""
+    page.wait_for_timeout(800)
+    expect(lit).to_have_text(paused)
+    page.locator("#speed").select_option("fourfold")
+    page.get_by_role("button", name="Play").click()
+    expect(lit).to_have_count(0)
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    assert page.evaluate("() => seen") == list(WORDS)
+
+
+def test_choosing_a_word_stops_the_play(page: Page, jpeg: bytes) -> None:
+    choose(page, jpeg)
+    page.get_by_role("button", name="Play").click()
+    word(page, "flag").click()
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    page.wait_for_timeout(800)
+    expect(page.locator("#caption .lit")).to_have_text("flag")
+
+
+@pytest.mark.parametrize(("strength", "dusk", "heat"), [(0, 0, 0), (0.5, 1, 0), (1, 1, 1)])
+def test_the_slider_goes_from_photograph_to_heat_map(
+    page: Page, jpeg: bytes, strength: float, dusk: float, heat: float
+) -> None:
+    choose(page, jpeg)
+    word(page, "an").click()
+    page.get_by_role("slider", name="From photograph to heat-map").fill(str(strength))
+    assert page.evaluate(OPACITY, "dusk") == dusk
+    assert page.evaluate(OPACITY, "heat") == heat
+
+
+def test_the_maps_can_be_seen_on_the_models_own_grid(page: Page, jpeg: bytes) -> None:
+    choose(page, jpeg)
+    word(page, "an").click()
+    size = "(canvas) => [canvas.width, canvas.height]"
+    assert page.locator("#heat").evaluate(size) == [56, 56]
+    page.get_by_role("checkbox", name="The model’s own grid").check()
+    expect(word(page, "an")).to_have_attribute("aria-pressed", "true")
+    page.evaluate(DARKNESS, LOWER_LEFT)  # waits for the animation
+    assert page.locator("#heat").evaluate(size) == [7, 7]
+    assert page.evaluate(DARKNESS, LOWER_LEFT) < 70 < 200 < page.evaluate(DARKNESS, UPPER_RIGHT)
+
+
+def test_another_sentence_of_the_beam(page: Page, jpeg: bytes) -> None:
+    choose(page, jpeg)
+    others = page.get_by_role("radio")
+    expect(others).to_have_count(3)
+    page.get_by_label("an astronaut's smile in front of a", exact=True).check()
+    expect_told(page, WORDS[:-1])
+    page.get_by_label(CAPTION, exact=True).check()
+    expect_told(page)
+
+
+def test_a_setting_asks_again(page: Page, captioner: FakeCaptioner, jpeg: bytes) -> None:
+    choose(page, jpeg)
+    expect_told(page)
+    page.get_by_text("Settings").click()
+    longest, beam = page.get_by_label("Longest caption"), page.get_by_label("Beam size")
+    longest.fill("4")
+    longest.press("Enter")
+    expect_told(page, WORDS[:4])
+    beam.fill("1")
+    beam.press("Tab")
+    expect(page.get_by_role("radio")).to_have_count(1)
+    beam.fill("99")  # which is not asked for
+    longest.fill("3")
+    longest.press("Enter")
+    expect_told(page, WORDS[:3])
+    assert captioner.beams == [5, 5, 1, 5]
+
+
+def test_a_photograph_that_lies_on_its_side_is_shown_upright(page: Page, jpeg: bytes) -> None:
+    """The server turns it by its EXIF orientation; the frame must have the turned one's shape."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    choose(page, encode(jpeg, "JPEG", (300, 100), exif=exif))
+    expect(page.locator("#plate")).to_have_attribute("style", re.compile(r"--ratio: 0\.333"))
+
+
+def test_a_format_that_browsers_cannot_show_is_captioned_all_the_same(
+    page: Page, jpeg: bytes
+) -> None:
+    choose(page, upload(encode(jpeg, "TIFF", (64, 64)), "scan.tif"))
+    expect_told(page)
+    expect(page.locator("#photo")).to_be_hidden()
+    expect(page.locator("#plate")).to_be_visible()
