@@ -1,13 +1,14 @@
-# make app: the page on http://localhost:5000, with the model that ships.
+# make app: the page on http://localhost:5000, with the model that ships; PORT=5001 takes another.
 # make test: everything that is checked. Both install what they need into .venv.
 PYTHON ?= python3
+PORT ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: app test chromium clean
 
 app: $(VENV)/app
-	$(BIN)/python app.py
+	$(BIN)/python app.py --port $(PORT)
 
 test: $(VENV)/test chromium
 	$(BIN)/ruff check .

@@ -1,8 +1,12 @@
-"""The web application: ``python app.py``, ``flask run`` or ``gunicorn app:app``."""
+"""The web application: ``python app.py [--port P]``, ``flask run`` or ``gunicorn app:app``."""
 
-from showtell.web import create_app, serve
-
-app = create_app()
+import sys
 
 if __name__ == "__main__":
-    serve(app)
+    from showtell.cli import main
+
+    main(["serve", *sys.argv[1:]])
+else:
+    from showtell.web import create_app
+
+    app = create_app()

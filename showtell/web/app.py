@@ -31,7 +31,7 @@ def create_app(captioner: Captioner | None = None) -> Flask:
     """
     app = Flask("showtell.web")
     app.request_class = InMemoryRequest
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BYTES
     app.config.from_prefixed_env("SHOWTELL")
     app.json.sort_keys = False  # type: ignore[attr-defined]
     # Photographs share the cores better than the threads of one do: with two at once on two cores,

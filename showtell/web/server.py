@@ -93,6 +93,6 @@ def _reason(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"port {port} is taken by another program (macOS holds port 5000 for AirPlay); "
-            f"take another with: showtell serve --port {port + 1}"
+            f"take another with --port {port + 1}"
         )
     return f"cannot listen at {host}, port {port}: {error.strerror}"

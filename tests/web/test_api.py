@@ -196,7 +196,8 @@ def test_the_best_caption_alone_is_drawn_of_a_greedy_search(
 @pytest.mark.parametrize("path", EVERYTHING)
 def test_no_photograph(client: FlaskClient, jpeg: bytes, path: str) -> None:
     another_field = {"file": (BytesIO(jpeg), "photo.jpg")}
-    for data in (None, {}, form(b""), another_field, {"image": "photo.jpg"}):
+    text = {"image": "photo.jpg " * 100_000}  # longer than forms' texts may be as a rule
+    for data in (None, {}, form(b""), another_field, {"image": "photo.jpg"}, text):
         response = client.post(path, data=data, content_type="multipart/form-data")
         assert problem(response) == (400, "no_image")
     assert problem(client.post(path)) == (400, "no_image")

@@ -49,6 +49,19 @@ def started(host: str = "localhost", seconds: float = 0) -> Iterator[tuple[Popen
             process.terminate()
 
 
+def test_app_py_takes_another_port() -> None:
+    """What the error of a port that is taken offers must work without an installed command."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", port]
+    with Popen(command, cwd=HERE.parents[1], stdout=PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            assert line.startswith(f"showtell is at http://127.0.0.1:{port} ")
+        finally:
+            process.terminate()
+
+
 def test_a_port_that_is_taken_ends_in_one_sentence(app: Flask) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -56,7 +69,7 @@ def test_a_port_that_is_taken_ends_in_one_sentence(app: Flask) -> None:
             serve(app, "127.0.0.1", port)
     message = str(caught.value)
     assert message.startswith(f"showtell: port {port} is taken")
-    assert f"showtell serve --port {port + 1}" in message
+    assert message.endswith(f"with --port {port + 1}")
     assert "\n" not in message
 
 

@@ -33,7 +33,9 @@ def test_all_that_the_page_names_is_here(client: FlaskClient, page: str) -> None
 
 def test_the_scripts_import_what_is_here() -> None:
     scripts = {path.name: path.read_text() for path in (WEB / "static").glob("*.js")}
-    imported = {name for text in scripts.values() for name in re.findall(r'from "./(.+)"', text)}
+    imported = {
+        name for text in scripts.values() for name in re.findall(r'(?:from|import) "./(.+)"', text)
+    }
     assert imported | {"page.js"} == scripts.keys()
 
 

@@ -5,17 +5,18 @@ import { LAYERS, between, lightOf, paintHeat, whereabouts } from "./attention.js
 const GLIDE = 220; // milliseconds in which the light moves from word to word
 const PANEL = 320; // pixels of a panel's width
 const HINT = "Point at a word, or tap it: the light falls where the model looked as it said it.";
-const KEYS = " ← and → walk along, Esc lights everything.";
+const MORE = " ← and → walk along. Point at a place: the words that looked there are underlined.";
 
-const [plate, photo, caption, reading, panels, template, strength, ownGrid] =
-  ["plate", "photo", "caption", "reading", "panels", "panel", "strength", "own-grid"].map((id) =>
+const [plate, photo, caption, reading, panels, template] =
+  ["plate", "photo", "caption", "reading", "panels", "panel"].map((id) =>
     document.getElementById(id),
   );
 const layers = [...plate.querySelectorAll("canvas")]; // those of LAYERS, then the heat-map
 const still = matchMedia("(prefers-reduced-motion: reduce)");
-const keyless = matchMedia("(hover: none)");
+const touched = matchMedia("(hover: none)");
 
 let told = { words: [] }; // the caption, as the server answers it
+let ownGrid = false; // whether the light is shown cell by cell
 let lights = []; // one a word
 let held = -1; // the word whose light stays when the pointer leaves; -1 is the whole photograph
 let lit = -1; // the word whose light falls now
@@ -24,6 +25,7 @@ let frame; // of the animation
 
 export const length = () => told.words.length;
 export const looked = () => lit;
+export const kept = () => held;
 
 // ---- The photograph ------------------------------------------------------------------------
 
@@ -55,7 +57,7 @@ export function tell(answer) {
   plate.hidden = false;
   plate.style.setProperty("--rows", told.grid[0]);
   plate.style.setProperty("--cols", told.grid[1]);
-  light();
+  show(ownGrid);
 }
 
 // Make the caption's words buttons, and leave what stands between them as it is.
@@ -74,10 +76,11 @@ function sentence(text, words) {
   });
 }
 
-// Make the light of each word and draw the panels: after a new caption, or for another grid.
-function light() {
-  lights = told.attention.map((map) => lightOf(map, told.grid, ownGrid.checked));
-  plate.classList.toggle("own-grid", ownGrid.checked);
+// Make the light of each word, soft or on the model's own grid, and draw the panels.
+export function show(onOwnGrid) {
+  ownGrid = onOwnGrid;
+  plate.classList.toggle("own-grid", ownGrid);
+  lights = told.attention.map((map) => lightOf(map, told.grid, ownGrid));
   const thumbnail = reduce();
   panels.replaceChildren(...told.words.map((word, i) => panel(word, i, thumbnail)));
   hold(-1);
@@ -92,8 +95,8 @@ function panel(word, i, thumbnail) {
   canvas.width = thumbnail.width;
   canvas.height = thumbnail.height;
   const context = canvas.getContext("2d");
-  context.imageSmoothingEnabled = !ownGrid.checked;
   context.drawImage(thumbnail, 0, 0);
+  context.imageSmoothingEnabled = !ownGrid;
   for (const [paint, mode] of LAYERS) {
     const layer = paint(document.createElement("canvas"), lights[i]);
     context.globalCompositeOperation = mode;
@@ -135,7 +138,7 @@ export function look(word) {
     element.classList.toggle("lit", i === word);
     element.classList.toggle("said", i <= word);
   }
-  reading.textContent = word < 0 ? HINT + (keyless.matches ? "" : KEYS) : describe(word);
+  reading.textContent = word < 0 ? HINT + (touched.matches ? "" : MORE) : describe(word);
   cancelAnimationFrame(frame);
   if (word >= 0) glide(seen, lights[word]);
   else seen = undefined;
@@ -154,6 +157,21 @@ function glide(from = lights[lit], to) {
   frame = requestAnimationFrame(step);
 }
 
+// Underline each word as much as it looked at a place, x and y from 0 to 1; without one, none.
+export function trace(x, y) {
+  for (const element of [plate, caption]) element.classList.toggle("traced", x !== undefined);
+  if (x === undefined) return look(held);
+  const [rows, cols] = told.grid;
+  const [row, col] = [Math.floor(y * rows), Math.floor(x * cols)];
+  const shares = told.attention.map((map) => map[row * cols + col]);
+  const most = Math.max(...shares);
+  shares.forEach((share, i) => caption.children[i].style.setProperty("--share", share / most));
+  plate.style.setProperty("--row", row);
+  plate.style.setProperty("--col", col);
+  const word = told.words[shares.indexOf(most)];
+  reading.textContent = `“${word}” looked here most, with ${(100 * most).toFixed(0)} % of its attention.`;
+}
+
 // Keep the light on a word after the pointer has gone.
 export function hold(word) {
   held = word;
@@ -163,59 +181,3 @@ export function hold(word) {
   }
   look(held);
 }
-
-// ---- What the visitor does -----------------------------------------------------------------
-
-const wordAt = (event) => Number(event.target.closest("[data-word]")?.dataset.word ?? -1);
-const playing = () => "playing" in document.body.dataset;
-
-function choose(word) {
-  document.dispatchEvent(new Event("hold"));
-  hold(word);
-}
-
-for (const area of [caption, panels]) {
-  area.addEventListener("pointerover", (event) => {
-    if (event.pointerType === "mouse" && wordAt(event) >= 0 && !playing()) look(wordAt(event));
-  });
-  area.addEventListener("pointerleave", () => !playing() && look(held));
-  area.addEventListener("click", (event) => {
-    const word = wordAt(event);
-    if (word >= 0) choose(word === held ? -1 : word);
-  });
-}
-
-caption.addEventListener("focusin", (event) => {
-  if (event.target.matches(":focus-visible")) choose(wordAt(event));
-});
-
-caption.addEventListener("keydown", (event) => {
-  const last = length() - 1;
-  const word = wordAt(event);
-  const next = { ArrowLeft: Math.max(word - 1, 0), ArrowRight: Math.min(word + 1, last), Home: 0,
-    End: last }[event.key];
-  if (next === undefined) return;
-  event.preventDefault();
-  caption.children[next].focus();
-  choose(next);
-});
-
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") choose(-1);
-});
-
-plate.addEventListener("click", () => choose(-1));
-
-// The slider: the photograph at 0, the light on it half-way, the heat-map alone at 1.
-function mix() {
-  plate.style.setProperty("--shade", Math.min(1, 2 * strength.value));
-  plate.style.setProperty("--heat", Math.max(0, 2 * strength.value - 1));
-}
-strength.addEventListener("input", mix);
-mix();
-
-ownGrid.addEventListener("change", () => {
-  const word = held;
-  light();
-  choose(word);
-});

@@ -6,7 +6,7 @@ import { options } from "./settings.js";
 import { enter, say } from "./state.js";
 
 const AT_ONCE = 2; // questions that the server is asked at the same time
-const THUMBNAIL = 160; // pixels of a thumbnail's width
+const SMALL = { resizeWidth: 320, resizeQuality: "medium" }; // a thumbnail, in pixels
 const COLUMNS = ["image", "caption", "edited", "confidence", "model", "error"];
 
 const [body, template, progress, go, clear, head, title] =
@@ -89,12 +89,10 @@ function fill({ element, answer, error }) {
 
 async function drawThumbnail({ element, photograph }) {
   const canvas = element.querySelector("canvas");
-  const picture = await createImageBitmap(photograph.blob).catch(() => null);
+  const picture = await createImageBitmap(photograph.blob, SMALL).catch(() => null);
   if (!picture) return; // a format that the server reads and the browser does not
-  canvas.width = THUMBNAIL;
-  canvas.height = Math.max(1, Math.round((THUMBNAIL * picture.height) / picture.width));
-  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
-  picture.close();
+  [canvas.width, canvas.height] = [picture.width, picture.height];
+  canvas.getContext("bitmaprenderer").transferFromImageBitmap(picture);
 }
 
 // ---- Progress ------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import * as camera from "./camera.js";
 import * as intake from "./intake.js";
 import * as many from "./many.js";
 import * as one from "./one.js";
+import "./pointing.js";
 import * as settings from "./settings.js";
 import { complain, enter } from "./state.js";
 

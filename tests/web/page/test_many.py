@@ -12,10 +12,12 @@ from standins import FakeCaptioner, HeldCaptioner, serving
 
 from showtell.web import create_app
 
-# How many values of red, green and blue a canvas shows.
+# How many values of red, green and blue a thumbnail shows.
 COLOURS = """(canvas) => {
     const { width, height } = canvas;
-    return new Set(canvas.getContext("2d").getImageData(0, 0, width, height).data).size;
+    const context = new OffscreenCanvas(width, height).getContext("2d");
+    context.drawImage(canvas, 0, 0);
+    return new Set(context.getImageData(0, 0, width, height).data).size;
 }"""
 OWN = 'She said "smile",\nand he did.'
 

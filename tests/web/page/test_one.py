@@ -59,6 +59,28 @@ def test_the_light_falls_where_the_model_looked(page: Page, jpeg: bytes) -> None
     assert page.evaluate(OPACITY, "dusk") == page.evaluate(OPACITY, "grey") == 0
 
 
+def test_a_place_tells_which_words_looked_there(
+    page: Page, captioner: FakeCaptioner, jpeg: bytes
+) -> None:
+    share = captioner.caption(jpeg).attention[0, 6, 0]
+    choose(page, jpeg)
+    expect_told(page)
+    plate = page.locator("#plate")
+    box = plate.bounding_box()
+    assert box
+    plate.hover(position={"x": 9, "y": box["height"] - 9})
+    expect(page.locator("#reading")).to_have_text(
+        f"“an” looked here most, with {100 * share:.0f} % of its attention."
+    )
+    thick = "(word) => parseFloat(getComputedStyle(word).textDecorationThickness)"
+    assert word(page, "an").evaluate(thick) > 6 > 2 > word(page, "flag").evaluate(thick)
+    plate.hover(position={"x": box["width"] - 9, "y": 9})
+    expect(page.locator("#reading")).to_contain_text("“flag” looked here most")
+    page.locator("h1").hover()
+    expect(page.locator("#reading")).to_contain_text("Point at a word")
+    assert word(page, "an").evaluate(thick) < 2
+
+
 def test_a_click_holds_the_light_and_another_lets_it_go(page: Page, jpeg: bytes) -> None:
     choose(page, jpeg)
     smile = word(page, "smile")
