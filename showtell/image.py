@@ -95,6 +95,8 @@ def open_upright(source: Source, *, at_least: int | None = None) -> Image.Image:
             image.draft("RGB", (2 * at_least, 2 * at_least))
         image.load()
         upright = _turn(_to_srgb(image), _orientation(image))
+    if isinstance(source, Image.Image | np.ndarray):
+        upright = upright.copy()  # or it might be the caller's own
     upright.info = {}  # a profile or an orientation left here would be applied a second time
     return upright
 
@@ -221,15 +223,20 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     image = _on_white(_to_8_bits(image))
     if image.mode not in ("L", "CMYK", "LAB"):
-        image = image.convert("RGB")
+        image = _to_rgb(image)
     if profile:
         try:
             srgb = ImageCms.createProfile("sRGB")
             converted = ImageCms.profileToProfile(image, BytesIO(profile), srgb, outputMode="RGB")
-            return converted or image.convert("RGB")
+            return converted or _to_rgb(image)
         except (ImageCms.PyCMSError, OSError, ImportError):
             pass  # a broken profile, one of other channels, or a Pillow without LittleCMS
-    return image.convert("RGB")
+    return _to_rgb(image)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return `image` in mode RGB, itself if it is: a copy can take a quarter of a gigabyte."""
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:

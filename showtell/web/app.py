@@ -7,7 +7,7 @@ from flask import Flask, Request
 
 from showtell.captioner import Captioner, load
 from showtell.image import MAX_BYTES
-from showtell.web import api, docs, guard, metrics, monitoring, problems, views
+from showtell.web import api, docs, guard, memory, metrics, monitoring, problems, views
 from showtell.web.turns import Turns
 
 
@@ -29,6 +29,7 @@ def create_app(captioner: Captioner | None = None) -> Flask:
     ------
     BundleError : the model that ships is missing or damaged.
     """
+    memory.give_back()
     app = Flask("showtell.web")
     app.request_class = InMemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BYTES

@@ -1,6 +1,7 @@
 """Serving with waitress: which addresses answer, and what is said when none can."""
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -9,11 +10,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from io import BytesIO
 from pathlib import Path
 from subprocess import PIPE, Popen
 
 import pytest
 from flask import Flask
+from PIL import Image
 from standins import CAPTIONS, ask, eventually, serving
 
 from showtell.web import serve
@@ -133,3 +136,18 @@ def test_an_address_that_this_machine_lacks_is_passed_over(monkeypatch: pytest.M
     (bound,) = listen("localhost", 0)
     with bound:
         assert bound.getsockname()[0] == "127.0.0.1"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux' /proc")
+def test_large_photographs_do_not_stay_in_memory() -> None:
+    """Each of the server's threads kept a gigabyte after one photograph of 56 megapixels."""
+    file = BytesIO()
+    Image.new("RGB", (8000, 7000), "teal").save(file, "PNG")
+    with started("127.0.0.1") as (process, port):
+        for _ in range(6):
+            status, _, _ = ask(port, "POST", CAPTIONS, file.getvalue())
+            assert status == 200
+        told = Path(f"/proc/{process.pid}/status").read_text()
+        kilobytes = re.search(r"VmRSS:\s+(\d+) kB", told)
+        assert kilobytes
+        assert int(kilobytes[1]) < 400_000
