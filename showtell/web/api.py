@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
+from PIL.Image import Image
 
 from showtell import attention, image
 from showtell.captioner import BEAM, Caption
@@ -17,13 +18,15 @@ bp = Blueprint("api", __name__, url_prefix="/api/v1")
 BEAMS = range(1, 21)
 LENGTHS = range(1, 41)
 ALTERNATIVES = range(BEAMS[-1])
+SEARCH = ("beam", "max_length")
+PREVIEW = 1024  # pixels
 SWITCH = {"true": True, "false": False}
 
 
 @bp.post("/captions")
 def create_caption() -> Response:
     """Answer with the caption as JSON."""
-    photograph, options = _photograph(), _options("attention", "alternatives")
+    photograph, options = _photograph(), _options(*SEARCH, "attention", "alternatives")
     search = _search(options)
     told: dict[str, Any] = {
         "attention": _switch(options, "attention", True),
@@ -46,8 +49,19 @@ def create_animation() -> Response:
     return _drawn(attention.animation, "image/gif")
 
 
-def _drawn(draw: Callable[[Any, Caption], bytes], mimetype: str) -> Response:
-    photograph, options = _photograph(), _options("alternative")
+@bp.post("/previews")
+def create_preview() -> Response:
+    """Answer with the photograph as the model is shown it, as a JPEG that every browser shows."""
+    photograph = _photograph()
+    _options()
+    with _turn():
+        picture = image.open_upright(photograph, at_least=PREVIEW // 2)
+        picture.thumbnail((PREVIEW, PREVIEW))
+        return Response(_encoded(picture, "JPEG"), mimetype="image/jpeg")
+
+
+def _drawn(draw: Callable[[Image, Caption], bytes], mimetype: str) -> Response:
+    photograph, options = _photograph(), _options(*SEARCH, "alternative")
     search, chosen = _search(options), _number(options, "alternative", ALTERNATIVES, 0)
     with _turn():
         caption = _caption(photograph, search)
@@ -57,9 +71,13 @@ def _drawn(draw: Callable[[Any, Caption], bytes], mimetype: str) -> Response:
         return Response(draw(image.open_upright(photograph), found[chosen]), mimetype=mimetype)
 
 
-def _png(photograph: Any, caption: Caption) -> bytes:
+def _png(photograph: Image, caption: Caption) -> bytes:
+    return _encoded(attention.figure(photograph, caption), "PNG")
+
+
+def _encoded(picture: Image, form: str) -> bytes:
     file = BytesIO()
-    attention.figure(photograph, caption).save(file, "PNG")
+    picture.save(file, form)
     return file.getvalue()
 
 
@@ -82,8 +100,10 @@ def _photograph() -> bytes:
     # The body is read as it is whatever its type says, unless it is a form with a file in it:
     # `curl --data-binary` calls every body a URL-encoded form.
     if _is_form():
-        upload = request.files.get("image")
-        data = upload.read() if upload else b""
+        uploads = request.files.getlist("image")
+        if len(uploads) > 1:
+            raise _invalid("One photograph a request: there is more than one 'image'.")
+        data = uploads[0].read() if uploads else b""
     else:
         data = request.get_data(parse_form_data=False)
     if not data:
@@ -95,11 +115,10 @@ def _photograph() -> bytes:
 
 def _options(*known: str) -> dict[str, str]:
     """Return the query, or the form's fields; both where there are both."""
-    known = ("beam", "max_length", *known)
     options = request.values if _is_form() else request.args
     for name, told in options.lists():
         if name not in known:
-            raise _invalid(f"There is no '{name}': known are {', '.join(known)}.")
+            raise _invalid(f"There is no '{name}': known are {', '.join(known) or 'none'}.")
         if len(told) > 1:
             raise _invalid(f"'{name}' is told more than once.")
     return options.to_dict()

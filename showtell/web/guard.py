@@ -8,12 +8,11 @@ from werkzeug.sansio.utils import host_is_trusted
 
 from showtell.web.problems import Problem
 
-# The page has no inline code and no inline styles, so the policy can be strict; `blob:` is the
-# photograph that the visitor chose, shown before it is sent. Of what a browser lets pages use,
-# only the camera is needed; what is not named here a browser grants to the page alone anyway.
+# The page has no inline code and no inline styles, so the policy can be strict. Of what a browser
+# lets pages use, only the camera is needed; what is not named here it grants to the page alone.
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'"
     ),

@@ -57,7 +57,11 @@ def _image_problem(error: ImageError) -> Response:
 def _too_large(error: HTTPException) -> Response:
     """Say how large an upload may be, which Werkzeug leaves out."""
     limit = current_app.config["MAX_CONTENT_LENGTH"] // 2**20
-    return _http_problem(Problem(413, "too_large", f"An upload may have {limit} MB at most."))
+    return _http_problem(
+        Problem(
+            413, "too_large", f"An upload may have {limit} MB, and a form 1,000 parts, at most."
+        )
+    )
 
 
 def _http_problem(error: HTTPException) -> Response:

@@ -12,8 +12,9 @@ from waitress.server import create_server
 from showtell.image import MAX_BYTES
 from showtell.web.turns import THREADS
 
-CONNECTIONS = 200
-IDLE = 30  # seconds without a byte after which a connection is closed
+BODY = MAX_BYTES + 2**20  # bytes of a request
+CONNECTIONS = 120  # some more than THREADS; each may hold a body in memory before its turn comes
+IDLE = 15  # seconds without a byte after which a connection is closed
 
 # Addresses that a name has but this machine has not: ::1 for localhost where IPv6 is off.
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
@@ -53,7 +54,7 @@ def make_server(app: Flask, host: str, port: int) -> Any:
     ------
     OSError : the port is taken, or `host` is not this machine's.
     """
-    # Up to twice the limit the application itself refuses an upload, with a reason; what is
+    # Somewhat over the limit the application itself refuses an upload, with a reason; what is
     # larger is not read at all. Below the two overflows waitress makes no temporary file.
     return create_server(
         app,
@@ -62,9 +63,9 @@ def make_server(app: Flask, host: str, port: int) -> Any:
         connection_limit=CONNECTIONS,
         channel_timeout=IDLE,
         channel_request_lookahead=1,  # or nobody notices that a client hangs up while it waits
-        max_request_body_size=2 * MAX_BYTES,
-        inbuf_overflow=2 * MAX_BYTES,
-        outbuf_overflow=2 * MAX_BYTES,
+        max_request_body_size=BODY,
+        inbuf_overflow=BODY,
+        outbuf_overflow=BODY,
         ident=None,
     )
 

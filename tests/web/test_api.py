@@ -17,7 +17,9 @@ CAPTIONS = "/api/v1/captions"
 FIGURES = "/api/v1/figures"
 ANIMATIONS = "/api/v1/animations"
 DRAWINGS = [FIGURES, ANIMATIONS]
-EVERYTHING = [CAPTIONS, *DRAWINGS]
+PREVIEWS = "/api/v1/previews"
+SEARCHING = [CAPTIONS, *DRAWINGS]  # which take the parameters of the beam search
+EVERYTHING = [*SEARCHING, PREVIEWS]
 
 
 def problem(response: TestResponse) -> tuple[int, str]:
@@ -113,7 +115,7 @@ def test_alternatives_are_told_on_request(client: FlaskClient, jpeg: bytes) -> N
         pytest.param("9" * 5000, id="long"),
     ],
 )
-@pytest.mark.parametrize("path", EVERYTHING)
+@pytest.mark.parametrize("path", SEARCHING)
 def test_another_number_is_refused(client: FlaskClient, jpeg: bytes, path: str, text: str) -> None:
     for name in ("beam", "max_length"):
         response = client.post(path, data=form(jpeg, **{name: text}))
@@ -147,7 +149,7 @@ def test_a_parameter_is_told_once(client: FlaskClient, jpeg: bytes) -> None:
         assert problem(response) == (422, "invalid_parameter")
 
 
-@pytest.mark.parametrize("path", EVERYTHING)
+@pytest.mark.parametrize("path", SEARCHING)
 def test_wrong_parameters_wait_for_no_turn(app: Flask, jpeg: bytes, path: str) -> None:
     """They stood in the queue, and were told that it was full."""
     app.extensions["turns"] = Turns(at_once=0, waiting=0)
@@ -190,7 +192,28 @@ def test_the_best_caption_alone_is_drawn_of_a_greedy_search(
     )
 
 
+def test_a_preview_is_the_photograph_as_the_model_is_shown_it(
+    client: FlaskClient, jpeg: bytes
+) -> None:
+    file = BytesIO()
+    wide = Image.open(BytesIO(jpeg)).resize((3000, 1000)).convert("RGBA")
+    wide.putalpha(Image.new("L", (1000, 1000), 255).resize((3000, 1000)))
+    wide.paste((0, 0, 0, 0), (0, 0, 1500, 1000))
+    wide.save(file, "TIFF")
+    response = client.post(PREVIEWS, data=file.getvalue())
+    assert response.mimetype == "image/jpeg"
+    with Image.open(BytesIO(response.data)) as preview:
+        assert preview.size == (1024, 341)
+        assert min(preview.getpixel((100, 100))) > 250  # what is transparent is white
+
+
 # Refusals
+
+
+@pytest.mark.parametrize("path", EVERYTHING)
+def test_two_photographs(client: FlaskClient, jpeg: bytes, path: str) -> None:
+    two = [(BytesIO(jpeg), "a.jpg"), (BytesIO(jpeg), "b.jpg")]
+    assert problem(client.post(path, data={"image": two})) == (422, "invalid_parameter")
 
 
 @pytest.mark.parametrize("path", EVERYTHING)

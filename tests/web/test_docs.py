@@ -111,7 +111,9 @@ def test_examples_work(source: str, address: str, jpeg: bytes, tmp_path: Path) -
 def check_result(source: str, printed: bytes, folder: Path) -> None:
     """Check what an example printed or wrote against what it is an example of."""
     if written := re.search(r"--output (\S+)", source):
-        start = {".png": b"\x89PNG", ".gif": b"GIF89a"}[Path(written[1]).suffix]
+        start = {".png": b"\x89PNG", ".gif": b"GIF89a", ".jpg": b"\xff\xd8"}[
+            Path(written[1]).suffix
+        ]
         assert (folder / written[1]).read_bytes().startswith(start)
     elif source.startswith("import "):
         caption, first, *_ = printed.decode().splitlines()

@@ -91,8 +91,11 @@ def test_ranges_and_defaults_are_those_of_the_code() -> None:
 @pytest.mark.parametrize("path", [path for path in DOCUMENT["paths"] if path.startswith("/api/")])
 def test_a_form_has_the_fields_of_the_query(path: str) -> None:
     operation = DOCUMENT["paths"][path]["post"]
-    parameters = [one["$ref"].rpartition("/")[2] for one in operation["parameters"]]
-    form = SCHEMAS["CaptionForm" if path == CAPTIONS else "DrawingForm"]
+    parameters = [one["$ref"].rpartition("/")[2] for one in operation.get("parameters", ())]
+    body = operation["requestBody"]
+    if "$ref" in body:
+        body = DOCUMENT["components"]["requestBodies"][body["$ref"].rpartition("/")[2]]
+    form = SCHEMAS[body["content"]["multipart/form-data"]["schema"]["$ref"].rpartition("/")[2]]
     fields = [one["$ref"].rpartition("/")[2] for one in form["properties"].values()]
     assert fields == ["Photograph", *parameters]
 

@@ -18,11 +18,13 @@ export class Refusal extends Error {
 export const caption = (photograph, options, signal) =>
   post("captions", "json", photograph, options, signal);
 
-// Its figure ("figures", a PNG) or its animation ("animations", a GIF) as a Blob.
+// Its figure ("figures", a PNG), its animation ("animations", a GIF) or itself, smaller
+// ("previews", a JPEG) as a Blob.
 export const drawing = (kind, photograph, options, signal) =>
   post(kind, "blob", photograph, options, signal);
 
 async function post(kind, form, photograph, options, signal) {
+  if (!photograph.size) throw new Refusal("This file is empty.");
   if (photograph.size > LIMIT) {
     throw new Refusal(`This file is larger than ${LIMIT / 2 ** 20} MB, which is the limit.`);
   }

@@ -82,11 +82,11 @@ export const LAYERS = [
 export const paintHeat = (canvas, light) =>
   paint(canvas, light, (v) => [510 * v, 510 * v - 128, 510 * v - 255, 255]);
 
-// Say in words where a map is brightest, for those who cannot see it.
-export function whereabouts(map, [rows, cols]) {
-  const brightest = map.indexOf(Math.max(...map));
+// Say in words where a light is brightest, for those who cannot see it.
+export function whereabouts({ values, width, height }) {
+  const brightest = values.indexOf(1); // of normalised values, the peak
   const third = (i, n) => Math.floor((3 * (i + 0.5)) / n);
-  const down = ["top", "middle", "bottom"][third(Math.floor(brightest / cols), rows)];
-  const across = ["left", "centre", "right"][third(brightest % cols, cols)];
+  const down = ["top", "middle", "bottom"][third(Math.floor(brightest / width), height)];
+  const across = ["left", "centre", "right"][third(brightest % width, width)];
   return `${down} ${across}`;
 }

@@ -10,6 +10,8 @@ const REASONS = {
   NotFoundError: "There is no camera here.",
 };
 
+let turns = 0; // times that the dialog was opened
+
 // Call `receive` with a list of one photograph when a picture was taken.
 export function listen(receive) {
   const open = document.getElementById("camera-open");
@@ -27,21 +29,27 @@ async function show() {
   alert.textContent = "";
   take.disabled = true;
   dialog.showModal();
+  const turn = ++turns;
   try {
-    video.srcObject = await navigator.mediaDevices.getUserMedia({
+    const stream = await navigator.mediaDevices.getUserMedia({
       video: { facingMode: "environment", width: { ideal: 1280 } },
     });
+    if (turn !== turns || !dialog.open) return stop(stream); // cancelled while the browser asked
+    video.srcObject = stream;
     await video.play();
     take.disabled = false;
   } catch (error) {
     alert.textContent = REASONS[error.name] ?? `The camera cannot be used: ${error.message}`;
   }
-  if (!dialog.open) hide(); // it was cancelled while the browser asked
 }
 
 function hide() {
-  for (const track of video.srcObject?.getTracks() ?? []) track.stop();
+  stop(video.srcObject);
   video.srcObject = null;
+}
+
+function stop(stream) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
 }
 
 function shoot() {

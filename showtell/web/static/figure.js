@@ -1,20 +1,23 @@
 // The figure of one caption: the photograph under its light, the words, and a panel for each.
 
 import { LAYERS, between, lightOf, paintHeat, whereabouts } from "./attention.js";
+import { decode } from "./picture.js";
 
 const GLIDE = 220; // milliseconds in which the light moves from word to word
-const PANEL = 320; // pixels of a panel's width
-const HINT = "Point at a word, or tap it: the light falls where the model looked as it said it.";
-const MORE = " ← and → walk along. Point at a place: the words that looked there are underlined.";
+const PANEL = 320; // pixels of a panel's longer side
+const HINT = "Point at a word to see where the model looked, or at a place to see which words did.";
+const TAP = "Tap a word to see where the model looked as it said it.";
 
 const [plate, photo, caption, reading, panels, template] =
   ["plate", "photo", "caption", "reading", "panels", "panel"].map((id) =>
     document.getElementById(id),
   );
-const layers = [...plate.querySelectorAll("canvas")]; // those of LAYERS, then the heat-map
+const layers = [...plate.querySelectorAll("canvas[aria-hidden]")]; // LAYERS', then the heat-map
+const painters = [...LAYERS.map(([paint]) => paint), paintHeat];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const touched = matchMedia("(hover: none)");
 
+let hung = 0; // photographs so far
 let told = { words: [] }; // the caption, as the server answers it
 let ownGrid = false; // whether the light is shown cell by cell
 let lights = []; // one a word
@@ -24,26 +27,28 @@ let seen; // that light, at this moment
 let frame; // of the animation
 
 export const length = () => told.words.length;
-export const looked = () => lit;
-export const kept = () => held;
+export const heldWord = () => held;
+export const litWord = () => lit;
 
 // ---- The photograph ------------------------------------------------------------------------
 
 // Show a photograph before anything is known of it; settles once it can be seen or never will.
 export async function hang(photograph) {
   clear();
-  URL.revokeObjectURL(photo.src);
-  const source = (photo.src = URL.createObjectURL(photograph));
-  await photo.decode().catch(() => {}); // some formats the server reads and the browser does not
-  if (photo.src !== source) return;
-  plate.style.setProperty("--ratio", photo.naturalWidth / photo.naturalHeight || 1);
-  plate.hidden = photo.hidden = !photo.naturalWidth;
+  const turn = ++hung;
+  const picture = await decode(photograph, 1600);
+  if (turn !== hung || !picture) return;
+  [photo.width, photo.height] = [picture.width, picture.height];
+  photo.getContext("2d").drawImage(picture, 0, 0);
+  plate.style.setProperty("--ratio", picture.width / picture.height);
+  plate.hidden = false;
 }
 
 export function clear() {
+  hung++;
   plate.hidden = true;
   told = { words: [] };
-  look(-1);
+  hold(-1);
   caption.replaceChildren();
   panels.replaceChildren();
 }
@@ -54,7 +59,6 @@ export function clear() {
 export function tell(answer) {
   told = answer;
   caption.replaceChildren(...sentence(told.caption, told.words));
-  plate.hidden = false;
   plate.style.setProperty("--rows", told.grid[0]);
   plate.style.setProperty("--cols", told.grid[1]);
   show(ownGrid);
@@ -65,14 +69,14 @@ function sentence(text, words) {
   let at = 0;
   return words.flatMap((word, i) => {
     const start = Math.max(text.indexOf(word, at), at);
-    const between = text.slice(at, start);
+    const before = text.slice(at, start);
     at = start + word.length;
     const button = document.createElement("button");
     Object.assign(button, { type: "button", textContent: word, tabIndex: i ? -1 : 0 });
     button.dataset.word = i;
     button.ariaPressed = "false";
     button.setAttribute("aria-describedby", `panel-${i}`);
-    return [between, button];
+    return [before, button];
   });
 }
 
@@ -110,13 +114,12 @@ function panel(word, i, thumbnail) {
 // Draw the photograph as large as a panel, once for all of them.
 function reduce() {
   const canvas = document.createElement("canvas");
-  canvas.width = PANEL;
-  canvas.height = Math.round(PANEL / plate.style.getPropertyValue("--ratio")) || 1;
+  const scale = PANEL / Math.max(photo.width, photo.height);
+  canvas.width = Math.max(1, Math.round(scale * photo.width));
+  canvas.height = Math.max(1, Math.round(scale * photo.height));
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
-  context.fillStyle = "#fff"; // as the server sees what is transparent
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  if (photo.naturalWidth) context.drawImage(photo, 0, 0, canvas.width, canvas.height);
+  context.drawImage(photo, 0, 0, canvas.width, canvas.height);
   return canvas;
 }
 
@@ -124,7 +127,7 @@ const figures = (i, probability, gate) =>
   `${probability} ${told.probabilities[i].toFixed(2)}, ${gate} ${told.gates[i].toFixed(2)}`;
 
 const describe = (i) =>
-  `“${told.words[i]}”: brightest at the ${whereabouts(told.attention[i], told.grid)}; ` +
+  `“${told.words[i]}”: brightest at the ${whereabouts(lights[i])}; ` +
   figures(i, "probability", "gate β");
 
 // ---- The light -----------------------------------------------------------------------------
@@ -138,13 +141,12 @@ export function look(word) {
     element.classList.toggle("lit", i === word);
     element.classList.toggle("said", i <= word);
   }
-  reading.textContent = word < 0 ? HINT + (touched.matches ? "" : MORE) : describe(word);
+  for (const element of [plate, caption]) element.classList.remove("traced");
+  reading.textContent = word >= 0 ? describe(word) : touched.matches ? TAP : HINT;
   cancelAnimationFrame(frame);
   if (word >= 0) glide(seen, lights[word]);
   else seen = undefined;
 }
-
-const painters = [...LAYERS.map(([paint]) => paint), paintHeat];
 
 function glide(from = lights[lit], to) {
   const start = performance.now();
@@ -157,21 +159,6 @@ function glide(from = lights[lit], to) {
   frame = requestAnimationFrame(step);
 }
 
-// Underline each word as much as it looked at a place, x and y from 0 to 1; without one, none.
-export function trace(x, y) {
-  for (const element of [plate, caption]) element.classList.toggle("traced", x !== undefined);
-  if (x === undefined) return look(held);
-  const [rows, cols] = told.grid;
-  const [row, col] = [Math.floor(y * rows), Math.floor(x * cols)];
-  const shares = told.attention.map((map) => map[row * cols + col]);
-  const most = Math.max(...shares);
-  shares.forEach((share, i) => caption.children[i].style.setProperty("--share", share / most));
-  plate.style.setProperty("--row", row);
-  plate.style.setProperty("--col", col);
-  const word = told.words[shares.indexOf(most)];
-  reading.textContent = `“${word}” looked here most, with ${(100 * most).toFixed(0)} % of its attention.`;
-}
-
 // Keep the light on a word after the pointer has gone.
 export function hold(word) {
   held = word;
@@ -180,4 +167,18 @@ export function hold(word) {
     button.tabIndex = i === Math.max(held, 0) ? 0 : -1;
   }
   look(held);
+}
+
+// Underline each word as much as it looked at a place, x and y from 0 to 1.
+export function trace(x, y) {
+  const [rows, cols] = told.grid;
+  const [row, col] = [Math.floor(y * rows), Math.floor(x * cols)];
+  const shares = told.attention.map((map) => map[row * cols + col]);
+  const most = Math.max(...shares);
+  shares.forEach((share, i) => caption.children[i].style.setProperty("--share", share / most));
+  plate.style.setProperty("--row", row);
+  plate.style.setProperty("--col", col);
+  for (const element of [plate, caption]) element.classList.add("traced");
+  const word = told.words[shares.indexOf(most)];
+  reading.textContent = `“${word}” looked here most, with ${(100 * most).toFixed(0)} % of its attention.`;
 }

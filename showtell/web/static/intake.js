@@ -9,49 +9,73 @@ const readable = /\.(jpe?g|png|webp|gif|tiff?|bmp|avif|hei[cf]|ppm)$/i;
 
 const named = (blob) => ({ name: blob.name, blob });
 
+let turns = 0; // times that photographs were on their way
+
 // Call `receive` with a list of photographs whenever some come in.
 export function listen(receive) {
+  // What takes a while to come is dropped when something else comes meanwhile.
+  async function take(coming) {
+    const turn = ++turns;
+    try {
+      const photographs = await coming;
+      if (turn === turns && photographs.length) receive(photographs);
+    } catch (error) {
+      if (turn === turns) complain(`That could not be opened: ${error.message}`);
+    }
+  }
+
   file.addEventListener("change", () => {
     const chosen = [...file.files].map(named);
     file.value = ""; // so that the same file can be chosen again
-    if (chosen.length) receive(chosen);
+    take(chosen);
   });
 
   document.addEventListener("paste", ({ clipboardData }) => {
-    if (clipboardData.files.length) receive([...clipboardData.files].map(named));
+    if (clipboardData.files.length) take([...clipboardData.files].map(named));
   });
 
   document.addEventListener("dragover", (event) => {
+    if (!isOurs(event)) return;
     event.preventDefault();
     document.body.classList.add("dropping");
   });
   document.addEventListener("dragleave", (event) => {
     if (!event.relatedTarget) document.body.classList.remove("dropping");
   });
-  document.addEventListener("drop", async (event) => {
-    event.preventDefault();
+  document.addEventListener("drop", (event) => {
     document.body.classList.remove("dropping");
-    const dropped = await unpack(event.dataTransfer);
-    if (dropped.length) receive(dropped);
-    else complain("There was no photograph in that: drop the file itself, or a folder.");
+    if (!isOurs(event)) return;
+    event.preventDefault();
+    take(unpack(event.dataTransfer));
   });
 
-  document.getElementById("samples").addEventListener("click", async ({ target }) => {
+  document.getElementById("samples").addEventListener("click", ({ target }) => {
     const address = target.closest("[data-sample]")?.dataset.sample;
-    if (!address) return;
-    const response = await fetch(address).catch(() => null);
-    if (!response?.ok) complain("The server does not answer. Is showtell still running?");
-    else receive([{ name: address.replace(/^.*\//, ""), blob: await response.blob() }]);
+    if (address) take(fetchSample(address));
   });
+}
+
+// Files are ours, and links, of which we say that they are not; words dragged in a text are not.
+function isOurs({ dataTransfer, target }) {
+  const { types } = dataTransfer;
+  return types.includes("Files") || (types.includes("text/uri-list") && !target.closest("textarea"));
+}
+
+async function fetchSample(address) {
+  const response = await fetch(address).catch(() => null);
+  if (!response?.ok) throw new Error("the server does not answer. Is showtell still running?");
+  return [{ name: address.replace(/^.*\//, ""), blob: await response.blob() }];
 }
 
 // ---- Dropped folders -----------------------------------------------------------------------
 
 async function unpack({ files, items }) {
+  if (!files.length) throw new Error("drop the file itself, not a link to it.");
   const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.some((entry) => entry.isDirectory)) return [...files].map(named);
-  const found = await Promise.all(entries.map(walk));
-  return found.flat();
+  const found = (await Promise.all(entries.map(walk))).flat();
+  if (!found.length) throw new Error("there is no photograph in this folder.");
+  return found;
 }
 
 // The photographs in an entry of a drop; what else lies in a folder is passed over.

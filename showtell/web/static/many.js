@@ -1,12 +1,13 @@
 // Several photographs: a table of captions that can be edited, and taken away as one file.
 
 import * as api from "./api.js";
+import { decode } from "./picture.js";
 import { saveCsv, saveJson } from "./save.js";
 import { options } from "./settings.js";
 import { enter, say } from "./state.js";
 
 const AT_ONCE = 2; // questions that the server is asked at the same time
-const SMALL = { resizeWidth: 320, resizeQuality: "medium" }; // a thumbnail, in pixels
+const THUMBNAIL = 320; // pixels of a thumbnail's longer side
 const COLUMNS = ["image", "caption", "edited", "confidence", "model", "error"];
 
 const [body, template, progress, go, clear, head, title] =
@@ -18,6 +19,8 @@ let rows = []; // { photograph, element, answer, error, waiting }
 let asking = new AbortController();
 let workers = 0;
 let unsaved = false; // captions that a person wrote and did not take away
+let outdated = false; // the settings have changed since
+let opened = null; // the row that is looked at more closely
 
 export const any = () => rows.length > 0;
 
@@ -38,9 +41,16 @@ function makeRow(photograph) {
     unsaved = row.edited = true;
   });
   element.querySelector("button").addEventListener("click", () => {
+    opened = element;
     document.dispatchEvent(new CustomEvent("closer", { detail: photograph }));
   });
   return row;
+}
+
+// Come back to the table, to the row that was looked at.
+export function comeBack() {
+  opened?.querySelector("button").focus();
+  opened = null;
 }
 
 // ---- Captioning ----------------------------------------------------------------------------
@@ -51,7 +61,7 @@ function work() {
     captionNext(asking.signal).finally(() => {
       workers--;
       show();
-      if (!workers && any()) say(`${done()} of ${rows.length} photographs captioned.`);
+      if (!workers && any()) say(`${summary()}.`);
     });
   }
   show();
@@ -89,30 +99,41 @@ function fill({ element, answer, error }) {
 
 async function drawThumbnail({ element, photograph }) {
   const canvas = element.querySelector("canvas");
-  const picture = await createImageBitmap(photograph.blob, SMALL).catch(() => null);
-  if (!picture) return; // a format that the server reads and the browser does not
+  const picture = await decode(photograph.blob, THUMBNAIL);
+  if (!picture) return;
   [canvas.width, canvas.height] = [picture.width, picture.height];
-  canvas.getContext("bitmaprenderer").transferFromImageBitmap(picture);
+  canvas.getContext("2d").drawImage(picture, 0, 0);
 }
 
 // ---- Progress ------------------------------------------------------------------------------
 
-const done = () => rows.filter((row) => row.answer).length;
-const again = (row) => row.waiting || row.error?.passing;
+const again = (row) => row.waiting || row.error?.passing || (outdated && !row.edited);
+
+function summary() {
+  const [done, failed] = ["answer", "error"].map((what) => rows.filter((row) => row[what]).length);
+  return `${done} of ${rows.length} captioned` + (failed ? `, ${failed} could not be` : "");
+}
 
 function show() {
-  title.textContent = `${done()} of ${rows.length} photographs`;
+  title.textContent = summary();
   progress.max = rows.length;
   progress.value = rows.filter((row) => row.answer || row.error).length;
   progress.hidden = !workers;
   go.hidden = !workers && !rows.some(again);
-  go.textContent = workers ? "Stop" : "Go on";
+  go.textContent = workers ? "Stop" : outdated ? "Caption again" : "Go on";
+}
+
+// Offer to caption again what nobody has edited.
+export function outdate() {
+  outdated = any();
+  show();
 }
 
 go.addEventListener("click", () => {
   if (workers) return asking.abort();
   asking = new AbortController();
   for (const row of rows) row.waiting = again(row);
+  outdated = false;
   work();
 });
 
@@ -133,13 +154,14 @@ head.addEventListener("click", ({ target }) => {
 });
 
 clear.addEventListener("click", () => {
-  if (unsaved && !confirm("Leave the captions that you wrote?")) return;
+  if (unsaved && !confirm("Discard the captions that you edited?")) return;
   asking.abort();
   asking = new AbortController();
   rows = [];
-  unsaved = false;
+  unsaved = outdated = false;
   body.replaceChildren();
   enter("empty");
+  document.getElementById("file").focus();
 });
 
 addEventListener("beforeunload", (event) => {

@@ -7,70 +7,89 @@ import { save, saveJson, stem } from "./save.js";
 import { options } from "./settings.js";
 import { complain, enter, say } from "./state.js";
 
-const [others, other, copy, take] = ["others", "other", "copy", "take"].map((id) =>
-  document.getElementById(id),
-);
+const [section, alternatives, template, copy, take] =
+  ["one", "alternatives", "alternative", "copy", "take"].map((id) => document.getElementById(id));
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-let photograph; // { name, blob }
-let asked; // the options that its captions were asked with
-let sentences = []; // its caption, and what else the beam search found
+let shown = null; // { photograph, asked: the options, sentences: the caption and its alternatives }
 let asking = new AbortController();
 
-// Show a photograph, and its caption as soon as the server has found it; throws its refusal.
-export async function open(next) {
+// Show a photograph, and its caption as soon as the server has found it. When it refuses, what was
+// shown before comes back, and the refusal is thrown.
+export async function open(photograph) {
   close();
   const { signal } = asking;
-  photograph = next;
-  asked = options();
+  const asked = options();
   enter("busy");
   say("Looking at the photograph…");
   const hung = figure.hang(photograph.blob);
   try {
-    const answer = await api.caption(photograph.blob, { ...asked, alternatives: true }, signal);
+    const parameters = { ...asked, alternatives: true };
+    const answer = await api.caption(photograph.blob, parameters, signal);
     await hung;
-    if (!signal.aborted) tell(answer);
+    if (signal.aborted) return;
+    shown = { photograph, asked, sentences: unfold(answer) };
+    tell();
+    if (!still.matches) player.play({ writing: true });
   } catch (error) {
     if (signal.aborted) return;
     close();
+    await restore();
     throw error;
   }
 }
 
-export const shown = () => photograph;
+async function restore() {
+  if (!shown) return;
+  const { signal } = asking;
+  await figure.hang(shown.photograph.blob);
+  if (!signal.aborted) tell();
+}
 
-// Take the photograph down.
-export function close() {
+// Ask again, with settings that have changed.
+export const again = () => open(shown.photograph);
+
+export const isShown = () => shown !== null;
+
+// Take the photograph down, for a moment; or `forget` it.
+export function close({ forget = false } = {}) {
   asking.abort();
   asking = new AbortController();
+  if (forget) shown = null;
   player.stop();
   figure.clear();
   say("");
 }
 
-function tell({ alternatives, ...best }) {
-  sentences = [best, ...alternatives.map((sentence) => ({ ...best, ...sentence }))];
-  others.replaceChildren(others.firstElementChild, ...sentences.map(line));
+// The answer's captions, each with all that belongs to it.
+function unfold({ alternatives, ...best }) {
+  return [best, ...alternatives.map((sentence) => ({ ...best, ...sentence }))];
+}
+
+function tell() {
+  const [best] = shown.sentences;
+  alternatives.replaceChildren(alternatives.firstElementChild, ...shown.sentences.map(line));
   enter("told");
   say(`Caption: ${best.caption}.`);
   figure.tell(best);
-  if (!still.matches) player.play({ writing: true });
+  if (document.activeElement === document.body) section.focus({ preventScroll: true });
 }
 
 function line({ caption }, i) {
-  const label = other.content.cloneNode(true).firstElementChild;
+  const label = template.content.cloneNode(true).firstElementChild;
   const [radio, text] = label.children;
   Object.assign(radio, { value: i, checked: i === 0 });
   text.textContent = caption;
   return label;
 }
 
-const chosen = () => Number(others.querySelector(":checked").value);
+const chosen = () => Number(alternatives.querySelector(":checked").value);
 
-others.addEventListener("change", () => {
+alternatives.addEventListener("change", () => {
   player.stop();
-  figure.tell(sentences[chosen()]);
-  say(`Caption: ${sentences[chosen()].caption}.`);
+  const sentence = shown.sentences[chosen()];
+  figure.tell(sentence);
+  say(`Caption: ${sentence.caption}.`);
 });
 
 // ---- Take it away --------------------------------------------------------------------------
@@ -79,31 +98,40 @@ const DRAWINGS = { png: "figures", gif: "animations" };
 
 take.addEventListener("click", async ({ target }) => {
   const form = target.dataset.save;
-  if (!form) return;
+  if (!form || target.ariaBusy === "true") return;
+  const { photograph, sentences } = shown;
   const name = `${stem(photograph.name)}.${form}`;
-  if (form === "json") return saveJson({ ...sentences[chosen()], image: photograph.name }, name);
-  target.ariaBusy = "true";
   complain("");
+  if (form === "json") saveJson({ ...sentences[chosen()], image: photograph.name }, name);
+  else await draw(target, DRAWINGS[form], name);
+});
+
+async function draw(button, kind, name) {
+  const { photograph, asked } = shown;
+  button.ariaBusy = "true";
+  say("Drawing…");
   try {
     const parameters = { ...asked, alternative: chosen() };
-    save(await api.drawing(DRAWINGS[form], photograph.blob, parameters, asking.signal), name);
+    save(await api.drawing(kind, photograph.blob, parameters, asking.signal), name);
+    say(`Saved ${name}.`);
   } catch (error) {
     if (error.name !== "AbortError") complain(error.message);
   }
-  target.ariaBusy = "false";
-});
+  button.ariaBusy = "false";
+}
 
 copy.addEventListener("click", async () => {
-  const text = sentences[chosen()].caption;
-  await write(text);
+  const text = shown.sentences[chosen()].caption;
+  // Browsers keep the clipboard to https and to localhost, and may refuse; the old way is left.
+  await write(text).catch(() => copyByHand(text));
   say(`Copied: ${text}.`);
   copy.textContent = "Copied";
   setTimeout(() => (copy.textContent = "Copy"), 1500);
 });
 
-// Browsers keep the clipboard to https and to localhost; elsewhere there is the old way.
-async function write(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+const write = async (text) => navigator.clipboard.writeText(text);
+
+function copyByHand(text) {
   const area = document.createElement("textarea");
   area.value = text;
   document.body.append(area);

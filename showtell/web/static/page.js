@@ -11,28 +11,41 @@ import { complain, enter } from "./state.js";
 const back = document.getElementById("back");
 
 function receive(photographs) {
-  if (photographs.length === 1 && !many.any()) return show(photographs[0]);
+  if (photographs.length === 1 && !many.any()) return attempt(one.open(photographs[0]));
   showTable();
   many.add(photographs);
 }
 
-async function show(photograph) {
-  back.hidden = !many.any();
+async function attempt(opening) {
   try {
-    await one.open(photograph);
+    await opening;
   } catch (refusal) {
-    enter(many.any() ? "many" : "empty");
+    if (many.any()) showTable();
+    else if (!one.isShown()) enter("empty");
     complain(refusal.message);
   }
 }
 
 function showTable() {
-  one.close();
+  one.close({ forget: true });
   enter("many");
+  back.hidden = true;
+  many.comeBack();
 }
 
 intake.listen(receive);
 camera.listen(receive);
-settings.listen(() => ["busy", "told"].includes(document.body.dataset.state) && show(one.shown()));
-document.addEventListener("closer", ({ detail }) => show(detail));
-back.addEventListener("click", showTable);
+
+settings.listen(() => {
+  if (document.body.dataset.state === "many") many.outdate();
+  else if (one.isShown()) attempt(one.again());
+});
+
+// A row of the table, looked at more closely: the browser's own way back leads to the table too.
+document.addEventListener("closer", ({ detail }) => {
+  history.pushState(null, "");
+  back.hidden = false;
+  attempt(one.open(detail));
+});
+back.addEventListener("click", () => history.back());
+addEventListener("popstate", () => many.any() && showTable());

@@ -31,7 +31,7 @@ export function stop() {
 }
 
 button.addEventListener("click", () => {
-  const word = figure.looked();
+  const word = figure.litWord();
   if (!playing) return play({ from: word === figure.length() - 1 ? 0 : Math.max(word, 0) });
   stop();
   figure.hold(word);

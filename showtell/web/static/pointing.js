@@ -21,11 +21,11 @@ for (const area of [caption, panels]) {
     if (byMouse(event) && wordAt(event) >= 0) figure.look(wordAt(event));
   });
   area.addEventListener("pointerleave", (event) => {
-    if (byMouse(event)) figure.look(figure.kept());
+    if (byMouse(event)) figure.look(figure.heldWord());
   });
   area.addEventListener("click", (event) => {
     const word = wordAt(event);
-    if (word >= 0) choose(word === figure.kept() ? -1 : word);
+    if (word >= 0) choose(word === figure.heldWord() ? -1 : word);
   });
 }
 
@@ -45,7 +45,7 @@ caption.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") choose(-1);
+  if (event.key === "Escape" && !event.defaultPrevented) choose(-1);
 });
 
 // ---- The photograph ------------------------------------------------------------------------
@@ -53,14 +53,14 @@ document.addEventListener("keydown", (event) => {
 plate.addEventListener("click", () => choose(-1));
 
 plate.addEventListener("pointermove", (event) => {
-  if (!byMouse(event) || figure.kept() >= 0 || !figure.length()) return;
+  if (!byMouse(event) || figure.heldWord() >= 0 || !figure.length()) return;
   const { left, top, width, height } = plate.getBoundingClientRect();
   const within = (value) => Math.min(Math.max(value, 0), 0.999); // borders are fractions of pixels
   figure.trace(within((event.clientX - left) / width), within((event.clientY - top) / height));
 });
 
 plate.addEventListener("pointerleave", (event) => {
-  if (byMouse(event)) figure.trace();
+  if (byMouse(event)) figure.look(figure.heldWord());
 });
 
 // The slider: the photograph at 0, the light on it half-way, the heat-map alone at 1.
@@ -72,7 +72,7 @@ strength.addEventListener("input", mix);
 mix();
 
 ownGrid.addEventListener("change", () => {
-  const word = figure.kept();
+  const word = figure.heldWord();
   figure.show(ownGrid.checked);
   choose(word);
 });

@@ -12,11 +12,12 @@ export function save(blob, name) {
 export const saveJson = (value, name) =>
   save(new Blob([JSON.stringify(value, null, 2) + "\n"], { type: "application/json" }), name);
 
-// Save rows (objects) as CSV by RFC 4180: these columns, text in quotes.
+// Save rows (objects) as CSV by RFC 4180: these columns, text in quotes, and at the start the mark
+// by which Excel knows UTF-8.
 export function saveCsv(rows, columns, name) {
   const lines = [columns, ...rows.map((row) => columns.map((column) => row[column]))];
   const text = lines.map((line) => line.map(cell).join(",") + "\r\n").join("");
-  save(new Blob([text], { type: "text/csv" }), name);
+  save(new Blob(["\ufeff", text], { type: "text/csv" }), name);
 }
 
 const cell = (value) =>

@@ -1,5 +1,6 @@
 // How captions are asked for.
 
+const details = document.getElementById("settings");
 const fields = ["beam", "max_length"].map((id) => document.getElementById(id));
 
 // The parameters of the server's interface; what cannot be used is left at its default.
@@ -14,3 +15,19 @@ export function listen(changed) {
     field.addEventListener("change", () => field.reportValidity() && changed());
   }
 }
+
+// Beside a photograph they lie over the page: a click elsewhere or Esc closes them.
+document.addEventListener("pointerdown", ({ target }) => {
+  if (!details.contains(target) && document.body.dataset.state !== "empty") details.open = false;
+});
+
+document.addEventListener(
+  "keydown",
+  (event) => {
+    if (event.key !== "Escape" || !details.open) return;
+    details.open = false;
+    details.firstElementChild.focus();
+    event.preventDefault();
+  },
+  { capture: true },
+);

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browsing import choose, drop, expect_told, rows, upload
+from browsing import choose, drop, encode, expect_told, rows, upload
 from flask import Flask
 from playwright.sync_api import Page, expect
 from standins import serving
@@ -52,7 +52,7 @@ def test_what_is_no_file_is_not_taken_for_one(page: Page) -> None:
         }"""
     )
     page.dispatch_event("#intake", "drop", {"dataTransfer": dropped})
-    expect(page.get_by_role("alert")).to_contain_text("There was no photograph in that")
+    expect(page.get_by_role("alert")).to_contain_text("drop the file itself, not a link to it")
 
 
 def test_a_photograph_can_be_pasted(visit: Callable[..., Page], app: Flask, jpeg: bytes) -> None:
@@ -71,7 +71,7 @@ def test_a_picture_can_be_taken(visit: Callable[..., Page], app: Flask) -> None:
         dialog.get_by_role("button", name="Take it").click()
         expect(dialog).to_be_hidden()
         expect_told(page)
-        assert page.locator("#photo").evaluate("(photo) => photo.naturalWidth") >= 320
+        assert page.locator("#photo").evaluate("(photo) => photo.width") >= 320
 
 
 def test_a_camera_that_may_not_be_used(page: Page) -> None:
@@ -89,8 +89,30 @@ def test_a_visitor_without_a_photograph(page: Page) -> None:
     for name, description in SAMPLES.items():
         page.get_by_role("button", name=description).click()
         expect_told(page)
-        assert page.locator("#photo").evaluate("(photo) => photo.naturalWidth") == 480, name
+        assert page.locator("#photo").evaluate("(photo) => photo.width") == 480, name
         page.reload()
+
+
+def test_a_sample_that_comes_late_gives_way(page: Page, jpeg: bytes) -> None:
+    """It took the place of the visitor's own photograph, chosen after it."""
+    page.route("**/samples/*.jpg", lambda route: (page.wait_for_timeout(500), route.continue_()))
+    page.locator("#samples button").first.click()
+    choose(page, encode(jpeg, "JPEG", (300, 100)))
+    expect_told(page)
+    page.wait_for_timeout(800)
+    assert page.locator("#photo").evaluate("(photo) => photo.width") == 300
+
+
+def test_an_empty_file(page: Page) -> None:
+    choose(page, b"")
+    expect(page.get_by_role("alert")).to_have_text("This file is empty.")
+
+
+def test_a_folder_without_photographs(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "a.txt").write_text("no photograph")
+    drop(page, tmp_path / "letters")
+    expect(page.get_by_role("alert")).to_contain_text("no photograph in this folder")
 
 
 def test_the_same_file_can_be_chosen_again(page: Page, jpeg: bytes) -> None:

@@ -3,10 +3,13 @@
 import csv
 import json
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
-from browsing import CAPTION, choose, drop, expect_told, rows, upload
+import pytest
+from browsing import CAPTION, choose, drop, encode, expect_told, rows, upload
 from flask import Flask
+from PIL import Image
 from playwright.sync_api import Page, expect
 from standins import FakeCaptioner, HeldCaptioner, serving
 
@@ -15,9 +18,15 @@ from showtell.web import create_app
 # How many values of red, green and blue a thumbnail shows.
 COLOURS = """(canvas) => {
     const { width, height } = canvas;
-    const context = new OffscreenCanvas(width, height).getContext("2d");
-    context.drawImage(canvas, 0, 0);
-    return new Set(context.getImageData(0, 0, width, height).data).size;
+    return new Set(canvas.getContext("2d").getImageData(0, 0, width, height).data).size;
+}"""
+# A thumbnail's mean colours in two columns and six rows.
+PIXELS = """(canvas) => {
+    const context = new OffscreenCanvas(2, 6).getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.drawImage(canvas, 0, 0, 2, 6);
+    const { data } = context.getImageData(0, 0, 2, 6);
+    return [...data].filter((_, i) => i % 4 < 3);
 }"""
 OWN = 'She said "smile",\nand he did.'
 
@@ -30,13 +39,13 @@ def choose_three(page: Page, jpeg: bytes) -> None:
     """Choose two photographs and a text, and wait until all is said."""
     files = [upload(jpeg, "a.jpg"), upload(b"no photograph", "notes.txt"), upload(jpeg, "=b.jpg")]
     choose(page, *files)
-    expect(page.get_by_role("status")).to_have_text("2 of 3 photographs captioned.")
+    expect(page.get_by_role("status")).to_have_text("2 of 3 captioned, 1 could not be.")
 
 
 def test_a_row_a_photograph_in_their_order(page: Page, jpeg: bytes) -> None:
     choose_three(page, jpeg)
     expect(rows(page).locator("th span")).to_have_text(["a.jpg", "notes.txt", "=b.jpg"])
-    expect(page.get_by_role("heading", name="2 of 3 photographs")).to_be_visible()
+    expect(page.get_by_role("heading", name="2 of 3 captioned")).to_be_visible()
     assert captions(page) == [CAPTION, CAPTION]
     expect(rows(page).nth(1)).to_contain_text("not a photograph that is read here")
     expect(rows(page).nth(0).locator("td").last).to_have_text("0.47")
@@ -48,7 +57,7 @@ def test_the_table_as_csv(page: Page, jpeg: bytes) -> None:
     page.get_by_role("textbox", name="Caption of a.jpg").fill(OWN)
     with page.expect_download() as coming:
         page.get_by_role("button", name="CSV").click()
-    with Path(coming.value.path()).open(encoding="utf-8", newline="") as file:
+    with Path(coming.value.path()).open(encoding="utf-8-sig", newline="") as file:
         first, failed, last = csv.DictReader(file)
     assert coming.value.suggested_filename == "captions.csv"
     assert first == {
@@ -88,6 +97,46 @@ def test_one_of_them_is_looked_at_more_closely(page: Page, jpeg: bytes) -> None:
     assert captions(page) == [OWN, CAPTION]
 
 
+def test_back_leads_to_the_row_and_so_does_the_browsers(page: Page, jpeg: bytes) -> None:
+    """The browser's own way back left the page, and the table with it."""
+    choose_three(page, jpeg)
+    row = page.get_by_role("button", name="=b.jpg")
+    for go_back in (page.go_back, page.get_by_role("button", name="All photographs").click):
+        row.click()
+        expect_told(page)
+        go_back()
+        expect(row).to_be_focused()
+        assert captions(page) == [CAPTION, CAPTION]
+
+
+def test_a_thumbnail_is_upright(page: Page, jpeg: bytes) -> None:
+    """Telephones' photographs lay on their side in the table."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encode(jpeg, "JPEG", (300, 100), exif=exif)
+    choose(page, turned, jpeg)
+    expect(page.get_by_role("status")).to_have_text("2 of 2 captioned.")
+    shown = rows(page).locator("canvas").first.evaluate(PIXELS)
+    with Image.open(BytesIO(turned)) as picture:
+        expected = picture.transpose(Image.Transpose.ROTATE_270).resize(
+            (2, 6), Image.Resampling.BOX
+        )
+    assert shown == pytest.approx(list(expected.tobytes()), abs=30)
+
+
+def test_new_settings_caption_again_what_nobody_edited(
+    page: Page, captioner: FakeCaptioner, jpeg: bytes
+) -> None:
+    choose_three(page, jpeg)
+    page.get_by_role("textbox", name="Caption of a.jpg").fill(OWN)
+    page.get_by_text("Settings").click()
+    page.get_by_label("Longest caption").fill("2")
+    page.get_by_label("Longest caption").press("Enter")
+    page.get_by_role("button", name="Caption again").click()
+    expect(page.get_by_role("textbox", name="Caption of =b.jpg")).to_have_value("an astronaut")
+    assert captions(page) == [OWN, "an astronaut"]
+
+
 def test_one_more_joins_the_table(page: Page, jpeg: bytes, tmp_path: Path) -> None:
     """A photograph that came while there was a table took the table's place."""
     choose_three(page, jpeg)
@@ -97,7 +146,7 @@ def test_one_more_joins_the_table(page: Page, jpeg: bytes, tmp_path: Path) -> No
     (tmp_path / "c.jpg").write_bytes(jpeg)
     drop(page, tmp_path / "c.jpg")
     expect(rows(page)).to_have_count(4)
-    expect(page.get_by_role("status")).to_have_text("3 of 4 photographs captioned.")
+    expect(page.get_by_role("status")).to_have_text("3 of 4 captioned, 1 could not be.")
     assert captions(page) == [OWN, CAPTION, CAPTION]
 
 
@@ -109,7 +158,7 @@ def test_stopping_and_going_on(visit: Callable[..., Page], jpeg: bytes) -> None:
         page.get_by_role("button", name="Stop").click()
         captioner.let_go.set()
         page.get_by_role("button", name="Go on").click()
-        expect(page.get_by_role("status")).to_have_text("5 of 5 photographs captioned.")
+        expect(page.get_by_role("status")).to_have_text("5 of 5 captioned.")
         assert captions(page) == [CAPTION] * 5
         expect(page.get_by_role("button", name="Go on")).to_be_hidden()
 
@@ -149,5 +198,5 @@ def test_a_server_that_stops_half_way_costs_nothing_that_was_done(
     assert captions(page) == [CAPTION, CAPTION]
     with serving(app, port):
         page.get_by_role("button", name="Go on").click()
-        expect(page.get_by_role("status")).to_have_text("3 of 4 photographs captioned.")
+        expect(page.get_by_role("status")).to_have_text("3 of 4 captioned, 1 could not be.")
     assert captions(page) == [CAPTION] * 3

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Callable
+from io import BytesIO
 
 import pytest
 from browsing import CAPTION, choose, encode, expect_told, upload, word
 from flask import Flask
 from PIL import Image
 from playwright.sync_api import Page, expect
-from standins import WORDS, FakeCaptioner, serving
+from standins import WORDS, FakeCaptioner, HeldCaptioner, serving
+
+from showtell.web import create_app
 
 # How dark a corner of the photograph is, 0..255, once the animation has drawn.
 DARKNESS = """async ([right, bottom]) => {
@@ -27,6 +30,10 @@ WATCH = """() => {
     };
     const watched = { subtree: true, attributeFilter: ["class"] };
     new MutationObserver(note).observe(document.getElementById("caption"), watched);
+}"""
+COLOURS = """(canvas) => {
+    const { width, height } = canvas;
+    return new Set(canvas.getContext("2d").getImageData(0, 0, width, height).data).size;
 }"""
 OPACITY = "(id) => Number(getComputedStyle(document.getElementById(id)).opacity)"
 
@@ -55,7 +62,7 @@ def test_the_light_falls_where_the_model_looked(page: Page, jpeg: bytes) -> None
     assert page.evaluate(DARKNESS, UPPER_RIGHT) < 70 < 200 < page.evaluate(DARKNESS, LOWER_LEFT)
     assert page.evaluate(OPACITY, "dusk") == 1
     page.locator("h1").hover()
-    expect(page.locator("#reading")).to_contain_text("Point at a word")
+    expect(page.locator("#reading")).to_contain_text("Point at a word to see")
     assert page.evaluate(OPACITY, "dusk") == page.evaluate(OPACITY, "grey") == 0
 
 
@@ -77,7 +84,7 @@ def test_a_place_tells_which_words_looked_there(
     plate.hover(position={"x": box["width"] - 9, "y": 9})
     expect(page.locator("#reading")).to_contain_text("“flag” looked here most")
     page.locator("h1").hover()
-    expect(page.locator("#reading")).to_contain_text("Point at a word")
+    expect(page.locator("#reading")).to_contain_text("Point at a word to see")
     assert word(page, "an").evaluate(thick) < 2
 
 
@@ -104,7 +111,8 @@ def test_a_finger_holds_a_word(visit: Callable[..., Page], app: Flask, jpeg: byt
 
 
 def test_the_keyboard_walks_through_the_sentence(page: Page, jpeg: bytes) -> None:
-    page.keyboard.press("Tab")
+    for _ in range(2):  # the first is the name, a link
+        page.keyboard.press("Tab")
     expect(page.locator("#file")).to_be_focused()
     choose(page, jpeg)
     expect_told(page)
@@ -226,10 +234,99 @@ def test_a_photograph_that_lies_on_its_side_is_shown_upright(page: Page, jpeg: b
     expect(page.locator("#plate")).to_have_attribute("style", re.compile(r"--ratio: 0\.333"))
 
 
-def test_a_format_that_browsers_cannot_show_is_captioned_all_the_same(
-    page: Page, jpeg: bytes
-) -> None:
-    choose(page, upload(encode(jpeg, "TIFF", (64, 64)), "scan.tif"))
+def test_a_format_that_browsers_cannot_show_is_shown_all_the_same(page: Page, jpeg: bytes) -> None:
+    """It was a hole on the page; now the server sends a picture of it."""
+    choose(page, upload(encode(jpeg, "TIFF", (3000, 2000)), "scan.tif"))
     expect_told(page)
-    expect(page.locator("#photo")).to_be_hidden()
-    expect(page.locator("#plate")).to_be_visible()
+    expect(page.locator("#plate")).to_have_attribute("style", re.compile(r"--ratio: 1\.(5|499)"))
+    assert page.locator("#photo").evaluate(COLOURS) > 100
+
+
+def test_an_animation_shows_the_frame_that_the_model_saw(page: Page) -> None:
+    frames = [Image.new("RGB", (60, 40), colour) for colour in ("red", "blue")]
+    file = BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=40, loop=0)
+    choose(page, upload(file.getvalue(), "moving.gif"))
+    expect_told(page)
+    page.wait_for_timeout(200)
+    assert page.locator("#photo").evaluate(
+        "(photo) => [...photo.getContext('2d').getImageData(9, 9, 1, 1).data]"
+    ) == [255, 0, 0, 255]
+
+
+def test_the_old_light_does_not_fall_on_a_new_photograph(
+    visit: Callable[..., Page], jpeg: bytes
+) -> None:
+    """With the pointer on a word that was held, the new photograph lay in its light."""
+    captioner = HeldCaptioner()
+    captioner.let_go.set()
+    with serving(create_app(captioner)) as port:
+        page = visit(port)
+        choose(page, jpeg)
+        word(page, "smile").click()
+        captioner.let_go.clear()
+        choose(page, jpeg)
+        expect(page.locator("#looking")).to_be_visible()
+        page.locator("h1").hover()
+        expect(page.locator("#plate")).to_be_visible()
+        expect(page.locator("#plate")).not_to_have_class(re.compile("lit"))
+        captioner.let_go.set()
+        expect_told(page)
+
+
+def test_what_is_said_of_a_map_is_what_is_seen(page: Page, jpeg: bytes) -> None:
+    """The light is soft: many weak cells can outshine a strong one."""
+    choose(page, jpeg)
+    expect_told(page)
+    said = page.evaluate(
+        """async () => {
+            const { lightOf, whereabouts } = await import("/static/attention.js");
+            const map = new Array(49).fill(0);
+            map[12] = 0.3; // alone at the top right
+            for (const i of [35, 36, 42, 43]) map[i] = 0.25; // together at the bottom left
+            return [false, true].map((own) => whereabouts(lightOf(map, [7, 7], own)));
+        }"""
+    )
+    assert said == ["bottom left", "top right"]
+
+
+def test_a_newcomer_that_is_refused_does_not_cost_what_was_told(
+    visit: Callable[..., Page], app: Flask, jpeg: bytes
+) -> None:
+    with serving(app) as port:
+        page = visit(port)
+        choose(page, jpeg)
+        expect_told(page)
+        choose(page, upload(b"no photograph", "notes.txt"))
+        expect(page.get_by_role("alert")).to_contain_text("not a photograph that is read here")
+        expect_told(page)
+        expect(page.locator("#plate")).to_be_visible()
+    page.get_by_text("Settings").click()
+    page.get_by_label("Beam size").fill("2")
+    page.get_by_label("Beam size").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+    expect_told(page)
+
+
+def test_settings_close_by_escape_and_elsewhere(page: Page, jpeg: bytes) -> None:
+    choose(page, jpeg)
+    word(page, "smile").click()
+    page.get_by_text("Settings").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Beam size")).to_be_hidden()
+    expect(word(page, "smile")).to_have_attribute("aria-pressed", "true")
+    page.get_by_text("Settings").click()
+    page.locator("#plate").click()
+    expect(page.get_by_label("Beam size")).to_be_hidden()
+
+
+def test_nothing_jumps_when_the_pointer_comes_to_a_word(page: Page, jpeg: bytes) -> None:
+    choose(page, jpeg)
+    expect_told(page)
+    for width in (360, 600, 768, 1000, 1440):
+        page.set_viewport_size({"width": width, "height": 800})
+        tops = []
+        for place in ("#take", "#caption button:first-child", "h1"):
+            page.locator(place).hover()
+            tops.append(page.locator("#play").evaluate("(e) => e.offsetTop"))
+        assert len(set(tops)) == 1, width

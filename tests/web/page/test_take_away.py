@@ -39,6 +39,13 @@ def test_the_caption_can_be_copied(told: Page) -> None:
     assert told.evaluate("() => navigator.clipboard.readText()") == CAPTION
 
 
+def test_a_clipboard_that_refuses_is_not_the_only_way(told: Page) -> None:
+    told.evaluate("() => (navigator.clipboard.writeText = () => Promise.reject(new Error('no')))")
+    told.locator("#copy").click()
+    expect(told.locator("#copy")).to_have_text("Copied")
+    assert told.evaluate("() => navigator.clipboard.readText()") == CAPTION
+
+
 def test_the_json_is_that_of_the_command_line(
     told: Page, captioner: FakeCaptioner, jpeg: bytes
 ) -> None:
