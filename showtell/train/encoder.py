@@ -104,6 +104,7 @@ def _create(recipe: EncoderRecipe, pretrained: bool) -> Any:
     if recipe.name.startswith("vgg"):
         # The paper's annotations are conv5_4 (14×14×512), which stands before the last pooling.
         network.features = network.features[:-1]
+        network.pre_logits = nn.Identity()  # most of the weights, and none that is used
     return network.to(memory_format=torch.channels_last)
 
 

@@ -62,6 +62,7 @@ def test_vgg_gives_the_annotations_of_the_paper() -> None:
     last = [module for module in encoder.network.features if isinstance(module, nn.Conv2d)][-1]
     assert last.out_channels == 512
     assert not isinstance(encoder.network.features[-1], nn.MaxPool2d)
+    assert sum(p.numel() for p in encoder.parameters()) < 21e6, "the convolutions alone"
 
 
 def test_a_checkpoint_rebuilds_without_the_weights_file(recipe: EncoderRecipe) -> None:
