@@ -22,6 +22,7 @@ from showtell.evaluate import evaluate
 from showtell.runtime import Runtime
 from showtell.scorecard import Scorecard
 from showtell.train import checkpoint as checkpoints
+from showtell.train import start
 from showtell.train.card import model_card
 from showtell.train.checkpoint import Checkpoint
 from showtell.train.model import Decoder, ShowAttendTell, State
@@ -38,10 +39,10 @@ class _EncoderGraph(nn.Module):
 
     def __init__(self, network: ShowAttendTell) -> None:
         super().__init__()
-        self.network = network
+        self.encoder, self.decoder = network.encoder, network.decoder
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        state = self.network.decoder.start(self.network.encoder(images))
+        state = self.decoder.start(self.encoder(images))
         return state.annotations, state.projected, state.h.unsqueeze(1), state.c.unsqueeze(1)
 
 
@@ -64,7 +65,8 @@ def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -
     """Write the bundle of a checkpoint, compared with its network and scored.
 
     Weights are stored in half precision and computed with in single precision; the network that
-    the graphs are compared with has the same rounded weights.
+    the graphs are compared with has the same rounded weights. The graphs hold each under its name
+    in the network, from which training can start: see :mod:`showtell.train.start`.
 
     Parameters
     ----------
@@ -74,7 +76,8 @@ def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -
 
     Raises
     ------
-    CheckpointError : it cannot be read, or the graphs do not agree with the network.
+    CheckpointError : it cannot be read, or the graphs do not agree with the network, or lack one of
+        its weights.
     BundleError : `target` holds something else, or cannot be written.
     """
     bundle.refuse_other(target)
@@ -89,6 +92,7 @@ def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -
     manifest = _manifest(trained, network)
     with tempfile.TemporaryDirectory() as scratch:
         draft = bundle.write(Path(scratch, "draft"), manifest, files)
+        _require_weights(network, draft)
         difference = compare(network, draft)
         say(f"log-probabilities differ from PyTorch's by {difference:.1e} at most")
         scorecard = _evaluate(draft, trained.recipe)
@@ -132,6 +136,14 @@ def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
             "recipe": recipe,
         },
     }
+
+
+def _require_weights(network: nn.Module, draft: Bundle) -> None:
+    """Raise a CheckpointError where the graphs do not hold a large weight as it is."""
+    held = start.weights(draft)
+    for name, weight in network.named_parameters():
+        if weight.numel() >= _HALF_FROM and not (name in held and held[name].equal(weight)):
+            raise CheckpointError(f"the exported graphs do not hold {name} of the network")
 
 
 def _encoder_graph(network: ShowAttendTell) -> bytes:
@@ -178,7 +190,22 @@ def _graph(
         verbose=False,
     )
     assert program is not None
-    return _halve(program.model_proto).SerializeToString()
+    return _halve(_name_weights(program.model_proto, module)).SerializeToString()
+
+
+def _name_weights(model: onnx.ModelProto, module: nn.Module) -> onnx.ModelProto:
+    """Name the weights that the exporter transposed after the parameter that each holds."""
+    state = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+    renamed = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and tensor.name not in state:
+            array = numpy_helper.to_array(tensor)
+            same = [name for name, weight in state.items() if np.array_equal(weight.T, array)]
+            if same:
+                renamed[tensor.name] = tensor.name = same[0] + start.TRANSPOSED
+    for node in model.graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    return model
 
 
 def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -189,7 +216,7 @@ def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
         if tensor.data_type == onnx.TensorProto.FLOAT and np.prod(tensor.dims) >= _HALF_FROM:
             name = tensor.name
             half = numpy_helper.to_array(tensor).astype(np.float16)
-            tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
+            tensor.CopyFrom(numpy_helper.from_array(half, name + start.HALF))
             cast = onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT)
             casts.append(cast)
     nodes = [*casts, *graph.node]

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from PIL import Image, ImageDraw
 
+from showtell.bundle import Bundle
+
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 60), "blue": (40, 60, 200), "white": (240,) * 3}
 SHAPES = ("ball", "box")
 
@@ -61,6 +63,8 @@ def weights(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None  # the mean over all passes
+            if not module.weight.any():  # a graph would hold equal weights, such as zeros, once
+                torch.nn.init.normal_(module.weight, std=0.01)
     pictures = [np.asarray(Image.open(path)) for path in sorted(shapes.glob("*.png"))]
     with torch.no_grad():
         network((torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 255 - 0.45) / 0.22)
@@ -108,3 +112,14 @@ def trained(shapes: Path, weights: Path, tmp_path_factory: pytest.TempPathFactor
     path = write_recipe(tmp_path_factory.mktemp("trained"), shapes, weights)
     changes = ["frozen.epochs=8", "finetune.epochs=2"]
     return train(recipes.read(path, changes), say=lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The bundle of that run."""
+    from showtell.train.export import export
+
+    told: list[str] = []
+    written = export(trained, tmp_path_factory.mktemp("exported") / "model", told.append)
+    assert "differ from PyTorch's by" in told[0]
+    return written

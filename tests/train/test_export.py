@@ -17,14 +17,6 @@ from showtell.train import export as exporting
 from showtell.train.validate import TorchStepModel
 
 
-@pytest.fixture(scope="module")
-def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    told: list[str] = []
-    written = exporting.export(trained, tmp_path_factory.mktemp("exported") / "model", told.append)
-    assert "differ from PyTorch's by" in told[0]
-    return written
-
-
 def test_a_run_becomes_a_model(exported: Bundle, shapes: Path) -> None:
     captioner = Captioner(exported)
     photographs = load(shapes).split("test")
@@ -72,6 +64,17 @@ def test_graphs_that_disagree_are_not_written(
 ) -> None:
     monkeypatch.setattr(exporting, "TOLERANCE", -1.0)
     with pytest.raises(CheckpointError, match="differ from the network"):
+        exporting.export(trained, tmp_path / "model", lambda _: None)
+    assert not (tmp_path / "model").exists()
+
+
+def test_graphs_that_lost_the_name_of_a_weight_are_not_written(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch's exporter transposes matrices, and calls them val_16 then."""
+    monkeypatch.setattr(exporting, "_name_weights", lambda model, _: model)
+    monkeypatch.setattr(exporting, "_HALF_FROM", 500)
+    with pytest.raises(CheckpointError, match=r"do not hold decoder\.annotate\.0\.weight"):
         exporting.export(trained, tmp_path / "model", lambda _: None)
     assert not (tmp_path / "model").exists()
 

@@ -1,0 +1,54 @@
+"""A bundle as the start of a training."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+
+from showtell import bundle
+from showtell.bundle import REQUIRED, Bundle
+from showtell.errors import CheckpointError
+from showtell.train import checkpoint as checkpoints
+from showtell.train import recipe as recipes
+from showtell.train.encoder import Encoder
+from showtell.train.model import ShowAttendTell
+from showtell.train.start import network_of
+
+
+def test_a_bundle_holds_the_network_it_was_made_of(trained: Path, exported: Bundle) -> None:
+    network = checkpoints.read(trained).build()
+    found = network_of(exported, network)
+    assert found.keys() == network.state_dict().keys()
+    for name, weight in network.named_parameters():
+        expected = weight if weight.numel() < 4096 else weight.half().float()
+        assert found[name].equal(expected), name
+
+
+def test_the_model_that_ships_can_be_trained_further() -> None:
+    shipped = Bundle.load()
+    recipe = recipes.from_dict(dict(shipped.manifest["training"]["recipe"]))
+    encoder = Encoder(recipe.encoder, pretrained=False)
+    network = ShowAttendTell(encoder, len(shipped.vocabulary), recipe.decoder)
+    checkpoints.load_tensors(network, network_of(shipped, network))
+    assert sum(p.numel() for p in network.parameters()) == shipped.manifest["parameters"]
+
+
+def test_a_weight_that_is_missing_is_named(trained: Path, exported: Bundle, tmp_path: Path) -> None:
+    """Bundles were once written with the exporter's names, such as val_16."""
+    files = {name: (exported.path / name).read_bytes() for name in REQUIRED}
+    files["decoder.onnx"] = files["decoder.onnx"].replace(
+        b"attention.W.weight", b"attention.?.weight"
+    )
+    old = bundle.write(tmp_path / "old", exported.manifest, files)
+    onnx.checker.check_model(onnx.load(old.path / "decoder.onnx"))
+    with pytest.raises(CheckpointError, match=r"it lacks decoder\.attention\.W\.weight"):
+        network_of(old, checkpoints.read(trained).build())
+
+
+def test_a_network_of_other_sizes_does_not_take_a_bundle(trained: Path, exported: Bundle) -> None:
+    smaller = torch.nn.Module()
+    smaller.decoder = checkpoints.read(trained).build().decoder
+    smaller.decoder.L_o = torch.nn.Linear(16, 9)
+    with pytest.raises(CheckpointError, match="size mismatch"):
+        checkpoints.load_tensors(smaller, network_of(exported, smaller))
