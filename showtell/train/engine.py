@@ -8,13 +8,12 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor
 from tqdm import tqdm
@@ -26,7 +25,8 @@ from showtell.train import checkpoint as checkpoints
 from showtell.train.checkpoint import BEST, LAST, Checkpoint
 from showtell.train.data import Batch, Features, TrainingCaptions, augment, read_images
 from showtell.train.encoder import Encoder
-from showtell.train.model import ShowAttendTell, doubly_stochastic_penalty
+from showtell.train.model import ShowAttendTell
+from showtell.train.objective import CrossEntropy, Objective
 from showtell.train.plot import LOG, plot_curves, read_log
 from showtell.train.recipe import Phase, Recipe
 from showtell.train.validate import validate
@@ -48,7 +48,7 @@ class Progress:
     epoch : of the phase, from 0.
     step : steps done in this epoch.
     total_steps : steps done in all.
-    loss : sum of the losses since the last record in the log.
+    sums : of the steps since the last record in the log: their number, and what was measured.
     best : dev CIDEr of the best checkpoint.
     stale : epochs of the phase since then.
     """
@@ -57,7 +57,7 @@ class Progress:
     epoch: int = 0
     step: int = 0
     total_steps: int = 0
-    loss: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)
     best: float = -1.0
     stale: int = 0
 
@@ -121,6 +121,7 @@ class Trainer:
 
     # Of the phase that is running.
     phase: Phase
+    objective: Objective
     model: Any  # the network under Fabric
     optimizer: Any
     inputs: Callable[[Batch, np.random.Generator], Tensor]  # what the network is fed
@@ -187,11 +188,12 @@ class Trainer:
         if best.exists():
             checkpoints.load_tensors(self.network, checkpoints.read(best).network)
         self._optimizer_tensors = {}
-        self.progress = replace(self.progress, phase=index, epoch=0, step=0, stale=0)
+        self.progress = replace(self.progress, phase=index, epoch=0, step=0, stale=0, sums={})
 
     def _connect(self) -> None:
         """Set up what the phase trains on and with: cached features, or photographs."""
         self.model, self.optimizer = self._optimize()
+        self.objective = CrossEntropy(self.recipe, self.phase, self.captions)
         encoder, recipe, device = self.network.encoder, self.recipe, self.fabric.device
         if self.phase.encoder_lr == 0:
             cache = Path(recipe.cache)
@@ -223,10 +225,10 @@ class Trainer:
     def _epoch(self) -> None:
         """Go through every caption once, from the step where the run stands."""
         at, seed = self.progress, [self.recipe.seed, self.progress.phase]
-        batches = self.captions.batches(self.phase, self.recipe.mirror, [*seed, at.epoch])
+        batches = self.objective.batches([*seed, at.epoch])
         sizes = [len(batch.captions) for batch in batches]
         title = f"{PHASES[at.phase]} {at.epoch + 1}/{self.phase.epochs}"
-        self.network.train()
+        self.network.train(self.objective.dropout)
         with tqdm(
             total=sum(sizes), initial=sum(sizes[: at.step]), desc=title, unit="captions"
         ) as bar:
@@ -235,33 +237,33 @@ class Trainer:
                 rng = np.random.default_rng([*seed, 1 << 20, position])
                 torch.manual_seed(int(rng.integers(1 << 62)))
                 rate = _rate(position / (self.phase.epochs * len(batches)), self.phase)
-                loss = self._step(batches[step], rng, rate)
-                bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+                measured = self._step(batches[step], rng, rate)
+                bar.set_postfix({k: f"{v:.3f}" for k, v in measured.items()}, refresh=False)
                 bar.update(sizes[step])
-                self._after_step(loss, rate, bar.format_dict["rate"] or 0.0)
+                self._after_step(measured, rate, bar.format_dict["rate"] or 0.0)
 
-    def _step(self, batch: Batch, rng: np.random.Generator, rate: float) -> float:
-        """Take one step of gradient descent and return its loss."""
+    def _step(self, batch: Batch, rng: np.random.Generator, rate: float) -> dict[str, float]:
+        """Take one step of gradient descent and return what was measured before it."""
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * rate
-        fed = (self.inputs(batch, rng), batch.photo, batch.captions)
-        logits, targets, coverage = self.model(*(part.to(self.fabric.device) for part in fed))
-        loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
-        loss = loss + self.phase.doubly_stochastic * doubly_stochastic_penalty(coverage)
+        inputs = self.inputs(batch, rng).to(self.fabric.device)
+        measured = self.objective.measure(self.model, inputs, batch)
         self.optimizer.zero_grad()
-        self.fabric.backward(loss)
+        self.fabric.backward(measured["loss"])
         self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.recipe.grad_norm)
         self.optimizer.step()
-        return float(loss.detach())
+        return {name: float(value.detach()) for name, value in measured.items()}
 
-    def _after_step(self, loss: float, rate: float, captions_per_s: float) -> None:
+    def _after_step(self, measured: dict[str, float], rate: float, captions_per_s: float) -> None:
         at = self.progress
         total = at.total_steps + 1
-        self.progress = replace(at, step=at.step + 1, total_steps=total, loss=at.loss + loss)
+        sums = {k: at.sums.get(k, 0.0) + v for k, v in {"steps": 1, **measured}.items()}
+        self.progress = replace(at, step=at.step + 1, total_steps=total, sums=sums)
         if total % LOG_STEPS == 0:
-            mean = self.progress.loss / LOG_STEPS
-            self._log(loss=mean, rate=rate, captions_per_s=round(captions_per_s, 1))
-            self.progress = replace(self.progress, loss=0.0)
+            steps = sums.pop("steps")
+            means = {name: value / steps for name, value in sums.items()}
+            self._log(**means, rate=rate, captions_per_s=round(captions_per_s, 1))
+            self.progress = replace(self.progress, sums={})
         if time.monotonic() - self._saved > 60 * self.recipe.checkpoint_minutes:
             self._save_last()
 
