@@ -32,6 +32,7 @@ _MADE = (
     "single precision. The recipe stands in `manifest.json`. No photograph is part of the bundle."
 )
 
+# In the order in which they are trained.
 _PHASES = {
     "frozen": "the decoder was trained alone for up to {epochs} epochs with the CNN as it was",
     "finetune": "CNN and decoder were trained together, every layer, for up to {epochs} epochs",
@@ -48,13 +49,10 @@ def model_card(manifest: Mapping[str, Any], scorecard: str | None) -> str:
     """
     recipe = manifest["training"]["recipe"]
     rows, cols = manifest["grid"]
-    phases = [
-        text.format(epochs=recipe[name]["epochs"])
-        for name, text in _PHASES.items()
-        if recipe[name]["epochs"]
-    ]
     made = _MADE.format(
-        data=recipe["data"], weights=recipe["encoder"]["weights"], phases=", then ".join(phases)
+        data=recipe["data"],
+        weights=recipe["encoder"]["weights"],
+        phases=", then ".join(_phases(manifest["training"])),
     )
     return _CARD.format(
         **{key: manifest[key] for key in ("name", "licence", "vocabulary_size")},
@@ -65,3 +63,14 @@ def model_card(manifest: Mapping[str, Any], scorecard: str | None) -> str:
         made=textwrap.fill(made, 100, break_on_hyphens=False),
         scores=f"```\n{scorecard}\n```" if scorecard else "Not measured.",
     )
+
+
+def _phases(training: Mapping[str, Any]) -> list[str]:
+    """Tell the phases of a training, those of the bundle that it started from before its own."""
+    earlier = _phases(training["start"]) if training.get("start") else []
+    recipe = training["recipe"]
+    return earlier + [
+        text.format(epochs=recipe[name]["epochs"])
+        for name, text in _PHASES.items()
+        if recipe.get(name, {}).get("epochs")
+    ]

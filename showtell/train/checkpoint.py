@@ -36,6 +36,7 @@ class Checkpoint:
     progress : where the run was, plain types.
     network : the network's tensors.
     optimizer : the optimiser's tensors, none in the best checkpoint.
+    start : how the bundle that the run started from was trained, as its manifest tells.
     """
 
     recipe: Recipe
@@ -43,6 +44,7 @@ class Checkpoint:
     progress: Mapping[str, Any]
     network: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
+    start: Mapping[str, Any] | None = None
 
     def save(self, path: Path) -> None:
         """Write ``STEM.json`` and the file of tensors that it names; older tensors are deleted."""
@@ -55,6 +57,7 @@ class Checkpoint:
             "tensors": file.name,
             "progress": self.progress,
             "recipe": self.recipe.to_dict(),
+            "start": self.start,
             "vocabulary": self.vocabulary.words,
         }
         with replacing(path) as partial:
@@ -105,11 +108,40 @@ def read(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
             progress=content["progress"],
             network=_below("network.", tensors),
             optimizer=_below("optimizer.", tensors),
+            start=content.get("start"),
         )
     except FileNotFoundError as error:
         raise CheckpointError(f"{error.filename or path}: there is no such checkpoint") from error
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise CheckpointError(f"{path}: damaged: {error}") from error
+
+
+def find(run: Path, recipe: Recipe, resume: bool) -> Checkpoint | None:
+    """Return the checkpoint to go on from, if any.
+
+    Parameters
+    ----------
+    run : the run's folder.
+    recipe : which the checkpoint must have too.
+    resume : whether there should be one.
+
+    Raises
+    ------
+    CheckpointError : there is one and should be none, or the reverse, or it had another recipe.
+    """
+    if not (run / LAST).exists():
+        if resume:
+            raise CheckpointError(f"{run}: there is no run to resume; leave --resume out to start")
+        return None
+    if not resume:
+        raise CheckpointError(
+            f"{run}: there is a run already; add --resume to go on, or --set run=FOLDER"
+        )
+    last = read(run / LAST)
+    if last.recipe != recipe:
+        changed = sorted(k for k, v in recipe.to_dict().items() if v != last.recipe.to_dict()[k])
+        raise CheckpointError(f"{run}: was started with other values of {', '.join(changed)}")
+    return last
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ and resumed goes through the same numbers as one that was not.
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from showtell.atomic import replacing
+from showtell.bundle import Bundle
 from showtell.data import load
 from showtell.errors import CheckpointError
 from showtell.train import checkpoint as checkpoints
@@ -29,6 +30,7 @@ from showtell.train.model import ShowAttendTell
 from showtell.train.objective import CrossEntropy, Objective
 from showtell.train.plot import LOG, plot_curves, read_log
 from showtell.train.recipe import Phase, Recipe
+from showtell.train.start import bundle_of, network_of
 from showtell.train.validate import validate
 from showtell.vocab import Vocabulary, tokenize
 
@@ -78,34 +80,19 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = tqdm.write) -> Pat
 
     Raises
     ------
-    CheckpointError : there is a run already, or none to resume, or it had another recipe.
+    BundleError : the bundle to start from cannot be read.
+    CheckpointError : there is a run already, or none to resume, or it had another recipe, or the
+        bundle to start from does not fit.
     DataError, RecipeError : the data or the recipe cannot be used.
     """
     run = Path(recipe.run)
-    last = _find(run, recipe, resume)
+    last = checkpoints.find(run, recipe, resume)
     fabric = Fabric(accelerator="auto", devices=1, precision=recipe.precision)  # type: ignore[arg-type]
     trainer = Trainer(recipe, fabric, last, say)
     for phase in range(trainer.progress.phase, len(PHASES)):
         trainer.run_phase(phase)
     say(f"best dev CIDEr {trainer.progress.best:.3f}: {run / BEST}")
     return run
-
-
-def _find(run: Path, recipe: Recipe, resume: bool) -> Checkpoint | None:
-    """Return the checkpoint to go on from, if any."""
-    if not (run / LAST).exists():
-        if resume:
-            raise CheckpointError(f"{run}: there is no run to resume; leave --resume out to start")
-        return None
-    if not resume:
-        raise CheckpointError(
-            f"{run}: there is a run already; add --resume to go on, or --set run=FOLDER"
-        )
-    last = checkpoints.read(run / LAST)
-    if last.recipe != recipe:
-        changed = sorted(k for k, v in recipe.to_dict().items() if v != last.recipe.to_dict()[k])
-        raise CheckpointError(f"{run}: was started with other values of {', '.join(changed)}")
-    return last
 
 
 class Trainer:
@@ -133,20 +120,33 @@ class Trainer:
         data = load(recipe.data)
         self.photographs = data.split("train")
         self.dev = data.split("dev")[: recipe.validate_photos]
-        captions = [tokenize(c) for p in self.photographs for c in p.captions]
-        self.vocabulary = Vocabulary.build(captions, recipe.min_count)
+        base = bundle_of(recipe.start) if recipe.start and last is None else None
+        self.vocabulary, self.start = self._words(last, base)
         self.captions = TrainingCaptions.prepare(
             self.photographs, self.vocabulary, recipe.max_words
         )
         torch.manual_seed(recipe.seed)
-        encoder = Encoder(recipe.encoder, pretrained=last is None)
+        encoder = Encoder(recipe.encoder, pretrained=last is None and base is None)
         self.network = ShowAttendTell(encoder, len(self.vocabulary), recipe.decoder)
+        if base is not None:
+            checkpoints.load_tensors(self.network, network_of(base, self.network))
         self.network.to(fabric.device)
         self.progress = Progress()
         self._optimizer_tensors: dict[str, Tensor] = {}
         if last is not None:
             self._restore(last)
         self._saved = time.monotonic()
+
+    def _words(
+        self, last: Checkpoint | None, base: Bundle | None
+    ) -> tuple[Vocabulary, Mapping[str, Any] | None]:
+        """Return the vocabulary, and how the bundle was trained that it comes from, if any."""
+        if base is not None:
+            return base.vocabulary, base.manifest["training"]
+        if last is not None and last.recipe.start:
+            return last.vocabulary, last.start
+        captions = [tokenize(c) for p in self.photographs for c in p.captions]
+        return Vocabulary.build(captions, self.recipe.min_count), None
 
     def _restore(self, last: Checkpoint) -> None:
         if last.vocabulary != self.vocabulary:
@@ -294,7 +294,7 @@ class Trainer:
     def _save(self, name: str, optimizer: dict[str, Tensor]) -> None:
         self.run.mkdir(parents=True, exist_ok=True)
         progress, network = asdict(self.progress), self.network.state_dict()
-        saved = Checkpoint(self.recipe, self.vocabulary, progress, network, optimizer)
+        saved = Checkpoint(self.recipe, self.vocabulary, progress, network, optimizer, self.start)
         saved.save(self.run / name)
 
     def _log(self, **values: Any) -> None:

@@ -122,6 +122,7 @@ def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
     # Of the folders of whoever trained it, only the last name is anyone else's business.
     recipe["data"] = Path(recipe["data"]).name
     recipe["encoder"]["weights"] = Path(recipe["encoder"]["weights"] or "timm's own weights").name
+    recipe["start"] = recipe["start"] and Path(recipe["start"]).name
     del recipe["run"], recipe["cache"]
     return {
         "name": trained.recipe.name,
@@ -134,6 +135,7 @@ def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
             "steps": trained.progress["total_steps"],
             "dev_cider": trained.progress["best"],
             "recipe": recipe,
+            "start": trained.start,
         },
     }
 

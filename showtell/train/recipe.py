@@ -71,11 +71,18 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that a run depends on; see ``recipes/`` for what each value does."""
+    """Everything that a run depends on; see ``recipes/`` for what each value does.
+
+    Attributes
+    ----------
+    start : a bundle's folder, or ``shipped``, whose network and vocabulary the run starts from;
+        None starts from the CNN's weights alone.
+    """
 
     data: str
     frozen: Phase
     finetune: Phase
+    start: str | None = None
     run: str = "runs/showtell"
     cache: str = "runs/cache"
     name: str = "showtell"

@@ -18,6 +18,11 @@ from showtell.errors import CheckpointError
 TRANSPOSED, HALF = ".T", ".half"
 
 
+def bundle_of(start: str) -> Bundle:
+    """Return the bundle that a recipe names: a folder, or ``shipped``."""
+    return Bundle.load(None if start == "shipped" else start)
+
+
 def network_of(bundle: Bundle, network: nn.Module) -> dict[str, Tensor]:
     """Read the tensors of a network from a bundle.
 

@@ -13,7 +13,7 @@ from showtell.train import checkpoint as checkpoints
 from showtell.train import recipe as recipes
 from showtell.train.encoder import Encoder
 from showtell.train.model import ShowAttendTell
-from showtell.train.start import network_of
+from showtell.train.start import bundle_of, network_of
 
 
 def test_a_bundle_holds_the_network_it_was_made_of(trained: Path, exported: Bundle) -> None:
@@ -26,7 +26,8 @@ def test_a_bundle_holds_the_network_it_was_made_of(trained: Path, exported: Bund
 
 
 def test_the_model_that_ships_can_be_trained_further() -> None:
-    shipped = Bundle.load()
+    shipped = bundle_of("shipped")
+    assert shipped.path == Bundle.load().path
     recipe = recipes.from_dict(dict(shipped.manifest["training"]["recipe"]))
     encoder = Encoder(recipe.encoder, pretrained=False)
     network = ShowAttendTell(encoder, len(shipped.vocabulary), recipe.decoder)
