@@ -36,6 +36,10 @@ _MADE = (
 _PHASES = {
     "frozen": "the decoder was trained alone for up to {epochs} epochs with the CNN as it was",
     "finetune": "CNN and decoder were trained together, every layer, for up to {epochs} epochs",
+    "selfcritical": (
+        "it was rewarded for up to {epochs} epochs for the CIDEr-D of captions that it drew itself "
+        "(self-critical training)"
+    ),
 }
 
 

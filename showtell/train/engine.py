@@ -30,11 +30,12 @@ from showtell.train.model import ShowAttendTell
 from showtell.train.objective import CrossEntropy, Objective
 from showtell.train.plot import LOG, plot_curves, read_log
 from showtell.train.recipe import Phase, Recipe
+from showtell.train.reinforce import SelfCritical
 from showtell.train.start import bundle_of, network_of
 from showtell.train.validate import validate
 from showtell.vocab import Vocabulary, tokenize
 
-PHASES = ("frozen", "finetune")
+PHASES = ("frozen", "finetune", "selfcritical")
 LOG_STEPS = 25
 
 Say = Callable[[str], None]
@@ -193,7 +194,7 @@ class Trainer:
     def _connect(self) -> None:
         """Set up what the phase trains on and with: cached features, or photographs."""
         self.model, self.optimizer = self._optimize()
-        self.objective = CrossEntropy(self.recipe, self.phase, self.captions)
+        self.objective = self._objective()
         encoder, recipe, device = self.network.encoder, self.recipe, self.fabric.device
         if self.phase.encoder_lr == 0:
             cache = Path(recipe.cache)
@@ -210,6 +211,13 @@ class Trainer:
             return encoder(read_images([self.dev[i] for i in photos], encoder.size).to(device))
 
         self.inputs, self.features = inputs, features
+
+    def _objective(self) -> Objective:
+        shared = self.recipe, self.phase
+        if PHASES[self.progress.phase] == "selfcritical":
+            network, photographs, words = self.network, self.photographs, self.vocabulary
+            return SelfCritical(*shared, network, self.captions, photographs, words)
+        return CrossEntropy(*shared, self.captions)
 
     def _optimize(self) -> tuple[Any, Any]:
         """Return network and optimiser under Fabric, the optimiser where it was."""

@@ -191,8 +191,11 @@ class ShowAttendTell(nn.Module):
         ----------
         inputs : uint8 images (B, size, size, 3), or features (B, L, C) computed before.
         """
-        features = inputs if inputs.is_floating_point() else self.encoder(inputs)
-        return self.decoder(features, photo, captions)
+        return self.decoder(self.features(inputs), photo, captions)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Return the features (B, L, C) of what :meth:`forward` takes."""
+        return inputs if inputs.is_floating_point() else self.encoder(inputs)
 
 
 def doubly_stochastic_penalty(coverage: Tensor) -> Tensor:

@@ -47,9 +47,11 @@ class Phase:
 
     Attributes
     ----------
-    epochs : times that every caption is seen; 0 leaves the phase out.
+    epochs : times that every caption is seen, or in ``selfcritical`` every photograph; 0 leaves
+        the phase out.
     photos : photographs a step.
-    captions : captions of each of them in that step, sharing one pass through the CNN.
+    captions : captions of each of them in that step, sharing one pass through the CNN; in
+        ``selfcritical`` the network draws them.
     lr : the decoder's learning rate at its height.
     encoder_lr : the CNN's; 0 keeps it as it is and trains from cached features.
     warmup : share of the steps during which the rates rise from 0.
@@ -82,6 +84,7 @@ class Recipe:
     data: str
     frozen: Phase
     finetune: Phase
+    selfcritical: Phase = Phase(epochs=0, photos=32, captions=5, lr=5e-5, doubly_stochastic=0.0)
     start: str | None = None
     run: str = "runs/showtell"
     cache: str = "runs/cache"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from showtell.bundle import Bundle
 from showtell.errors import CheckpointError, DataError
 from showtell.train import checkpoint as checkpoints
 from showtell.train import recipe as recipes
@@ -79,18 +80,35 @@ def test_the_cnn_moves_in_the_second_phase_alone(recipe_file: Path) -> None:
 def test_killed_at_any_moment_it_resumes_to_the_same_numbers(
     recipe_file: Path, tmp_path: Path
 ) -> None:
-    whole = train(recipes.read(recipe_file, [f"run={tmp_path / 'whole'}"]), say=quiet)
-    run = tmp_path / "run"
+    # In both phases and between their epochs.
+    killed_and_whole_are_equal(recipe_file, tmp_path, [], (7, 29, 43), 48)
+
+
+def test_captions_are_drawn_as_before_when_a_killed_run_resumes(
+    recipe_file: Path, tmp_path: Path, exported: Bundle
+) -> None:
+    """The second time, the vocabulary comes from the checkpoint, and not from the bundle."""
+    phases = ["frozen.epochs=0", "finetune.epochs=0", "selfcritical.epochs=2"]
+    changes = [f"start={exported.path}", *phases, "selfcritical.photos=2", "selfcritical.lr=0.001"]
+    killed_and_whole_are_equal(recipe_file, tmp_path, changes, (5, 19), 32)
+
+
+def killed_and_whole_are_equal(
+    recipe_file: Path, folder: Path, changes: list[str], kills: tuple[int, ...], steps: int
+) -> None:
+    whole = train(recipes.read(recipe_file, [*changes, f"run={folder / 'whole'}"]), say=quiet)
+    run = folder / "run"
+    recipe = [part for change in changes for part in ("--set", change)]
     options: list[str] = []
-    for after in (7, 29, 43):  # in both phases and between their epochs
-        process = start(recipe_file, *options)
+    for after in kills:
+        process = start(recipe_file, *recipe, *options)
         while steps_done(run) < after and process.poll() is None:
             time.sleep(0.005)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-        assert after <= steps_done(run) < 48
+        assert after <= steps_done(run) < steps
         options = ["--resume"]
-    process = start(recipe_file, "--resume")
+    process = start(recipe_file, *recipe, "--resume")
     _, errors = process.communicate()
     assert process.returncode == 0, errors
     assert comparable(run) == comparable(whole)

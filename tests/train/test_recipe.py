@@ -13,7 +13,7 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.name)
 def test_the_recipes_of_the_project_can_be_read(path: Path) -> None:
     recipe = recipes.read(path)
-    assert recipe.frozen.epochs + recipe.finetune.epochs > 0
+    assert recipe.frozen.epochs + recipe.finetune.epochs + recipe.selfcritical.epochs > 0
 
 
 def test_every_value_can_be_overridden(recipe_file: Path) -> None:
