@@ -108,18 +108,20 @@ def test_drawn_captions_say_only_words(checkpoint: Checkpoint, features: torch.T
     assert draw(decoder, features, 4).equal(drawn)
 
 
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
 def test_captions_are_drawn_as_often_as_they_are_likely(
-    checkpoint: Checkpoint, features: torch.Tensor
+    checkpoint: Checkpoint, features: torch.Tensor, temperature: float
 ) -> None:
     """Their first words, of 2,000 captions of one photograph, and what the loss makes of them."""
     network = checkpoint.build()
     torch.manual_seed(0)
-    first = draw(network.decoder, features[:1], 2000)[0, :, 1]
+    first = draw(network.decoder, features[:1], 2000, temperature)[0, :, 1]
     words, counts = first.unique(return_counts=True)
     ids = torch.stack([torch.full_like(words, START), words], dim=1)
     with torch.no_grad():
         nll, _, _ = word_losses(network, features[:1], torch.zeros_like(words), ids)
-    torch.testing.assert_close(counts / 2000, nll.exp().reciprocal(), atol=0.035, rtol=0)
+    likely = (-nll / temperature).softmax(dim=0)
+    torch.testing.assert_close(counts / 2000, likely, atol=0.035, rtol=0)
 
 
 def test_the_loss_is_what_the_paper_says(
