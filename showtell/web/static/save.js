@@ -20,8 +20,12 @@ export function saveCsv(rows, columns, name) {
   save(new Blob(["\ufeff", text], { type: "text/csv" }), name);
 }
 
+// Text that a spreadsheet would take for a formula gets an apostrophe, so that a file's name can do
+// nothing there; in JSON it stays as it is.
 const cell = (value) =>
-  typeof value === "string" ? `"${value.replaceAll('"', '""')}"` : (value ?? "");
+  typeof value === "string"
+    ? `"${value.replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`
+    : (value ?? "");
 
 // The name of a file without its folders and its extension.
 export const stem = (name) => name.replace(/^.*\//, "").replace(/(.)\.[^.]*$/, "$1");
