@@ -1,4 +1,4 @@
-"""The JSON interface: a photograph in; its caption, its figure or its animation out."""
+"""The interface for programs: a photograph in; its caption, or a drawing of it, out."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

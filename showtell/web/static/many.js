@@ -89,10 +89,11 @@ async function ask(row, signal) {
   }
 }
 
-function fill({ element, answer, error }) {
+// Show what came of a row; what a person wrote meanwhile stays.
+function fill({ element, answer, error, edited }) {
   const text = element.querySelector("textarea");
   text.disabled = !answer;
-  text.value = answer?.caption ?? "";
+  if (answer && !edited) text.value = answer.caption;
   element.querySelector("p").textContent = error?.message ?? "";
   element.lastElementChild.textContent = answer?.confidence.toFixed(2) ?? "";
 }
@@ -110,7 +111,8 @@ async function drawThumbnail({ element, photograph }) {
 const again = (row) => row.waiting || row.error?.passing || (outdated && !row.edited);
 
 function summary() {
-  const [done, failed] = ["answer", "error"].map((what) => rows.filter((row) => row[what]).length);
+  const done = rows.filter((row) => row.answer).length;
+  const failed = rows.filter((row) => row.error && !row.answer).length;
   return `${done} of ${rows.length} captioned` + (failed ? `, ${failed} could not be` : "");
 }
 

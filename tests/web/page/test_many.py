@@ -138,6 +138,46 @@ def test_new_settings_caption_again_what_nobody_edited(
     assert captions(page) == [OWN, "an astronaut"]
 
 
+def test_what_is_written_while_it_captions_again_stays(
+    visit: Callable[..., Page], jpeg: bytes
+) -> None:
+    """The new caption overwrote what a person wrote while it was on its way."""
+    captioner = HeldCaptioner()
+    captioner.let_go.set()
+    with serving(create_app(captioner)) as port:
+        page = visit(port)
+        choose(page, upload(jpeg, "a.jpg"), upload(jpeg, "b.jpg"), upload(jpeg, "c.jpg"))
+        expect(page.get_by_role("status")).to_have_text("3 of 3 captioned.")
+        captioner.let_go.clear()
+        page.get_by_text("Settings").click()
+        page.get_by_label("Longest caption").fill("2")
+        page.get_by_label("Longest caption").press("Enter")
+        page.get_by_role("button", name="Caption again").click()
+        for name in ("a.jpg", "c.jpg"):  # asked for already, and not yet
+            page.get_by_role("textbox", name=f"Caption of {name}").fill(OWN)
+        captioner.let_go.set()
+        expect(page.get_by_role("textbox", name="Caption of b.jpg")).to_have_value("an astronaut")
+        expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+        assert captions(page) == [OWN, "an astronaut", OWN]
+
+
+def test_captions_stay_when_asking_again_fails(
+    visit: Callable[..., Page], app: Flask, jpeg: bytes
+) -> None:
+    """A row hid its caption behind the reason why there was no newer one."""
+    with serving(app) as port:
+        page = visit(port)
+        choose_three(page, jpeg)
+    page.get_by_text("Settings").click()
+    page.get_by_label("Longest caption").fill("2")
+    page.get_by_label("Longest caption").press("Enter")
+    page.get_by_role("button", name="Caption again").click()
+    expect(rows(page).first).to_contain_text("The server does not answer")
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    assert captions(page) == [CAPTION, CAPTION]
+    expect(page.get_by_role("heading", name="2 of 3 captioned, 1 could not be")).to_be_visible()
+
+
 def test_one_more_joins_the_table(page: Page, jpeg: bytes, tmp_path: Path) -> None:
     """A photograph that came while there was a table took the table's place."""
     choose_three(page, jpeg)
