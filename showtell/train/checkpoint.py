@@ -6,7 +6,7 @@ whoever reads it finds a whole checkpoint, whenever the run was killed.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Checkpoint:
     progress : where the run was, plain types.
     network : the network's tensors.
     optimizer : the optimiser's tensors, none in the best checkpoint.
+    average : those of the moving average of the weights, where there is one; none in the best
+        checkpoint, whose network it is.
     start : how the bundle that the run started from was trained, as its manifest tells.
     """
 
@@ -44,12 +46,16 @@ class Checkpoint:
     progress: Mapping[str, Any]
     network: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
+    average: Mapping[str, Tensor] = field(default_factory=dict)
     start: Mapping[str, Any] | None = None
 
     def save(self, path: Path) -> None:
         """Write ``STEM.json`` and the file of tensors that it names; older tensors are deleted."""
-        tensors = {f"network.{name}": tensor for name, tensor in self.network.items()}
-        tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.items()}
+        tensors = {
+            f"{part}.{name}": tensor
+            for part in ("network", "optimizer", "average")
+            for name, tensor in getattr(self, part).items()
+        }
         file = path.with_name(f"{path.stem}-{self.progress['total_steps']:08d}.safetensors")
         with replacing(file) as partial:
             save_file({name: t.contiguous() for name, t in tensors.items()}, partial)
@@ -108,6 +114,7 @@ def read(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
             progress=content["progress"],
             network=_below("network.", tensors),
             optimizer=_below("optimizer.", tensors),
+            average=_below("average.", tensors),
             start=content.get("start"),
         )
     except FileNotFoundError as error:

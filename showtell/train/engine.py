@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from showtell.atomic import replacing
@@ -112,6 +113,7 @@ class Trainer:
     objective: Objective
     model: Any  # the network under Fabric
     optimizer: Any
+    average: AveragedModel | None  # of the weights, over the steps of the phase
     inputs: Callable[[Batch, np.random.Generator], Tensor]  # what the network is fed
     features: Callable[[np.ndarray], Tensor]  # of dev photographs by index
 
@@ -134,6 +136,7 @@ class Trainer:
         self.network.to(fabric.device)
         self.progress = Progress()
         self._optimizer_tensors: dict[str, Tensor] = {}
+        self._average_tensors: dict[str, Tensor] = {}
         if last is not None:
             self._restore(last)
         self._saved = time.monotonic()
@@ -157,6 +160,7 @@ class Trainer:
         checkpoints.load_tensors(self.network, last.network)
         self.progress = Progress(**last.progress)
         self._optimizer_tensors = dict(last.optimizer)
+        self._average_tensors = dict(last.average)
         kept = [record for record in read_log(self.run) if self._is_before(record)]
         with replacing(self.run / LOG) as partial:
             partial.write_text("".join(json.dumps(record) + "\n" for record in kept))
@@ -188,14 +192,15 @@ class Trainer:
         best = self.run / BEST
         if best.exists():
             checkpoints.load_tensors(self.network, checkpoints.read(best).network)
-        self._optimizer_tensors = {}
+        self._optimizer_tensors, self._average_tensors = {}, {}
         self.progress = replace(self.progress, phase=index, epoch=0, step=0, stale=0, sums={})
 
     def _connect(self) -> None:
         """Set up what the phase trains on and with: cached features, or photographs."""
         self.model, self.optimizer = self._optimize()
+        self.average = self._start_average()
         self.objective = self._objective()
-        encoder, recipe, device = self.network.encoder, self.recipe, self.fabric.device
+        encoder, recipe, device = self.judged.encoder, self.recipe, self.fabric.device
         if self.phase.encoder_lr == 0:
             cache = Path(recipe.cache)
             train = Features(cache, encoder, self.photographs, recipe.mirror, self.say)
@@ -230,6 +235,22 @@ class Trainer:
         _restore_optimizer(optimizer, self._optimizer_tensors)
         return self.fabric.setup(network, optimizer)
 
+    def _start_average(self) -> AveragedModel | None:
+        """Return the average of the weights where it was, or of the weights before any step."""
+        if not self.phase.ema:
+            return None
+        decay = get_ema_multi_avg_fn(self.phase.ema)  # type: ignore[no-untyped-call]
+        average = AveragedModel(self.network, multi_avg_fn=decay)
+        average.update_parameters(self.network)
+        if self._average_tensors:
+            checkpoints.load_tensors(average.module, self._average_tensors)
+        return average
+
+    @property
+    def judged(self) -> ShowAttendTell:
+        """The network that is validated and kept: with the average weights, where there are."""
+        return self.average.module if self.average else self.network  # type: ignore[return-value]
+
     def _epoch(self) -> None:
         """Go through every caption once, from the step where the run stands."""
         at, seed = self.progress, [self.recipe.seed, self.progress.phase]
@@ -260,6 +281,8 @@ class Trainer:
         self.fabric.backward(measured["loss"])
         self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.recipe.grad_norm)
         self.optimizer.step()
+        if self.average:
+            self.average.update_parameters(self.network)
         return {name: float(value.detach()) for name, value in measured.items()}
 
     def _after_step(self, measured: dict[str, float], rate: float, captions_per_s: float) -> None:
@@ -278,8 +301,9 @@ class Trainer:
     def _validate(self) -> None:
         """End an epoch: score the dev split, keep the best, save."""
         recipe, at = self.recipe, self.progress
-        decoder = self.network.decoder
-        scores = validate(decoder, self.features, self.dev, self.vocabulary, recipe.validate_beam)
+        scores = validate(
+            self.judged.decoder, self.features, self.dev, self.vocabulary, recipe.validate_beam
+        )
         best = max(at.best, scores["cider"])
         better = best > at.best
         self._log(epoch=at.epoch + 1, **scores)
@@ -290,19 +314,27 @@ class Trainer:
         stale = 0 if better else at.stale + 1
         self.progress = replace(at, epoch=at.epoch + 1, step=0, best=best, stale=stale)
         if better:
-            self._save(BEST, {})
+            self._save(BEST, self.judged)
         self._save_last()
         plot_curves(self.run)
 
     def _save_last(self) -> None:
         state = self.optimizer.state_dict()["state"]
-        self._save(LAST, {f"{i}.{k}": v for i, own in state.items() for k, v in own.items()})
+        optimizer = {f"{i}.{k}": v for i, own in state.items() for k, v in own.items()}
+        average = self.average.module.state_dict() if self.average else {}
+        self._save(LAST, self.network, optimizer=optimizer, average=average)
         self._saved = time.monotonic()
 
-    def _save(self, name: str, optimizer: dict[str, Tensor]) -> None:
+    def _save(self, name: str, network: ShowAttendTell, **others: dict[str, Tensor]) -> None:
         self.run.mkdir(parents=True, exist_ok=True)
-        progress, network = asdict(self.progress), self.network.state_dict()
-        saved = Checkpoint(self.recipe, self.vocabulary, progress, network, optimizer, self.start)
+        saved = Checkpoint(
+            recipe=self.recipe,
+            vocabulary=self.vocabulary,
+            progress=asdict(self.progress),
+            network=network.state_dict(),
+            start=self.start,
+            **{"optimizer": {}, **others},
+        )
         saved.save(self.run / name)
 
     def _log(self, **values: Any) -> None:

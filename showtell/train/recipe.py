@@ -58,6 +58,8 @@ class Phase:
     floor : share of the rates that is left when their cosine has come down.
     patience : epochs without a better dev CIDEr before the phase ends early.
     doubly_stochastic : λ of the paper's equation 14, which spreads attention over the photograph.
+    ema : decay of the exponential moving average of the weights, a step; the average is what is
+        validated and kept. 0 keeps the weights themselves.
     temperature : what ``selfcritical`` divides the logits by when it draws captions; the other
         phases draw none.
     """
@@ -71,6 +73,7 @@ class Phase:
     floor: float = 0.0
     patience: int = 3
     doubly_stochastic: float = 1.0
+    ema: float = 0.0
     temperature: float = 1.0
 
 

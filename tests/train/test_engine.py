@@ -77,11 +77,26 @@ def test_the_cnn_moves_in_the_second_phase_alone(recipe_file: Path) -> None:
         assert frozen.network[f"encoder.{name}"].equal(tensor)
 
 
+def test_the_average_of_the_weights_is_what_is_kept(recipe_file: Path, tmp_path: Path) -> None:
+    """With a decay of almost 1 it stays where it was, wherever the weights go."""
+    one = ["finetune.epochs=0", "frozen.epochs=1"]
+    still = train(recipes.read(recipe_file, [*one, "frozen.ema=0.999999"]), say=quiet)
+    moving = train(recipes.read(recipe_file, [*one, f"run={tmp_path / 'moving'}"]), say=quiet)
+    kept, last = checkpoints.read(still), checkpoints.read(still / "last.json")
+    assert last.network["decoder.L_o.weight"].equal(
+        checkpoints.read(moving / "last.json").network["decoder.L_o.weight"]
+    ), "averaging leaves the training alone"
+    for name, average in last.average.items():
+        assert kept.network[name].equal(average)
+    moved = (last.network["decoder.L_o.weight"] - last.average["decoder.L_o.weight"]).abs().max()
+    assert moved > 0.05
+
+
 def test_killed_at_any_moment_it_resumes_to_the_same_numbers(
     recipe_file: Path, tmp_path: Path
 ) -> None:
-    # In both phases and between their epochs.
-    killed_and_whole_are_equal(recipe_file, tmp_path, [], (7, 29, 43), 48)
+    # In both phases and between their epochs, with an average of the weights in the second.
+    killed_and_whole_are_equal(recipe_file, tmp_path, ["finetune.ema=0.9"], (7, 29, 43), 48)
 
 
 def test_captions_are_drawn_as_before_when_a_killed_run_resumes(
