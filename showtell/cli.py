@@ -206,6 +206,16 @@ def export(checkpoint: Path, bundle: Path) -> None:
     write(checkpoint, bundle, click.echo)
 
 
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def results(folder: Path) -> None:
+    """Print the scores of the runs below a FOLDER as a table in Markdown."""
+    _require_torch("showtell results")
+    from showtell.train.results import table
+
+    click.echo(table(folder))
+
+
 def _require_torch(what: str) -> None:
     from importlib.util import find_spec
 

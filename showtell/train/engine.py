@@ -192,6 +192,7 @@ class Trainer:
         best = self.run / BEST
         if best.exists():
             checkpoints.load_tensors(self.network, checkpoints.read(best).network)
+        self.network.decoder.sharpen(self.phase.temperature)
         self._optimizer_tensors, self._average_tensors = {}, {}
         self.progress = replace(self.progress, phase=index, epoch=0, step=0, stale=0, sums={})
 

@@ -13,6 +13,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from showtell import bundle
+from showtell.atomic import replacing
 from showtell.bundle import Bundle
 from showtell.captioner import Captioner
 from showtell.data import load
@@ -27,6 +28,7 @@ from showtell.train.card import model_card
 from showtell.train.checkpoint import Checkpoint
 from showtell.train.model import Decoder, ShowAttendTell, State
 from showtell.train.recipe import Recipe
+from showtell.train.results import SCORES
 from showtell.train.validate import TorchStepModel
 
 TOLERANCE = 1e-3
@@ -64,6 +66,8 @@ class _DecoderGraph(nn.Module):
 def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -> Bundle:
     """Write the bundle of a checkpoint, compared with its network and scored.
 
+    The scores are written beside the checkpoint too, as ``scores.json``.
+
     Weights are stored in half precision and computed with in single precision; the network that
     the graphs are compared with has the same rounded weights. The graphs hold each under its name
     in the network, from which training can start: see :mod:`showtell.train.start`.
@@ -97,6 +101,10 @@ def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -
         say(f"log-probabilities differ from PyTorch's by {difference:.1e} at most")
         scorecard = _evaluate(draft, trained.recipe)
     manifest["scores"] = scorecard.to_dict() if scorecard else None
+    if scorecard:
+        run = checkpoint if checkpoint.is_dir() else checkpoint.parent
+        with replacing(run / SCORES) as partial:
+            partial.write_text(json.dumps(manifest["scores"], indent=1) + "\n", encoding="utf-8")
     files["README.md"] = model_card(manifest, str(scorecard) if scorecard else None).encode()
     return bundle.write(target, manifest, files)
 

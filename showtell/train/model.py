@@ -119,6 +119,12 @@ class Decoder(nn.Module):
         """Deep output layer, equation 7: logits (..., V) = L_o tanh(E y + L_h h + L_z z)."""
         return self.L_o(self.dropout(torch.tanh(Ey + self.L_h(self.dropout(h)) + self.L_z(z))))
 
+    @torch.no_grad()
+    def sharpen(self, temperature: float) -> None:
+        """Divide the logits by a temperature, for good."""
+        for parameter in self.L_o.parameters():
+            parameter.div_(temperature)
+
     def forward(
         self, features: Tensor, photo: Tensor, captions: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:

@@ -60,8 +60,8 @@ class Phase:
     doubly_stochastic : λ of the paper's equation 14, which spreads attention over the photograph.
     ema : decay of the exponential moving average of the weights, a step; the average is what is
         validated and kept. 0 keeps the weights themselves.
-    temperature : what ``selfcritical`` divides the logits by when it draws captions; the other
-        phases draw none.
+    temperature : what the logits are divided by before the phase, for good: below 1 the network
+        becomes surer of itself.
     """
 
     epochs: int

@@ -29,9 +29,9 @@ class SelfCritical:
 
     There is no dropout: it would score the captions by another network than the one that drew them
     and that will be used, and what was drawn would say little about the network that learns.
-    Captions are drawn at ``phase.temperature``: label smoothing leaves a share of every choice to
-    words that nobody would say, and at 1 most captions have one of them. The network learns at 1,
-    as it will be used, although it then learns from captions that it would draw a little otherwise.
+    Label smoothing leaves a share of every choice to words that nobody would say, and most captions
+    that such a network draws have one of them. So the network is first made surer of itself, by
+    ``phase.temperature``, and then draws and learns as it is.
 
     Parameters
     ----------
@@ -71,10 +71,10 @@ class SelfCritical:
 
     def measure(self, model: Any, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss`` of a step, and the mean ``reward`` of the captions drawn in it."""
-        k, temperature = self._phase.captions, self._phase.temperature
+        k = self._phase.captions
         with torch.no_grad():
             features = self._network.features(inputs)
-            drawn = draw(self._network.decoder, features, k, temperature)  # (B, k, T+1)
+            drawn = draw(self._network.decoder, features, k)  # (B, k, T+1)
         rewards = self._rewards(batch.photos, drawn)  # (B, k)
         better = (rewards - rewards.mean(dim=1, keepdim=True)) * k / (k - 1)  # than the others
 
@@ -148,14 +148,13 @@ class Reward:
 
 
 @torch.no_grad()
-def draw(decoder: Decoder, features: Tensor, n: int, temperature: float = 1.0) -> Tensor:
+def draw(decoder: Decoder, features: Tensor, n: int) -> Tensor:
     """Draw captions of at most ``MAX_LENGTH`` words, ``END`` among them if it was said.
 
     Parameters
     ----------
     features : (B, L, C).
     n : captions of each photograph.
-    temperature : of the network's probabilities; below 1 likely words come more often.
 
     Returns
     -------
@@ -170,7 +169,7 @@ def draw(decoder: Decoder, features: Tensor, n: int, temperature: float = 1.0) -
     drawn = [words]
     for _ in range(MAX_LENGTH):
         logprobs, _, _, state = decoder.step(state, words)
-        probabilities = (logprobs / temperature).exp()
+        probabilities = logprobs.exp()
         probabilities[:, :, NEVER_SAID] = 0
         words = torch.multinomial(probabilities.flatten(0, 1), 1).view(B, n)
         drawn.append(words.masked_fill(over, PAD))

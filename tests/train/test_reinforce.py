@@ -108,19 +108,18 @@ def test_drawn_captions_say_only_words(checkpoint: Checkpoint, features: torch.T
     assert draw(decoder, features, 4).equal(drawn)
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.5])
 def test_captions_are_drawn_as_often_as_they_are_likely(
-    checkpoint: Checkpoint, features: torch.Tensor, temperature: float
+    checkpoint: Checkpoint, features: torch.Tensor
 ) -> None:
     """Their first words, of 2,000 captions of one photograph, and what the loss makes of them."""
     network = checkpoint.build()
     torch.manual_seed(0)
-    first = draw(network.decoder, features[:1], 2000, temperature)[0, :, 1]
+    first = draw(network.decoder, features[:1], 2000)[0, :, 1]
     words, counts = first.unique(return_counts=True)
     ids = torch.stack([torch.full_like(words, START), words], dim=1)
     with torch.no_grad():
         nll, _, _ = word_losses(network, features[:1], torch.zeros_like(words), ids)
-    likely = (-nll / temperature).softmax(dim=0)
+    likely = (-nll).softmax(dim=0)
     torch.testing.assert_close(counts / 2000, likely, atol=0.035, rtol=0)
 
 
@@ -172,6 +171,17 @@ def test_a_single_caption_has_no_baseline(
 ) -> None:
     with pytest.raises(RecipeError, match="take 2 or more"):
         self_critical(checkpoint.build(), captions=1)
+
+
+def test_a_phase_can_make_the_network_surer(recipe_file: Path, exported: Bundle) -> None:
+    """At a rate of 0 its temperature is all that a phase changes, and changes once."""
+    changes = alone(exported, "selfcritical.lr=0", "selfcritical.temperature=0.5")
+    run = train(recipes.read(recipe_file, [*changes, "selfcritical.epochs=2"]), say=lambda _: None)
+    after = checkpoints.read(run / "last.json")
+    before = network_of(exported, after.build())
+    for name, tensor in before.items():
+        factor = 2 if ".L_o." in name else 1
+        torch.testing.assert_close(after.network[name], factor * tensor)
 
 
 def alone(start: Bundle, *changes: str) -> list[str]:
