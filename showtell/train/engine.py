@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from showtell import memory
 from showtell.atomic import replacing
 from showtell.bundle import Bundle
 from showtell.data import load
@@ -87,6 +88,7 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = tqdm.write) -> Pat
         bundle to start from does not fit.
     DataError, RecipeError : the data or the recipe cannot be used.
     """
+    memory.keep()
     run = Path(recipe.run)
     last = checkpoints.find(run, recipe, resume)
     fabric = Fabric(accelerator="auto", devices=1, precision=recipe.precision)  # type: ignore[arg-type]

@@ -5,9 +5,10 @@ from typing import Any
 
 from flask import Flask, Request
 
+from showtell import memory
 from showtell.captioner import Captioner, load
 from showtell.image import MAX_BYTES
-from showtell.web import api, docs, guard, memory, metrics, monitoring, problems, views
+from showtell.web import api, docs, guard, metrics, monitoring, problems, views
 from showtell.web.turns import Turns
 
 

@@ -1,0 +1,34 @@
+"""What glibc does with large blocks: a server wants them given back, a training wants them kept."""
+
+import ctypes
+from contextlib import suppress
+
+# Of glibc's malloc.h.
+M_TRIM_THRESHOLD = -1
+M_MMAP_THRESHOLD = -3
+M_MMAP_MAX = -4
+
+LARGE = 2**20  # bytes
+
+
+def give_back() -> None:
+    """Make glibc return large blocks to the system when they are freed; nothing elsewhere.
+
+    Left alone it raises the size that counts as large, and every thread keeps what one large
+    photograph took: gigabytes after a few of them.
+    """
+    _set(M_MMAP_THRESHOLD, LARGE)
+
+
+def keep() -> None:
+    """Make glibc keep large blocks for the next step of a training; nothing elsewhere.
+
+    Left alone it returns each large tensor to the system, which fills its pages with zeros anew.
+    """
+    _set(M_MMAP_MAX, 0)
+    _set(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def _set(parameter: int, value: int) -> None:
+    with suppress(AttributeError, TypeError):  # another C library, another system
+        ctypes.CDLL(None).mallopt(parameter, value)
