@@ -28,7 +28,7 @@ from showtell.train.checkpoint import BEST, LAST, Checkpoint
 from showtell.train.data import Batch, Features, TrainingCaptions, augment, read_images
 from showtell.train.encoder import Encoder
 from showtell.train.model import ShowAttendTell
-from showtell.train.objective import CrossEntropy, Objective
+from showtell.train.objective import CrossEntropy, HardAttention, Objective
 from showtell.train.plot import LOG, plot_curves, read_log
 from showtell.train.recipe import Phase, Recipe
 from showtell.train.reinforce import SelfCritical
@@ -55,6 +55,7 @@ class Progress:
     sums : of the steps since the last record in the log: their number, and what was measured.
     best : dev CIDEr of the best checkpoint.
     stale : epochs of the phase since then.
+    baseline : of hard attention, after the last step.
     """
 
     phase: int = 0
@@ -64,6 +65,7 @@ class Progress:
     sums: dict[str, float] = field(default_factory=dict)
     best: float = -1.0
     stale: int = 0
+    baseline: float = 0.0
 
 
 def train(recipe: Recipe, *, resume: bool = False, say: Say = tqdm.write) -> Path:
@@ -222,6 +224,8 @@ class Trainer:
         if PHASES[self.progress.phase] == "selfcritical":
             network, photographs, words = self.network, self.photographs, self.vocabulary
             return SelfCritical(*shared, network, self.captions, photographs, words)
+        if self.recipe.hard:
+            return HardAttention(*shared, self.captions, self.progress.baseline)
         return CrossEntropy(*shared, self.captions)
 
     def _optimize(self) -> tuple[Any, Any]:
@@ -289,7 +293,13 @@ class Trainer:
         at = self.progress
         total = at.total_steps + 1
         sums = {k: at.sums.get(k, 0.0) + v for k, v in {"steps": 1, **measured}.items()}
-        self.progress = replace(at, step=at.step + 1, total_steps=total, sums=sums)
+        self.progress = replace(
+            at,
+            step=at.step + 1,
+            total_steps=total,
+            sums=sums,
+            baseline=measured.get("baseline", at.baseline),
+        )
         if total % LOG_STEPS == 0:
             steps = sums.pop("steps")
             means = {name: value / steps for name, value in sums.items()}

@@ -42,6 +42,22 @@ class DecoderRecipe:
 
 
 @dataclass(frozen=True)
+class HardAttentionRecipe:
+    """Hard attention, the paper's section 4.1.
+
+    Attributes
+    ----------
+    reward : λ_r; at 1 the locations learn by the gradient of the bound in equation 10.
+    entropy : λ_e, which keeps α from settling on one location too soon.
+    expected : share of the photographs that are seen by α itself, without a draw.
+    """
+
+    reward: float = 1.0
+    entropy: float = 0.002
+    expected: float = 0.5
+
+
+@dataclass(frozen=True)
 class Phase:
     """One part of the training, with an optimiser of its own.
 
@@ -85,6 +101,7 @@ class Recipe:
     ----------
     start : a bundle's folder, or ``shipped``, whose network and vocabulary the run starts from;
         None starts from the CNN's weights alone.
+    hard : trains ``frozen`` and ``finetune`` with hard attention; None is soft attention.
     """
 
     data: str
@@ -100,6 +117,7 @@ class Recipe:
     max_words: int = 25
     encoder: EncoderRecipe = EncoderRecipe()
     decoder: DecoderRecipe = DecoderRecipe()
+    hard: HardAttentionRecipe | None = None
     label_smoothing: float = 0.1
     weight_decay: float = 0.01
     grad_norm: float = 5.0

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -15,7 +17,7 @@ from showtell.bundle import Bundle
 from showtell.errors import CheckpointError, DataError
 from showtell.train import checkpoint as checkpoints
 from showtell.train import recipe as recipes
-from showtell.train.engine import train
+from showtell.train.engine import Trainer, train
 from showtell.train.plot import read_log
 
 
@@ -97,6 +99,46 @@ def test_killed_at_any_moment_it_resumes_to_the_same_numbers(
 ) -> None:
     # In both phases and between their epochs, with an average of the weights in the second.
     killed_and_whole_are_equal(recipe_file, tmp_path, ["finetune.ema=0.9"], (7, 29, 43), 48)
+
+
+def test_where_to_look_is_drawn_as_before_when_a_run_resumes(
+    recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The baseline of the reward goes on where it was."""
+    one = ["hard.reward=0.5", "frozen.epochs=1", "finetune.epochs=0", "checkpoint_minutes=0"]
+    whole = train(recipes.read(recipe_file, one), say=quiet)
+    recipe = recipes.read(recipe_file, [*one, f"run={tmp_path / 'stopped'}"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_after_step", stopping_after(9))
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, say=quiet)
+    run = train(recipe, resume=True, say=quiet)
+    assert comparable(run) == comparable(whole)
+    assert -9 < checkpoints.read(run / "last.json").progress["baseline"] < -1
+
+
+def stopping_after(steps: int) -> Callable[..., None]:
+    """Return what stands in for ``Trainer._after_step`` until a run is stopped."""
+    through = Trainer._after_step
+
+    def after_step(self: Trainer, *arguments: Any) -> None:
+        through(self, *arguments)
+        if self.progress.total_steps == steps:
+            raise KeyboardInterrupt
+
+    return after_step
+
+
+def test_hard_attention_learns_shapes_and_colours(recipe_file: Path) -> None:
+    """Drawn from in training, it is validated by what it expects."""
+    changes = [
+        "hard.reward=1",
+        "frozen.epochs=8",
+        "frozen.doubly_stochastic=0",
+        "finetune.epochs=0",
+    ]
+    run = train(recipes.read(recipe_file, changes), say=quiet)
+    assert max(r["cider"] for r in read_log(run) if "cider" in r) > 0.8
 
 
 def test_captions_are_drawn_as_before_when_a_killed_run_resumes(
