@@ -87,8 +87,9 @@ class Decoder(nn.Module):
 
     def __init__(self, channels: int, vocabulary_size: int, recipe: DecoderRecipe) -> None:
         super().__init__()
-        D, n, m = recipe.annotation, recipe.hidden, recipe.embedding
-        self.annotate = nn.Sequential(nn.Linear(channels, D), nn.LayerNorm(D))
+        D, n, m = recipe.annotation or channels, recipe.hidden, recipe.embedding
+        project = nn.Sequential(nn.Linear(channels, D), nn.LayerNorm(D))
+        self.annotate = project if recipe.annotation else nn.Identity()
         self.init_h = nn.Linear(D, n)
         self.init_c = nn.Linear(D, n)
         self.attention = Attention(D, n, recipe.attention)

@@ -1,6 +1,6 @@
 """What a phase trains for: its steps, and a loss for each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -27,6 +27,8 @@ class Objective(Protocol):
 
     def measure(self, model: Any, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return what the log tells of a step, the ``loss`` to go down among it.
+
+        Each is such that its mean over the processes is what one process would measure.
 
         Parameters
         ----------
@@ -59,8 +61,11 @@ class CrossEntropy:
         device = inputs.device
         logits, targets, coverage = model(inputs, batch.photo.to(device), batch.captions.to(device))
         loss = F.cross_entropy(logits, targets, label_smoothing=self._recipe.label_smoothing)
-        penalty = doubly_stochastic_penalty(coverage)
-        return {"loss": loss + self._phase.doubly_stochastic * penalty}
+        return {"loss": batch.by_words * loss + self._penalty(coverage, batch)}
+
+    def _penalty(self, coverage: Tensor, batch: Batch) -> Tensor:
+        weight = batch.by_captions * self._phase.doubly_stochastic
+        return weight * doubly_stochastic_penalty(coverage)
 
 
 class HardAttention(CrossEntropy):
@@ -77,14 +82,20 @@ class HardAttention(CrossEntropy):
     ----------
     recipe, phase, captions : as for soft attention.
     baseline : where the run stands.
+    mean : takes the mean of a number over the processes.
     """
 
     def __init__(
-        self, recipe: Recipe, phase: Phase, captions: TrainingCaptions, baseline: float = 0.0
+        self,
+        recipe: Recipe,
+        phase: Phase,
+        captions: TrainingCaptions,
+        baseline: float = 0.0,
+        mean: Callable[[Tensor], Tensor] = lambda number: number,
     ) -> None:
         super().__init__(recipe, phase, captions)
         assert recipe.hard is not None
-        self._hard, self._baseline = recipe.hard, baseline
+        self._hard, self._baseline, self._mean = recipe.hard, baseline, mean
 
     def measure(self, model: Any, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss`` of a step, and the ``baseline`` of the next."""
@@ -97,9 +108,9 @@ class HardAttention(CrossEntropy):
         logp = -F.cross_entropy(logits, targets, reduction="none").detach()  # (words,)
         reward = seen.per_caption(logp - self._baseline)  # log p(y|s) - b, by the caption's words
         loss = nll - hard.reward * (reward * seen.logprob).mean() - hard.entropy * seen.entropy
-        loss = loss + self._phase.doubly_stochastic * doubly_stochastic_penalty(coverage)
-        baseline = 0.9 * self._baseline + 0.1 * logp.mean()
+        baseline = 0.9 * self._baseline + 0.1 * self._mean(batch.by_words * logp.mean())
         self._baseline = float(baseline)
+        loss = batch.by_words * loss + self._penalty(coverage, batch)
         return {"loss": loss, "baseline": baseline}
 
 

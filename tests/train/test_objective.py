@@ -83,14 +83,14 @@ def test_the_gradient_is_right_on_average(
     decoder: Decoder, features: Tensor, caption: list[int], baseline: float
 ) -> None:
     """Whatever the baseline: it makes the estimate less noisy, and no other."""
-    one, words, n = features[:1], len(caption) - 1, 20_000
+    one, words, n = features[:1], len(caption) - 1, 40_000
     many = batch(*[caption] * n, photo=[0] * n)
     torch.manual_seed(0)
     estimate = HardAttention(recipe(reward=1), PHASE, NONE, baseline).measure(decoder, one, many)
     blind = HardAttention(recipe(reward=0), PHASE, NONE).measure(decoder, one, many)
     exact = -bound(decoder, one, caption) / words
     everything, where = decoder, torch.nn.ModuleList([decoder.attention.v, decoder.attention.W])
-    for part, tolerance in ((everything, 0.04), (where, 0.1)):
+    for part, tolerance in ((everything, 0.04), (where, 0.2)):
         expected = gradient(part, exact)
         assert distance(gradient(part, estimate["loss"]), expected) < tolerance
     # Of v and W nothing but the reward depends on the first word's location.
