@@ -34,7 +34,7 @@ from showtell.train.optimizer import make_optimizer, rate_at, restore_optimizer
 from showtell.train.plot import LOG, plot_curves, read_log
 from showtell.train.recipe import Phase, Recipe
 from showtell.train.reinforce import SelfCritical
-from showtell.train.start import bundle_of, network_of
+from showtell.train.start import bundle_of, network_of, tell_unknown
 from showtell.train.validate import validate
 from showtell.vocab import Vocabulary, tokenize
 
@@ -128,6 +128,9 @@ class Trainer:
         self.captions = TrainingCaptions.prepare(
             self.photographs, self.vocabulary, recipe.max_words
         )
+        say(f"{len(self.photographs):,} photographs to train on, {len(self.dev):,} to judge by")
+        if recipe.start:
+            say(tell_unknown(self.photographs, self.vocabulary))
         torch.manual_seed(recipe.seed)
         encoder = Encoder(recipe.encoder, pretrained=last is None and base is None)
         self.network = ShowAttendTell(encoder, len(self.vocabulary), recipe.decoder)
