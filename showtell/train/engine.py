@@ -31,7 +31,7 @@ from showtell.train.encoder import Encoder
 from showtell.train.model import ShowAttendTell
 from showtell.train.objective import CrossEntropy, HardAttention, Objective
 from showtell.train.optimizer import make_optimizer, rate_at, restore_optimizer
-from showtell.train.plot import LOG, plot_curves, read_log
+from showtell.train.plot import LOG, open_board, plot_curves, read_log
 from showtell.train.recipe import Phase, Recipe
 from showtell.train.reinforce import SelfCritical
 from showtell.train.start import bundle_of, network_of, tell_unknown
@@ -142,6 +142,8 @@ class Trainer:
         self._average_tensors: dict[str, Tensor] = {}
         if last is not None:
             self._restore(last)
+        first = fabric.is_global_zero
+        self._board = open_board(self.run, self.progress.total_steps) if first else None
         self._saved = time.monotonic()
 
     def _words(
@@ -389,3 +391,7 @@ class Trainer:
         self.run.mkdir(parents=True, exist_ok=True)
         with (self.run / LOG).open("a", encoding="utf-8") as log:
             log.write(json.dumps(record) + "\n")
+        if self._board:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, at.total_steps)
+            self._board.flush()
