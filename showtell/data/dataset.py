@@ -131,6 +131,8 @@ class Dataset:
         photographs = self._known(name)
         if not photographs:
             empty = f"{self.root}: the {name} split holds no photograph with a caption."
+            if self.layout == "own":
+                empty += f" Write {name} for some in a column 'split' of captions.csv."
             raise DataError(" ".join([empty, *self.findings.sentences()]))
         return photographs
 

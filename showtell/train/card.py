@@ -6,7 +6,7 @@ from typing import Any
 
 _CARD = """# {name}
 
-Captions photographs with the model of *Show, Attend and Tell* (Xu et al., 2015, soft attention):
+Captions photographs with the model of *Show, Attend and Tell* (Xu et al., 2015, {kind} attention):
 {encoder} as the CNN, a grid of {rows}×{cols} annotations, {parameters:.1f} million weights,
 {vocabulary_size} words. Licence: {licence}.
 
@@ -60,6 +60,7 @@ def model_card(manifest: Mapping[str, Any], scorecard: str | None) -> str:
     )
     return _CARD.format(
         **{key: manifest[key] for key in ("name", "licence", "vocabulary_size")},
+        kind="hard" if recipe.get("hard") else "soft",
         encoder=recipe["encoder"]["name"],
         rows=rows,
         cols=cols,

@@ -26,6 +26,32 @@ LAST, BEST = "last.json", "best.json"
 
 
 @dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes
+    ----------
+    phase : index in the engine's ``PHASES``.
+    epoch : of the phase, from 0.
+    step : steps done in this epoch.
+    total_steps : steps done in all.
+    sums : of the steps since the last record in the log: their number, and what was measured.
+    best : dev score of the best checkpoint, by the recipe's judge.
+    stale : epochs of the phase since then.
+    baseline : of hard attention, after the last step.
+    """
+
+    phase: int = 0
+    epoch: int = 0
+    step: int = 0
+    total_steps: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    best: float = -1.0
+    stale: int = 0
+    baseline: float = 0.0
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """What a run needs to go on, or an export to begin.
 

@@ -52,12 +52,36 @@ class Batch:
     mirrored : (B,) whether it is to be seen in the mirror.
     photo : (N,) row in `photos` of each caption.
     captions : (N, T+1) ids, the longest caption first, ``PAD`` behind.
+    by_words, by_captions : what a mean over its words or captions counts for, beside those of the
+        other processes, in the mean over all processes.
     """
 
     photos: np.ndarray
     mirrored: np.ndarray
     photo: Tensor
     captions: Tensor
+    by_words: float = 1.0
+    by_captions: float = 1.0
+
+    def share(self, rank: int, processes: int) -> "Batch":
+        """Return the part of one of several processes: every so many photographs.
+
+        A process for which there is none takes the first photograph, which counts for nothing.
+        """
+        if processes == 1:
+            return self
+        mine = range(rank, len(self.photos), processes) or range(1)
+        rows = torch.isin(self.photo, torch.tensor(mine))
+        words = (self.captions[:, 1:] != PAD).sum(dim=1)  # (N,)
+        counts = processes * (rank < len(self.photos))
+        return Batch(
+            photos=self.photos[mine],
+            mirrored=self.mirrored[mine],
+            photo=torch.searchsorted(torch.tensor(mine), self.photo[rows]),
+            captions=self.captions[rows, : int(words[rows].max()) + 1],
+            by_words=counts * float(words[rows].sum() / words.sum()),
+            by_captions=counts * float(rows.float().mean()),
+        )
 
 
 @dataclass(frozen=True)
@@ -103,7 +127,11 @@ class TrainingCaptions:
             for group in self._groups(photo, phase, rng)
         ]
         order = rng.permutation(len(groups))
-        steps = [order[i : i + phase.photos] for i in range(0, len(order), phase.photos)]
+        pools = _by_length(groups, order) if phase.same_length else [order.tolist()]
+        size = phase.photos
+        steps = [pool[i : i + size] for pool in pools for i in range(0, len(pool), size)]
+        if phase.same_length:
+            steps = [steps[i] for i in rng.permutation(len(steps))]
         return [_batch([groups[i] for i in step], mirror, rng) for step in steps]
 
     def _groups(self, photo: int, phase: Phase, rng: np.random.Generator) -> Iterator[Group]:
@@ -114,6 +142,14 @@ class TrainingCaptions:
             yield Group(
                 photo, tuple(captions[j] for j in chosen), all(mirrorable[j] for j in chosen)
             )
+
+
+def _by_length(groups: Sequence[Group], order: np.ndarray) -> list[list[int]]:
+    """Part groups of one caption by its length, each part in this order."""
+    pools: dict[int, list[int]] = {}
+    for i in order.tolist():
+        pools.setdefault(len(groups[i].captions[0]), []).append(i)
+    return list(pools.values())
 
 
 def _batch(groups: Sequence[Group], mirror: bool, rng: np.random.Generator) -> Batch:

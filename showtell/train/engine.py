@@ -5,16 +5,17 @@ and resumed goes through the same numbers as one that was not.
 """
 
 import json
-import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
@@ -23,48 +24,27 @@ from showtell import memory
 from showtell.atomic import replacing
 from showtell.bundle import Bundle
 from showtell.data import load
-from showtell.errors import CheckpointError
+from showtell.errors import CheckpointError, ShowtellError
 from showtell.train import checkpoint as checkpoints
-from showtell.train.checkpoint import BEST, LAST, Checkpoint
+from showtell.train.checkpoint import BEST, LAST, Checkpoint, Progress
 from showtell.train.data import Batch, Features, TrainingCaptions, augment, read_images
 from showtell.train.encoder import Encoder
 from showtell.train.model import ShowAttendTell
-from showtell.train.objective import CrossEntropy, Objective
-from showtell.train.plot import LOG, plot_curves, read_log
+from showtell.train.objective import CrossEntropy, HardAttention, Objective
+from showtell.train.optimizer import make_optimizer, rate_at, restore_optimizer
+from showtell.train.plot import LOG, open_board, plot_curves, read_log
 from showtell.train.recipe import Phase, Recipe
 from showtell.train.reinforce import SelfCritical
-from showtell.train.start import bundle_of, network_of
+from showtell.train.start import bundle_of, network_of, tell_unknown
 from showtell.train.validate import validate
 from showtell.vocab import Vocabulary, tokenize
 
 PHASES = ("frozen", "finetune", "selfcritical")
 LOG_STEPS = 25
+_PATIENCE = timedelta(days=1)  # of processes with the first, which caches features and validates
+_JUDGES = {"cider": "CIDEr", "bleu4": "BLEU-4"}
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands.
-
-    Attributes
-    ----------
-    phase : index in ``PHASES``.
-    epoch : of the phase, from 0.
-    step : steps done in this epoch.
-    total_steps : steps done in all.
-    sums : of the steps since the last record in the log: their number, and what was measured.
-    best : dev CIDEr of the best checkpoint.
-    stale : epochs of the phase since then.
-    """
-
-    phase: int = 0
-    epoch: int = 0
-    step: int = 0
-    total_steps: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
-    best: float = -1.0
-    stale: int = 0
 
 
 def train(recipe: Recipe, *, resume: bool = False, say: Say = tqdm.write) -> Path:
@@ -88,15 +68,35 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = tqdm.write) -> Pat
         bundle to start from does not fit.
     DataError, RecipeError : the data or the recipe cannot be used.
     """
+    last = checkpoints.find(Path(recipe.run), recipe, resume)
+    processes = DDPStrategy(start_method="spawn", timeout=_PATIENCE)
+    fabric = Fabric(
+        accelerator="auto",
+        strategy=processes if recipe.devices > 1 else "auto",
+        devices=recipe.devices,
+        precision=recipe.precision,  # type: ignore[arg-type]
+    )
+    ended = fabric.launch(_train, recipe, last, say)  # type: ignore[arg-type]  # it hands them on
+    if isinstance(ended, ShowtellError):
+        raise ended
+    return Path(recipe.run)
+
+
+def _train(
+    fabric: Fabric, recipe: Recipe, last: Checkpoint | None, say: Say
+) -> ShowtellError | None:
+    """Train, in each process; an error for the user is returned: raised, it would lose its type."""
+    assert fabric.world_size == recipe.devices
     memory.keep()
-    run = Path(recipe.run)
-    last = checkpoints.find(run, recipe, resume)
-    fabric = Fabric(accelerator="auto", devices=1, precision=recipe.precision)  # type: ignore[arg-type]
-    trainer = Trainer(recipe, fabric, last, say)
-    for phase in range(trainer.progress.phase, len(PHASES)):
-        trainer.run_phase(phase)
-    say(f"best dev CIDEr {trainer.progress.best:.3f}: {run / BEST}")
-    return run
+    try:
+        Trainer(recipe, fabric, last, say if fabric.is_global_zero else _silent).finish()
+    except ShowtellError as error:
+        return error
+    return None
+
+
+def _silent(_: str) -> None:
+    pass
 
 
 class Trainer:
@@ -130,6 +130,9 @@ class Trainer:
         self.captions = TrainingCaptions.prepare(
             self.photographs, self.vocabulary, recipe.max_words
         )
+        say(f"{len(self.photographs):,} photographs to train on, {len(self.dev):,} to judge by")
+        if recipe.start:
+            say(tell_unknown(self.photographs, self.vocabulary))
         torch.manual_seed(recipe.seed)
         encoder = Encoder(recipe.encoder, pretrained=last is None and base is None)
         self.network = ShowAttendTell(encoder, len(self.vocabulary), recipe.decoder)
@@ -141,6 +144,8 @@ class Trainer:
         self._average_tensors: dict[str, Tensor] = {}
         if last is not None:
             self._restore(last)
+        first = fabric.is_global_zero
+        self._board = open_board(self.run, self.progress.total_steps) if first else None
         self._saved = time.monotonic()
 
     def _words(
@@ -163,6 +168,11 @@ class Trainer:
         self.progress = Progress(**last.progress)
         self._optimizer_tensors = dict(last.optimizer)
         self._average_tensors = dict(last.average)
+        if self.fabric.is_global_zero:
+            self._trim_log()
+
+    def _trim_log(self) -> None:
+        """Leave out of the log what the run will write again."""
         kept = [record for record in read_log(self.run) if self._is_before(record)]
         with replacing(self.run / LOG) as partial:
             partial.write_text("".join(json.dumps(record) + "\n" for record in kept))
@@ -174,6 +184,13 @@ class Trainer:
         return record["step"] < at.total_steps or (
             record["step"] == at.total_steps and not ends_epoch
         )
+
+    def finish(self) -> None:
+        """Train all phases from where the run stands."""
+        for phase in range(self.progress.phase, len(PHASES)):
+            self.run_phase(phase)
+        best, judge = self.progress.best, _JUDGES[self.recipe.judge]
+        self.say(f"best dev {judge} {best:.3f}: {self.run / BEST}")
 
     def run_phase(self, index: int) -> None:
         """Train one phase to its end; it starts from the best network so far."""
@@ -206,9 +223,10 @@ class Trainer:
         encoder, recipe, device = self.judged.encoder, self.recipe, self.fabric.device
         if self.phase.encoder_lr == 0:
             cache = Path(recipe.cache)
-            train = Features(cache, encoder, self.photographs, recipe.mirror, self.say)
+            with self.fabric.rank_zero_first():
+                train = Features(cache, encoder, self.photographs, recipe.mirror, self.say)
+                self.features = Features(cache, encoder, self.dev, False, self.say).read
             self.inputs = lambda batch, _: train.read(batch.photos, batch.mirrored)
-            self.features = Features(cache, encoder, self.dev, False, self.say).read
             return
 
         def inputs(batch: Batch, rng: np.random.Generator) -> Tensor:
@@ -225,6 +243,8 @@ class Trainer:
         if PHASES[self.progress.phase] == "selfcritical":
             network, photographs, words = self.network, self.photographs, self.vocabulary
             return SelfCritical(*shared, network, self.captions, photographs, words)
+        if self.recipe.hard:
+            return HardAttention(*shared, self.captions, self.progress.baseline, self._mean)
         return CrossEntropy(*shared, self.captions)
 
     def _optimize(self) -> tuple[Any, Any]:
@@ -234,8 +254,8 @@ class Trainer:
         groups = [{"params": list(network.decoder.parameters()), "peak": phase.lr}]
         if phase.encoder_lr:
             groups.append({"params": list(network.encoder.parameters()), "peak": phase.encoder_lr})
-        optimizer = torch.optim.AdamW(groups, lr=phase.lr, weight_decay=self.recipe.weight_decay)
-        _restore_optimizer(optimizer, self._optimizer_tensors)
+        optimizer = make_optimizer(groups, self.recipe)
+        restore_optimizer(optimizer, self._optimizer_tensors)
         return self.fabric.setup(network, optimizer)
 
     def _start_average(self) -> AveragedModel | None:
@@ -260,16 +280,22 @@ class Trainer:
         batches = self.objective.batches([*seed, at.epoch])
         sizes = [len(batch.captions) for batch in batches]
         title = f"{PHASES[at.phase]} {at.epoch + 1}/{self.phase.epochs}"
+        rank, processes = self.fabric.global_rank, self.fabric.world_size
         self.network.train(self.objective.dropout)
         with tqdm(
-            total=sum(sizes), initial=sum(sizes[: at.step]), desc=title, unit="captions"
+            total=sum(sizes),
+            initial=sum(sizes[: at.step]),
+            desc=title,
+            unit="captions",
+            disable=rank > 0,
         ) as bar:
             for step in range(at.step, len(batches)):
                 position = at.epoch * len(batches) + step
-                rng = np.random.default_rng([*seed, 1 << 20, position])
+                others = [rank] if rank else []  # draw for themselves
+                rng = np.random.default_rng([*seed, 1 << 20, position, *others])
                 torch.manual_seed(int(rng.integers(1 << 62)))
-                rate = _rate(position / (self.phase.epochs * len(batches)), self.phase)
-                measured = self._step(batches[step], rng, rate)
+                rate = rate_at(position / (self.phase.epochs * len(batches)), self.phase)
+                measured = self._step(batches[step].share(rank, processes), rng, rate)
                 bar.set_postfix({k: f"{v:.3f}" for k, v in measured.items()}, refresh=False)
                 bar.update(sizes[step])
                 self._after_step(measured, rate, bar.format_dict["rate"] or 0.0)
@@ -286,40 +312,60 @@ class Trainer:
         self.optimizer.step()
         if self.average:
             self.average.update_parameters(self.network)
-        return {name: float(value.detach()) for name, value in measured.items()}
+        return {name: float(self._mean(value.detach())) for name, value in measured.items()}
+
+    def _mean(self, number: Any) -> Any:
+        """Return the mean of a number, a tensor, over the processes."""
+        return self.fabric.all_reduce(number)
 
     def _after_step(self, measured: dict[str, float], rate: float, captions_per_s: float) -> None:
         at = self.progress
         total = at.total_steps + 1
         sums = {k: at.sums.get(k, 0.0) + v for k, v in {"steps": 1, **measured}.items()}
-        self.progress = replace(at, step=at.step + 1, total_steps=total, sums=sums)
+        self.progress = replace(
+            at,
+            step=at.step + 1,
+            total_steps=total,
+            sums=sums,
+            baseline=measured.get("baseline", at.baseline),
+        )
         if total % LOG_STEPS == 0:
             steps = sums.pop("steps")
             means = {name: value / steps for name, value in sums.items()}
             self._log(**means, rate=rate, captions_per_s=round(captions_per_s, 1))
             self.progress = replace(self.progress, sums={})
-        if time.monotonic() - self._saved > 60 * self.recipe.checkpoint_minutes:
+        overdue = time.monotonic() - self._saved > 60 * self.recipe.checkpoint_minutes
+        if overdue and self.fabric.is_global_zero:
             self._save_last()
 
     def _validate(self) -> None:
-        """End an epoch: score the dev split, keep the best, save."""
-        recipe, at = self.recipe, self.progress
-        scores = validate(
-            self.judged.decoder, self.features, self.dev, self.vocabulary, recipe.validate_beam
-        )
-        best = max(at.best, scores["cider"])
-        better = best > at.best
-        self._log(epoch=at.epoch + 1, **scores)
-        self.say(
-            f"{PHASES[at.phase]} epoch {at.epoch + 1}: dev BLEU-4 {100 * scores['bleu4']:.1f}, "
-            f"CIDEr {scores['cider']:.3f}{', the best so far' if better else ''}"
-        )
+        """End an epoch: score the dev split, keep the best, save; the other processes wait."""
+        mine = self._score() if self.fabric.is_global_zero else {}
+        scores = self.fabric.broadcast(mine)
+        at, judge = self.progress, self.recipe.judge
+        better = scores[judge] > at.best
+        best = scores[judge] if better else at.best
         stale = 0 if better else at.stale + 1
         self.progress = replace(at, epoch=at.epoch + 1, step=0, best=best, stale=stale)
-        if better:
-            self._save(BEST, self.judged)
-        self._save_last()
-        plot_curves(self.run)
+        if self.fabric.is_global_zero:
+            self._tell(scores, better)
+            if better:
+                self._save(BEST, self.judged)
+            self._save_last()
+            plot_curves(self.run)
+        self.fabric.barrier()
+
+    def _score(self) -> dict[str, float]:
+        decoder, beam = self.judged.decoder, self.recipe.validate_beam
+        return validate(decoder, self.features, self.dev, self.vocabulary, beam)
+
+    def _tell(self, scores: dict[str, float], better: bool) -> None:
+        at = self.progress
+        self._log(epoch=at.epoch, **scores)
+        self.say(
+            f"{PHASES[at.phase]} epoch {at.epoch}: dev BLEU-4 {100 * scores['bleu4']:.1f}, "
+            f"CIDEr {scores['cider']:.3f}{', the best so far' if better else ''}"
+        )
 
     def _save_last(self) -> None:
         state = self.optimizer.state_dict()["state"]
@@ -341,25 +387,14 @@ class Trainer:
         saved.save(self.run / name)
 
     def _log(self, **values: Any) -> None:
+        if not self.fabric.is_global_zero:
+            return
         at = self.progress
         record = {"phase": PHASES[at.phase], "step": at.total_steps, **values}
         self.run.mkdir(parents=True, exist_ok=True)
         with (self.run / LOG).open("a", encoding="utf-8") as log:
             log.write(json.dumps(record) + "\n")
-
-
-def _rate(done: float, phase: Phase) -> float:
-    """Return the share of the learning rate at `done` (0..1) of a phase: a rise, then a cosine."""
-    if done < phase.warmup:
-        return done / phase.warmup
-    cosine = (1 + math.cos(math.pi * (done - phase.warmup) / (1 - phase.warmup))) / 2
-    return phase.floor + (1 - phase.floor) * cosine
-
-
-def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = tensor
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
+        if self._board:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, at.total_steps)
+            self._board.flush()

@@ -141,7 +141,7 @@ def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in network.parameters()),
         "training": {
             "steps": trained.progress["total_steps"],
-            "dev_cider": trained.progress["best"],
+            f"dev_{trained.recipe.judge}": trained.progress["best"],
             "recipe": recipe,
             "start": trained.start,
         },

@@ -1,10 +1,11 @@
-"""The model of *Show, Attend and Tell* (Xu et al., 2015, arXiv 1502.03044) with soft attention.
+"""The model of *Show, Attend and Tell* (Xu et al., 2015, arXiv 1502.03044).
 
 Letters are the paper's: a annotations, h and c the LSTM's hidden state and memory, E the word
 embedding, z the context vector, α the attention's weights, β the gate. Sizes are B photographs,
 L annotations of D numbers each, k hypotheses or N captions, T words, V words in the vocabulary.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,10 @@ from torch import Tensor, nn
 from showtell.train.encoder import Encoder
 from showtell.train.recipe import DecoderRecipe
 from showtell.vocab import PAD
+
+# From α (N, L) to how much of each annotation is seen (N, L). None sees α of each: soft attention,
+# and what hard attention expects, by which both are validated and used.
+Look = Callable[[Tensor], Tensor] | None
 
 
 class State(NamedTuple):
@@ -33,7 +38,10 @@ class State(NamedTuple):
 
 
 class Attention(nn.Module):
-    """Soft attention (section 4.2): e = v·tanh(U a + W h), α = softmax e, z = β Σ α a."""
+    """Attention (section 3.1.2): e = v·tanh(U a + W h), α = softmax e, z = β Σ s a.
+
+    s is α in soft attention (section 4.2), or a location drawn from it in hard attention (4.1).
+    """
 
     def __init__(self, annotation: int, hidden: int, size: int) -> None:
         super().__init__()
@@ -42,13 +50,16 @@ class Attention(nn.Module):
         self.v = nn.Linear(size, 1, bias=False)
         self.gate = nn.Linear(hidden, 1)
 
-    def forward(self, a: Tensor, Ua: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, a: Tensor, Ua: Tensor, h: Tensor, look: Look = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Look at the annotations, given the hidden state before the word.
 
         Parameters
         ----------
         a, Ua : (..., L, D) and (..., L, A).
         h : (..., n).
+        look : makes s of alpha.
 
         Returns
         -------
@@ -59,7 +70,8 @@ class Attention(nn.Module):
         energies = self.v(torch.tanh(Ua + self.W(h).unsqueeze(-2))).squeeze(-1)  # (..., L)
         alpha = energies.softmax(dim=-1)
         beta = torch.sigmoid(self.gate(h))  # (..., 1)
-        z = beta * (alpha.unsqueeze(-2) @ a).squeeze(-2)  # (..., D)
+        s = look(alpha) if look else alpha  # (..., L)
+        z = beta * (s.unsqueeze(-2) @ a).squeeze(-2)  # (..., D)
         return z, alpha, beta
 
 
@@ -75,8 +87,9 @@ class Decoder(nn.Module):
 
     def __init__(self, channels: int, vocabulary_size: int, recipe: DecoderRecipe) -> None:
         super().__init__()
-        D, n, m = recipe.annotation, recipe.hidden, recipe.embedding
-        self.annotate = nn.Sequential(nn.Linear(channels, D), nn.LayerNorm(D))
+        D, n, m = recipe.annotation or channels, recipe.hidden, recipe.embedding
+        project = nn.Sequential(nn.Linear(channels, D), nn.LayerNorm(D))
+        self.annotate = project if recipe.annotation else nn.Identity()
         self.init_h = nn.Linear(D, n)
         self.init_c = nn.Linear(D, n)
         self.attention = Attention(D, n, recipe.attention)
@@ -99,19 +112,22 @@ class Decoder(nn.Module):
         h, c = torch.tanh(self.init_h(mean)), torch.tanh(self.init_c(mean))  # (B, n)
         return State(a, self.attention.U(a), h, c)
 
-    def advance(self, state: State, Ey: Tensor) -> tuple[State, Tensor, Tensor, Tensor]:
+    def advance(
+        self, state: State, Ey: Tensor, look: Look = None
+    ) -> tuple[State, Tensor, Tensor, Tensor]:
         """Attend with the state before the word, then let the LSTM take in word and context.
 
         Parameters
         ----------
         state : one hypothesis a row, h (N, n).
         Ey : (N, m) embedding of the last word.
+        look : as :meth:`Attention.forward` takes it.
 
         Returns
         -------
         The next state, z (N, D), alpha (N, L) and beta (N, 1).
         """
-        z, alpha, beta = self.attention(state.annotations, state.projected, state.h)
+        z, alpha, beta = self.attention(state.annotations, state.projected, state.h, look)
         h, c = self.lstm(torch.cat([Ey, z], dim=-1), (state.h, state.c))
         return state._replace(h=h, c=c), z, alpha, beta
 
@@ -126,7 +142,7 @@ class Decoder(nn.Module):
             parameter.div_(temperature)
 
     def forward(
-        self, features: Tensor, photo: Tensor, captions: Tensor
+        self, features: Tensor, photo: Tensor, captions: Tensor, look: Look = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Score captions under teacher forcing.
 
@@ -136,6 +152,7 @@ class Decoder(nn.Module):
         photo : (N,) row in `features` of each caption's photograph.
         captions : (N, T+1) ids from ``START`` to ``END``, then ``PAD``; the longest caption first,
             so that those which go on at a step are the first rows.
+        look : as :meth:`Attention.forward` takes it, called once a step with those rows.
 
         Returns
         -------
@@ -150,7 +167,7 @@ class Decoder(nn.Module):
         steps = []
         for t, rows in enumerate(going):
             state = State(*(part[:rows] for part in state))
-            state, z, alpha, _ = self.advance(state, Ey[:rows, t])
+            state, z, alpha, _ = self.advance(state, Ey[:rows, t], look)
             coverage = coverage + F.pad(alpha, (0, 0, 0, len(photo) - rows))
             steps.append((Ey[:rows, t], state.h, z))
         logits = self.output(*(torch.cat(part) for part in zip(*steps, strict=True)))
@@ -189,7 +206,7 @@ class ShowAttendTell(nn.Module):
         self.decoder = Decoder(encoder.channels, vocabulary_size, recipe)
 
     def forward(
-        self, inputs: Tensor, photo: Tensor, captions: Tensor
+        self, inputs: Tensor, photo: Tensor, captions: Tensor, look: Look = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Score captions, as :meth:`Decoder.forward` documents.
 
@@ -197,7 +214,7 @@ class ShowAttendTell(nn.Module):
         ----------
         inputs : uint8 images (B, size, size, 3), or features (B, L, C) computed before.
         """
-        return self.decoder(self.features(inputs), photo, captions)
+        return self.decoder(self.features(inputs), photo, captions, look)
 
     def features(self, inputs: Tensor) -> Tensor:
         """Return the features (B, L, C) of what :meth:`forward` takes."""

@@ -1,8 +1,9 @@
 """What a phase trains for: its steps, and a loss for each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -26,6 +27,8 @@ class Objective(Protocol):
 
     def measure(self, model: Any, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return what the log tells of a step, the ``loss`` to go down among it.
+
+        Each is such that its mean over the processes is what one process would measure.
 
         Parameters
         ----------
@@ -58,5 +61,95 @@ class CrossEntropy:
         device = inputs.device
         logits, targets, coverage = model(inputs, batch.photo.to(device), batch.captions.to(device))
         loss = F.cross_entropy(logits, targets, label_smoothing=self._recipe.label_smoothing)
-        penalty = doubly_stochastic_penalty(coverage)
-        return {"loss": loss + self._phase.doubly_stochastic * penalty}
+        return {"loss": batch.by_words * loss + self._penalty(coverage, batch)}
+
+    def _penalty(self, coverage: Tensor, batch: Batch) -> Tensor:
+        weight = batch.by_captions * self._phase.doubly_stochastic
+        return weight * doubly_stochastic_penalty(coverage)
+
+
+class HardAttention(CrossEntropy):
+    """The same with hard attention: each word sees one location, drawn from α (section 4.1).
+
+    Where to look is learned by REINFORCE, the learning rule below equation 12. Its reward is the
+    log-likelihood of the caption, its baseline the moving average of that of the steps before. Both
+    count by the word here, since captions of a step have different lengths.
+
+    Nothing is drawn when a network is validated and used: the location is set to its expected value
+    α, as the paper's released code does, and soft and hard attention run by the same graphs.
+
+    Parameters
+    ----------
+    recipe, phase, captions : as for soft attention.
+    baseline : where the run stands.
+    mean : takes the mean of a number over the processes.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        phase: Phase,
+        captions: TrainingCaptions,
+        baseline: float = 0.0,
+        mean: Callable[[Tensor], Tensor] = lambda number: number,
+    ) -> None:
+        super().__init__(recipe, phase, captions)
+        assert recipe.hard is not None
+        self._hard, self._baseline, self._mean = recipe.hard, baseline, mean
+
+    def measure(self, model: Any, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return the ``loss`` of a step, and the ``baseline`` of the next."""
+        device, hard = inputs.device, self._hard
+        photo, captions = batch.photo.to(device), batch.captions.to(device)
+        expected = torch.rand(len(inputs), device=device) < hard.expected
+        seen = Locations(expected[photo])
+        logits, targets, coverage = model(inputs, photo, captions, seen)
+        nll = F.cross_entropy(logits, targets, label_smoothing=self._recipe.label_smoothing)
+        logp = -F.cross_entropy(logits, targets, reduction="none").detach()  # (words,)
+        reward = seen.per_caption(logp - self._baseline)  # log p(y|s) - b, by the caption's words
+        loss = nll - hard.reward * (reward * seen.logprob).mean() - hard.entropy * seen.entropy
+        baseline = 0.9 * self._baseline + 0.1 * self._mean(batch.by_words * logp.mean())
+        self._baseline = float(baseline)
+        loss = batch.by_words * loss + self._penalty(coverage, batch)
+        return {"loss": loss, "baseline": baseline}
+
+
+class Locations:
+    """Draws where each word looks (equation 8), and keeps how likely that was.
+
+    Parameters
+    ----------
+    expected : (N,) whether all words of a caption see by α itself; nothing is drawn for them then.
+    """
+
+    def __init__(self, expected: Tensor) -> None:
+        self._expected = expected
+        self._logprobs: list[Tensor] = []
+        self._entropies: list[Tensor] = []
+
+    def __call__(self, alpha: Tensor) -> Tensor:
+        """Return for α (rows, L) of the first captions the drawn locations as one-hot rows."""
+        rows, L = alpha.shape
+        expected = self._expected[:rows]
+        drawn = torch.multinomial(alpha.detach(), 1)  # (rows, 1)
+        logs = alpha.clamp_min(torch.finfo(alpha.dtype).tiny).log()
+        self._logprobs.append(logs.gather(1, drawn).squeeze(1).masked_fill(expected, 0))
+        self._entropies.append(-(alpha * logs).sum(dim=1))
+        one_hot = F.one_hot(drawn.squeeze(1), L).to(alpha.dtype)
+        return torch.where(expected.unsqueeze(1), alpha, one_hot)
+
+    @property
+    def logprob(self) -> Tensor:
+        """Log-probability (words,) of each location, 0 where none was drawn; step by step."""
+        return torch.cat(self._logprobs)
+
+    @property
+    def entropy(self) -> Tensor:
+        """Mean entropy of α over the words."""
+        return torch.cat(self._entropies).mean()
+
+    def per_caption(self, values: Tensor) -> Tensor:
+        """Give each word the sum of `values` (words,) over the words of its caption."""
+        steps = self._logprobs
+        caption = torch.cat([torch.arange(len(step), device=values.device) for step in steps])
+        return torch.zeros_like(values).index_add(0, caption, values)[caption]

@@ -1,4 +1,4 @@
-"""The curves of a run, drawn from its log."""
+"""The curves of a run: drawn from its log, and as TensorBoard takes them."""
 
 import json
 from pathlib import Path
@@ -14,6 +14,18 @@ def read_log(run: Path) -> list[dict[str, Any]]:
     path = run / LOG
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def open_board(run: Path, step: int) -> Any:
+    """Return TensorBoard's writer into a run's folder; None where TensorBoard is not installed.
+
+    What a run that was killed wrote after `step` is no longer shown: it is written again.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(run, purge_step=step + 1)  # type: ignore[no-untyped-call]
 
 
 def plot_curves(run: Path) -> None:

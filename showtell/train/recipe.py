@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from showtell.errors import MissingExtraError, RecipeError
 
@@ -32,13 +32,32 @@ class EncoderRecipe:
 
 @dataclass(frozen=True)
 class DecoderRecipe:
-    """Sizes of the decoder, under the paper's letters, and its dropout."""
+    """Sizes of the decoder, under the paper's letters, and its dropout.
 
-    annotation: int = 512  # D
+    Without a size of their own, annotations are the CNN's features as they are.
+    """
+
+    annotation: int | None = 512  # D
     attention: int = 512
     embedding: int = 512  # m
     hidden: int = 512  # n
     dropout: float = 0.5
+
+
+@dataclass(frozen=True)
+class HardAttentionRecipe:
+    """Hard attention, the paper's section 4.1.
+
+    Attributes
+    ----------
+    reward : λ_r; at 1 the locations learn by the gradient of the bound in equation 10.
+    entropy : λ_e, which keeps α from settling on one location too soon.
+    expected : share of the photographs that are seen by α itself, without a draw.
+    """
+
+    reward: float = 1.0
+    entropy: float = 0.002
+    expected: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -52,11 +71,12 @@ class Phase:
     photos : photographs a step.
     captions : captions of each of them in that step, sharing one pass through the CNN; in
         ``selfcritical`` the network draws them.
+    same_length : steps hold captions of one length each, as the paper's do (section 4.3).
     lr : the decoder's learning rate at its height.
     encoder_lr : the CNN's; 0 keeps it as it is and trains from cached features.
     warmup : share of the steps during which the rates rise from 0.
     floor : share of the rates that is left when their cosine has come down.
-    patience : epochs without a better dev CIDEr before the phase ends early.
+    patience : epochs without a better dev score before the phase ends early.
     doubly_stochastic : λ of the paper's equation 14, which spreads attention over the photograph.
     ema : decay of the exponential moving average of the weights, a step; the average is what is
         validated and kept. 0 keeps the weights themselves.
@@ -68,6 +88,7 @@ class Phase:
     photos: int
     captions: int
     lr: float
+    same_length: bool = False
     encoder_lr: float = 0.0
     warmup: float = 0.03
     floor: float = 0.0
@@ -75,6 +96,10 @@ class Phase:
     doubly_stochastic: float = 1.0
     ema: float = 0.0
     temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.same_length and self.captions != 1:
+            raise ValueError("same_length: takes captions: 1, since those of a photograph differ")
 
 
 @dataclass(frozen=True)
@@ -85,6 +110,9 @@ class Recipe:
     ----------
     start : a bundle's folder, or ``shipped``, whose network and vocabulary the run starts from;
         None starts from the CNN's weights alone.
+    devices : processes that share every step, each on a device of its own (on CPU, some cores).
+    judge : the dev score by which the best epoch is kept and a phase ends early.
+    hard : trains ``frozen`` and ``finetune`` with hard attention; None is soft attention.
     """
 
     data: str
@@ -100,15 +128,19 @@ class Recipe:
     max_words: int = 25
     encoder: EncoderRecipe = EncoderRecipe()
     decoder: DecoderRecipe = DecoderRecipe()
+    hard: HardAttentionRecipe | None = None
     label_smoothing: float = 0.1
+    optimizer: Literal["adamw", "rmsprop"] = "adamw"
     weight_decay: float = 0.01
     grad_norm: float = 5.0
     mirror: bool = True
     crop: int = 200
     validate_photos: int = 500
     validate_beam: int = 3
+    judge: Literal["cider", "bleu4"] = "cider"
     checkpoint_minutes: float = 3.0
     precision: str = "32-true"
+    devices: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain types, as they stand in YAML."""

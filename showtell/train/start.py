@@ -4,6 +4,8 @@ The names are those of the network's ``state_dict``; ``.T`` follows where a grap
 transposed, and then ``.half`` where it is stored in half precision.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,9 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from showtell.bundle import Bundle
+from showtell.data import Photograph
 from showtell.errors import CheckpointError
+from showtell.vocab import SPECIAL, UNK, Vocabulary, tokenize
 
 TRANSPOSED, HALF = ".T", ".half"
 
@@ -21,6 +25,19 @@ TRANSPOSED, HALF = ".T", ".half"
 def bundle_of(start: str) -> Bundle:
     """Return the bundle that a recipe names: a folder, or ``shipped``."""
     return Bundle.load(None if start == "shipped" else start)
+
+
+def tell_unknown(photographs: Sequence[Photograph], vocabulary: Vocabulary) -> str:
+    """Say in a sentence which words of the captions are not in a bundle's vocabulary."""
+    counts = Counter(w for p in photographs for c in p.captions for w in tokenize(c))
+    unknown = [word for word, _ in counts.most_common() if word not in vocabulary]
+    if not unknown:
+        return f"the model knows all {len(counts):,} words of the captions"
+    named = ", ".join(unknown[:10]) + (", ..." if len(unknown) > 10 else "")
+    return (
+        f"the model does not know {len(unknown):,} of the {len(counts):,} words of the captions, "
+        f"and will not say them; each becomes {SPECIAL[UNK]}: {named}"
+    )
 
 
 def network_of(bundle: Bundle, network: nn.Module) -> dict[str, Tensor]:

@@ -6,17 +6,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from showtell.bundle import Bundle
 from showtell.errors import CheckpointError, DataError
 from showtell.train import checkpoint as checkpoints
 from showtell.train import recipe as recipes
-from showtell.train.engine import train
+from showtell.train.engine import Trainer, train
 from showtell.train.plot import read_log
+
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 def quiet(_: str) -> None:
@@ -97,6 +102,105 @@ def test_killed_at_any_moment_it_resumes_to_the_same_numbers(
 ) -> None:
     # In both phases and between their epochs, with an average of the weights in the second.
     killed_and_whole_are_equal(recipe_file, tmp_path, ["finetune.ema=0.9"], (7, 29, 43), 48)
+
+
+def test_where_to_look_is_drawn_as_before_when_a_run_resumes(
+    recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The baseline of the reward goes on where it was."""
+    one = ["hard.reward=0.5", "frozen.epochs=1", "finetune.epochs=0", "checkpoint_minutes=0"]
+    whole = train(recipes.read(recipe_file, one), say=quiet)
+    recipe = recipes.read(recipe_file, [*one, f"run={tmp_path / 'stopped'}"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_after_step", stopping_after(9))
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, say=quiet)
+    run = train(recipe, resume=True, say=quiet)
+    assert comparable(run) == comparable(whole)
+    assert -9 < checkpoints.read(run / "last.json").progress["baseline"] < -1
+
+
+def stopping_after(steps: int) -> Callable[..., None]:
+    """Return what stands in for ``Trainer._after_step`` until a run is stopped."""
+    through = Trainer._after_step
+
+    def after_step(self: Trainer, *arguments: Any) -> None:
+        through(self, *arguments)
+        if self.progress.total_steps == steps:
+            raise KeyboardInterrupt
+
+    return after_step
+
+
+def test_hard_attention_learns_shapes_and_colours(recipe_file: Path) -> None:
+    """Drawn from in training, it is validated by what it expects."""
+    changes = [
+        "hard.reward=1",
+        "frozen.epochs=8",
+        "frozen.doubly_stochastic=0",
+        "finetune.epochs=0",
+    ]
+    run = train(recipes.read(recipe_file, changes), say=quiet)
+    assert max(r["cider"] for r in read_log(run) if "cider" in r) > 0.8
+
+
+def test_the_paper_s_recipe_runs(shapes: Path, weights: Path, tmp_path: Path) -> None:
+    """With a small CNN in the place of VGG-19, and smaller sizes."""
+    small = ["name=test_resnet", f"weights={weights}", "size=64"]
+    changes = [f"encoder.{change}" for change in small] + [f"data={shapes}"]
+    changes += ["decoder.hidden=28", "decoder.attention=20", "decoder.embedding=16"]
+    changes += ["frozen.epochs=2", "frozen.photos=16", f"run={tmp_path / 'run'}"]
+    recipe = recipes.read(RECIPES / "paper.yaml", [*changes, f"cache={tmp_path / 'cache'}"])
+    run = train(recipe, say=quiet)
+    best, last = checkpoints.read(run), checkpoints.read(run / "last.json")
+    network = best.build()
+    assert network.decoder.init_h.in_features == network.encoder.channels, "no projection"
+    assert "0.square_avg" in last.optimizer, "RMSProp"
+    scores = [r["bleu4"] for r in read_log(run) if "bleu4" in r]
+    assert best.progress["best"] == max(scores)
+    assert "left" in best.vocabulary, "words that occur 16 times, and all others"
+    assert {r["rate"] for r in read_log(run) if "rate" in r} <= {1.0}
+
+
+@pytest.mark.parametrize("hard", ["null", "{'reward': 0, 'expected': 1}"])
+def test_two_processes_train_as_one(recipe_file: Path, tmp_path: Path, hard: str) -> None:
+    """But for what is drawn: dropout, crops and locations fall on other rows than in one process.
+
+    The last step of each phase has one photograph, and so nothing for the second process.
+    """
+    drawn = ["decoder.dropout=0", "crop=64", f"hard={hard}"]
+    changes = [
+        *drawn,
+        "frozen.epochs=1",
+        "frozen.photos=53",
+        "frozen.lr=0.002",
+        "finetune.photos=31",
+    ]
+    one = train(recipes.read(recipe_file, changes), say=quiet)
+    changes += ["devices=2", f"run={tmp_path / 'two'}"]
+    two = train(recipes.read(recipe_file, changes), say=quiet)
+    ours, theirs = checkpoints.read(one / "last.json"), checkpoints.read(two / "last.json")
+    for name, tensor in ours.network.items():
+        torch.testing.assert_close(theirs.network[name], tensor, atol=1e-4, rtol=1e-4)
+    assert ours.progress["total_steps"] == theirs.progress["total_steps"] == 6
+    assert theirs.progress["sums"] == pytest.approx(ours.progress["sums"], rel=1e-4)
+    assert theirs.progress["baseline"] == pytest.approx(ours.progress["baseline"], rel=1e-4)
+    assert comparable(one) == comparable(two), "one log, of the same scores"
+
+
+def test_an_error_of_two_processes_is_told_as_that_of_one(recipe_file: Path) -> None:
+    with pytest.raises(DataError, match="is not a folder"):
+        train(recipes.read(recipe_file, ["devices=2", "data=nowhere"]), say=quiet)
+
+
+def test_it_trains_in_half_precision(recipe_file: Path) -> None:
+    """The weights stay in single precision."""
+    changes = ["precision=bf16-mixed", "frozen.epochs=2", "finetune.epochs=0"]
+    run = train(recipes.read(recipe_file, changes), say=quiet)
+    losses = [r["loss"] for r in read_log(run) if "loss" in r]
+    assert len(losses) == 1
+    assert losses[0] < 5
+    assert all(t.dtype == torch.float32 for t in checkpoints.read(run).network.values())
 
 
 def test_captions_are_drawn_as_before_when_a_killed_run_resumes(

@@ -1,5 +1,6 @@
 """Recipes: read, overridden, refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,15 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 def test_the_recipes_of_the_project_can_be_read(path: Path) -> None:
     recipe = recipes.read(path)
     assert recipe.frozen.epochs + recipe.finetune.epochs + recipe.selfcritical.epochs > 0
+
+
+def test_soft_and_hard_attention_are_compared_on_equal_terms() -> None:
+    """The penalty belongs to soft attention (section 4.2.1)."""
+    soft, hard = (recipes.read(RECIPES / f"{name}.yaml") for name in ("soft", "hard"))
+    assert hard.hard is not None
+    frozen = replace(hard.frozen, doubly_stochastic=soft.frozen.doubly_stochastic)
+    same = replace(hard, hard=None, frozen=frozen, name=soft.name, run=soft.run)
+    assert same == soft
 
 
 def test_every_value_can_be_overridden(recipe_file: Path) -> None:
@@ -44,6 +54,8 @@ def test_a_recipe_of_another_version_is_refused(recipe_file: Path) -> None:
         ("seed=two", "seed"),
         ("frozen.lr=[1, 2]", "lr"),
         ("seed", "key=value"),
+        ("judge=meteor", "judge"),
+        ("finetune.same_length=true", "same_length: takes captions: 1"),
     ],
 )
 def test_what_cannot_be_used_is_named(recipe_file: Path, override: str, named: str) -> None:

@@ -8,12 +8,17 @@ import torch
 
 from showtell import bundle
 from showtell.bundle import REQUIRED, Bundle
+from showtell.data import Photograph, load
 from showtell.errors import CheckpointError
 from showtell.train import checkpoint as checkpoints
 from showtell.train import recipe as recipes
 from showtell.train.encoder import Encoder
+from showtell.train.engine import train
 from showtell.train.model import ShowAttendTell
-from showtell.train.start import bundle_of, network_of
+from showtell.train.start import bundle_of, network_of, tell_unknown
+from showtell.vocab import SPECIAL, Vocabulary
+
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 def test_a_bundle_holds_the_network_it_was_made_of(trained: Path, exported: Bundle) -> None:
@@ -33,6 +38,30 @@ def test_the_model_that_ships_can_be_trained_further() -> None:
     network = ShowAttendTell(encoder, len(shipped.vocabulary), recipe.decoder)
     checkpoints.load_tensors(network, network_of(shipped, network))
     assert sum(p.numel() for p in network.parameters()) == shipped.manifest["parameters"]
+
+
+def test_own_pictures_train_the_model_that_ships(shapes: Path, tmp_path: Path) -> None:
+    """As the README says, without a column of splits, and with a word that it does not know."""
+    rows = ["image,caption"]
+    for picture in sorted(shapes.glob("*.png"))[:24]:
+        (tmp_path / picture.name).symlink_to(picture)
+        rows.append(f"{picture.name},something of the zyzzogeton")
+    (tmp_path / "captions.csv").write_text("\n".join(rows))
+    changes = [f"data={tmp_path}", f"run={tmp_path / 'run'}", f"cache={tmp_path / 'cache'}"]
+    told: list[str] = []
+    run = train(recipes.read(RECIPES / "own.yaml", [*changes, "frozen.epochs=1"]), say=told.append)
+    splits = load(tmp_path).splits
+    trained, judged = len(splits["train"]), len(splits["dev"])
+    assert told[0] == f"{trained} photographs to train on, {judged} to judge by"
+    assert told[1].startswith("the model does not know 1 of the 4 words")
+    assert told[1].endswith("each becomes <unk>: zyzzogeton")
+    assert checkpoints.read(run).vocabulary == Bundle.load().vocabulary
+
+
+def test_known_words_are_told() -> None:
+    vocabulary = Vocabulary((*SPECIAL, "a", "dog"))
+    photographs = [Photograph("1.jpg", Path("1.jpg"), ("A dog.",))]
+    assert tell_unknown(photographs, vocabulary) == "the model knows all 2 words of the captions"
 
 
 def test_a_weight_that_is_missing_is_named(trained: Path, exported: Bundle, tmp_path: Path) -> None:

@@ -44,6 +44,45 @@ def test_an_epoch_holds_every_caption_once(
     assert sorted(seen) == sorted(expected)
 
 
+def test_a_step_can_hold_captions_of_one_length(
+    captions: tuple[TrainingCaptions, Vocabulary],
+) -> None:
+    prepared, _ = captions
+    phase = Phase(epochs=1, photos=24, captions=1, lr=1, same_length=True)
+    batches = prepared.batches(phase, False, [1])
+    lengths = [set((batch.captions != PAD).sum(1).tolist()) for batch in batches]
+    assert all(len(own) == 1 for own in lengths)
+    assert sum(len(batch.captions) for batch in batches) == 32 * 5
+    in_turn = [next(iter(own)) for own in lengths]
+    assert in_turn != sorted(in_turn), "lengths come in any order"
+    assert len({photo for batch in batches for photo in batch.photos}) == 32
+    again = prepared.batches(phase, False, [1])
+    assert all((a.photos == b.photos).all() for a, b in zip(batches, again, strict=True))
+
+
+def test_processes_share_a_step(captions: tuple[TrainingCaptions, Vocabulary]) -> None:
+    prepared, _ = captions
+    phase = Phase(epochs=1, photos=7, captions=3, lr=1)
+    for whole in prepared.batches(phase, True, [1]):
+        parts = [whole.share(rank, 3) for rank in range(3)]
+        said = [
+            (int(part.photos[row]), tuple(i for i in ids.tolist() if i != PAD))
+            for part in parts
+            if part.by_captions
+            for row, ids in zip(part.photo, part.captions, strict=True)
+        ]
+        photo, ids = whole.photos[whole.photo], whole.captions.tolist()
+        rows = zip(photo.tolist(), ids, strict=True)
+        assert sorted(said) == sorted((p, tuple(i for i in own if i != PAD)) for p, own in rows)
+        assert sum(part.by_words for part in parts) == pytest.approx(3)
+        assert sum(part.by_captions for part in parts) == pytest.approx(3)
+        for part in parts:
+            lengths = (part.captions != PAD).sum(1).tolist()
+            assert lengths == sorted(lengths, reverse=True)
+            assert lengths[0] == part.captions.shape[1]
+    assert not whole.share(1, 3).by_words, "the last has one photograph"
+
+
 def test_captions_are_cut(captions: tuple[TrainingCaptions, Vocabulary]) -> None:
     prepared, vocabulary = captions
     assert max(len(ids) for own in prepared.captions for ids in own) == 6 + 2
