@@ -11,7 +11,7 @@ import numpy as np
 from showtell import image
 from showtell.bundle import Bundle
 from showtell.decoding import MAX_LENGTH, Hypothesis, beam_search
-from showtell.runtime import Runtime
+from showtell.runtime import Runtime, State
 from showtell.vocab import detokenize
 
 BEAM = 5
@@ -98,7 +98,7 @@ class Captioner:
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         self.bundle = bundle
         self.name: str = bundle.manifest["name"]
-        self._runtime = Runtime(bundle, threads)
+        self.runtime = Runtime(bundle, threads)
 
     @overload  # a string is an iterable too, but the first signature comes first
     def caption(  # type: ignore[overload-overlap]
@@ -136,12 +136,29 @@ class Captioner:
         chunks = (sources[i : i + BATCH] for i in range(0, len(sources), BATCH))
         return [caption for chunk in chunks for caption in self._caption(chunk, beam, max_length)]
 
-    def _caption(self, sources: list[Any], beam: int, max_length: int) -> list[Caption]:
+    def encode(self, sources: Iterable[image.Source]) -> State:
+        """Return what the model knows of photographs before the first word.
+
+        Parameters
+        ----------
+        sources : see :meth:`caption`; all of them are in memory together.
+
+        Raises
+        ------
+        ImageError : a photograph cannot be used.
+        """
         size = self.bundle.image_size
-        pixels = np.stack([image.read(source, size) for source in sources])
-        state = self._runtime.encode(pixels)
-        found = beam_search(self._runtime, state, len(pixels), beam=beam, max_length=max_length)
+        return self.runtime.encode(np.stack([image.read(source, size) for source in sources]))
+
+    def decode(
+        self, state: State, *, beam: int = BEAM, max_length: int = MAX_LENGTH
+    ) -> list[Caption]:
+        """Caption the photographs of :meth:`encode`; options as in :meth:`caption`."""
+        found = beam_search(self.runtime, state, len(state.h), beam=beam, max_length=max_length)
         return [self._finish(*hypotheses) for hypotheses in found]
+
+    def _caption(self, sources: list[Any], beam: int, max_length: int) -> list[Caption]:
+        return self.decode(self.encode(sources), beam=beam, max_length=max_length)
 
     def _finish(self, found: Hypothesis, *others: Hypothesis) -> Caption:
         n = len(found.words)

@@ -12,10 +12,15 @@ from tqdm import tqdm
 
 from showtell.captioner import BATCH, BEAM, Caption, Captioner
 from showtell.data import Dataset, Photograph
+from showtell.deletion import Drops, deletion, drops
 from showtell.errors import DataError
+from showtell.measures import attention_difference, gates, repeats
+from showtell.runtime import State
 from showtell.scorecard import Scorecard
 from showtell.scores import require_pycocoevalcap, score, score_beside_people
 from showtell.vocab import tokenize
+
+_ALL_CELLS = "the decoder's graph takes the whole grid only; export the model again"
 
 
 def evaluate(
@@ -38,7 +43,7 @@ def evaluate(
     """
     require_pycocoevalcap()
     photographs = dataset.split(split)
-    captions = _decode(captioner, photographs, beam)
+    captions, measured = _decode(captioner, photographs, beam)
     texts = {p.name: caption.text for p, caption in zip(photographs, captions, strict=True)}
     scores, people = score_beside_people(texts, {p.name: p.captions for p in photographs})
     words = [caption.words for caption in captions]
@@ -56,6 +61,11 @@ def evaluate(
         novel=_novel(words, dataset.splits["train"]),
         attention_difference=fmean(map(attention_difference, maps)) if maps else None,
         vocabulary_used=len(set().union(*words)),
+        repeats=fmean(map(repeats, words)),
+        people_repeat=fmean(repeats(tokenize(c)) for p in photographs for c in p.captions),
+        deletion=deletion(measured) if measured else None,
+        gates=gates((w, float(g)) for c in captions for w, g in zip(c.words, c.gates, strict=True)),
+        not_computed={} if captioner.runtime.cells_vary else {"deletion": _ALL_CELLS},
     )
 
 
@@ -91,32 +101,38 @@ def evaluate_files(predictions: Path, references: Path) -> Scorecard:
         novel=None,
         attention_difference=None,
         vocabulary_used=len(set().union(*words)),
+        repeats=fmean(map(repeats, words)),
     )
 
 
-def attention_difference(attention: np.ndarray) -> float:
-    """Return how much the maps of a caption differ from word to word, 0..1.
-
-    The mean over all pairs of words of the total variation distance, which is half the sum of the
-    absolute differences: 0 when every word has the same map, 1 when no two maps overlap.
-
-    Parameters
-    ----------
-    attention : (words, rows, cols), two words or more; each map sums to 1.
-    """
-    n, rows, cols = attention.shape
-    maps = attention.reshape(n, rows * cols).astype(np.float64)  # (n, rows * cols)
-    distances = np.abs(maps[:, None] - maps[None]).sum(axis=-1) / 2  # (n, n)
-    return float(distances.sum() / (n * (n - 1)))
-
-
-def _decode(captioner: Captioner, photographs: Sequence[Photograph], beam: int) -> list[Caption]:
+def _decode(
+    captioner: Captioner, photographs: Sequence[Photograph], beam: int
+) -> tuple[list[Caption], list[Drops]]:
+    """Caption the photographs, and leave out cells of each for each word of its caption."""
     captions: list[Caption] = []
+    measured: list[Drops] = []
+    rng = np.random.default_rng(0)
     with tqdm(total=len(photographs), desc="captioning", disable=None) as bar:
         for i in range(0, len(photographs), BATCH):
-            captions += captioner.caption([p.path for p in photographs[i : i + BATCH]], beam=beam)
+            state = captioner.encode([p.path for p in photographs[i : i + BATCH]])
+            found = captioner.decode(state, beam=beam)
+            if captioner.runtime.cells_vary:
+                measured += _drops(captioner, state, found, rng)
+            captions += found
             bar.update(len(captions) - bar.n)
-    return captions
+    return captions, measured
+
+
+def _drops(
+    captioner: Captioner, state: State, captions: list[Caption], rng: np.random.Generator
+) -> list[Drops]:
+    measured = []
+    for i, caption in enumerate(captions):
+        _, *words, _ = captioner.bundle.vocabulary.encode(caption.words)
+        if words:
+            one = captioner.runtime.select(state, np.array([i]), np.zeros((1, 1), np.int64))
+            measured.append(drops(captioner.runtime, one, words, rng))
+    return measured
 
 
 def _novel(captions: list[tuple[str, ...]], training: Sequence[Photograph]) -> float | None:

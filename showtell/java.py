@@ -5,6 +5,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 # What is scored together: a hypothesis for each photograph, and its references.
 Corpus = tuple[list[str], list[list[str]]]
 
@@ -55,10 +57,19 @@ def ptb_tokenize(captions: list[str]) -> list[str]:
     return [" ".join(w for w in s.split(" ") if w not in ptb.PUNCTUATIONS) for s in split]
 
 
-def meteor(corpora: list[Corpus]) -> list[float]:
+def meteor(corpora: list[Corpus], resamples: np.ndarray) -> tuple[list[float], list[float]]:
     """Return METEOR of each corpus, from one process that is gone afterwards.
 
     pycocoevalcap's own wrapper waits for ever when its process has died.
+
+    Parameters
+    ----------
+    corpora : one or more.
+    resamples : (R, n) how often each of the n captions of the first corpus was drawn.
+
+    Returns
+    -------
+    The score of each corpus, and that of each resample of the first.
     """
     from pycocoevalcap.meteor import meteor as reference
 
@@ -70,7 +81,9 @@ def meteor(corpora: list[Corpus]) -> list[float]:
             with subprocess.Popen(
                 command, stdin=pipe, stdout=pipe, stderr=log, encoding="utf-8", errors="replace"
             ) as process:
-                return [_meteor_of(process, *corpus) for corpus in corpora]
+                statistics = [_statistics(process, *corpus) for corpus in corpora]
+                whole = [_evaluate(process, lines)[-1] for lines in statistics]
+                return whole, _evaluate(process, _sums(statistics[0], resamples))[:-1]
         except (OSError, ValueError) as error:
             log.seek(0)
             raise JavaError(f"METEOR failed: {_first_line(log.read()) or error}") from error
@@ -80,17 +93,33 @@ def _first_line(errors: bytes) -> str:
     return errors.decode(errors="replace").strip().partition("\n")[0]
 
 
-def _meteor_of(
+def _statistics(
     process: "subprocess.Popen[str]", hypotheses: list[str], references: list[list[str]]
-) -> float:
-    """Ask METEOR for the statistics of each caption, then for the score of them together."""
+) -> list[str]:
+    """Ask METEOR for the statistics of each caption: a line of numbers."""
     statistics = []
     for caption, captions in zip(hypotheses, references, strict=True):
         _tell(process, "SCORE", *captions, caption)
         statistics.append(_answer(process))
+    return statistics
+
+
+def _evaluate(process: "subprocess.Popen[str]", statistics: list[str]) -> list[float]:
+    """Ask METEOR for the score of each line of statistics, and last for that of all together."""
     _tell(process, "EVAL", *statistics)
-    each_and_all = [_answer(process) for _ in range(len(statistics) + 1)]
-    return float(each_and_all[-1])
+    return [float(_answer(process)) for _ in range(len(statistics) + 1)]
+
+
+def _sums(statistics: list[str], resamples: np.ndarray) -> list[str]:
+    """Add up the statistics of each resample as METEOR adds up those of a corpus.
+
+    The one chunk of a caption that is its reference word for word does not count then.
+    """
+    numbers = np.array([line.split() for line in statistics], np.float64)
+    lengths, chunks, matched = numbers[:, :2], numbers[:, 20], numbers[:, 21:23]
+    perfect = (matched == lengths).all(axis=1) & (chunks == 1)
+    numbers[perfect, 20] = 0
+    return [" ".join(map(str, row)) for row in (resamples @ numbers).tolist()]
 
 
 def _tell(process: "subprocess.Popen[str]", *fields: str) -> None:

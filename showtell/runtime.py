@@ -34,6 +34,10 @@ class Runtime:
     bundle : whose graphs to run.
     threads : threads for one call; None is one for each core.
 
+    Attributes
+    ----------
+    cells_vary : whether a step takes fewer cells than the grid has; in older bundles it does not.
+
     Raises
     ------
     BundleError : a graph cannot be read.
@@ -45,6 +49,8 @@ class Runtime:
         options.log_severity_level = 3
         self._encoder = _session(bundle, "encoder.onnx", options)
         self._decoder = _session(bundle, "decoder.onnx", options)
+        shapes = {entry.name: entry.shape for entry in self._decoder.get_inputs()}
+        self.cells_vary = isinstance(shapes["annotations"][1], str)
 
     def encode(self, images: np.ndarray) -> State:
         """Return the state before the first word of `images`, uint8 RGB (B, size, size, 3)."""

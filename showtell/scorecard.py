@@ -1,10 +1,13 @@
 """The scorecard: scores of a set of captions beside people's and the paper's, and their meaning."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from showtell.bootstrap import LEVEL, RESAMPLES
 from showtell.data.official import full_hashes
+from showtell.deletion import SHARE, Deletion
+from showtell.measures import Gates, WordGate
 from showtell.scores import PTB, Scores
 
 # Xu et al., 2015, Table 1, Flickr8k.
@@ -36,6 +39,12 @@ class Scorecard:
     attention_difference : how much the maps of two words of a caption differ, 0..1, mean over the
         captions; None for files.
     vocabulary_used : number of different words in the captions.
+    repeats : share of captions that repeat themselves, see :func:`showtell.measures.repeats`.
+    people_repeat : the same of the references; None for files.
+    deletion : what leaving out cells does to the words; None for files, or as `not_computed` says.
+    gates : the gate on words that name what is seen and on others; None for files, and where the
+        words are all of one kind.
+    not_computed : name of a measure → why it is absent.
     """
 
     model: str
@@ -50,6 +59,11 @@ class Scorecard:
     novel: float | None
     attention_difference: float | None
     vocabulary_used: int
+    repeats: float
+    people_repeat: float | None = None
+    deletion: Deletion | None = None
+    gates: Gates | None = None
+    not_computed: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``showtell evaluate --json`` prints: plain types, shares and not percent."""
@@ -59,7 +73,9 @@ class Scorecard:
         title = f"{self.model} on {self.split}: {self.photographs:,} photographs"
         table = _align([HEADINGS, *self._rows()], "<" + ">" * (len(HEADINGS) - 1))
         facts, notes = _align(self._facts(), "<><"), _align(self._notes(), "<<")
-        return "\n\n".join([title, table, facts, notes])
+        looks = self._looks()
+        where = [_align(looks, "<><")] if looks else []
+        return "\n\n".join([title, table, facts, *where, notes])
 
     @property
     def _paper(self) -> dict[str, dict[str, Any]]:
@@ -72,6 +88,9 @@ class Scorecard:
             _row("these captions", ours.bleu, ours.meteor, ours.rouge_l, ours.cider),
             _row("  no brevity penalty", ours.bleu_without_penalty),
         ]
+        if ours.interval:
+            for end, s in zip(("from", "to"), ours.interval, strict=True):
+                rows.insert(-1, _row(f"  {LEVEL}% {end}", s.bleu, s.meteor, s.rouge_l, s.cider))
         if self.people:
             theirs = self.people
             rows.append(_row("people", theirs.bleu, theirs.meteor, theirs.rouge_l, theirs.cider))
@@ -84,10 +103,31 @@ class Scorecard:
             ("length ratio", self.scores.length_ratio, "words, to those of the nearest references"),
             ("distinct", self.distinct, "share of different captions among the captions"),
             ("novel", self.novel, "share of captions that do not occur in the training split"),
-            ("attention", self.attention_difference, "mean difference of the maps between words"),
+            ("repeats", self.repeats, self._about_repeats()),
         ]
         words = ["vocabulary", str(self.vocabulary_used), "different words"]
         return [[name, f"{x:.3f}", text] for name, x, text in facts if x is not None] + [words]
+
+    def _about_repeats(self) -> str:
+        meaning = "share of captions with a word twice running, or a visual word twice"
+        people = "" if self.people_repeat is None else f"; of people's {self.people_repeat:.3f}"
+        return meaning + people
+
+    def _looks(self) -> list[list[str]]:
+        """Tell what the attention means."""
+        rows = []
+        if self.attention_difference is not None:
+            rows.append(["maps differ", f"{self.attention_difference:.3f}", "between two words"])
+        if self.deletion:
+            ratio, text = self.deletion.ratio, "attended cells count, beside random ones:"
+            text += f" {self.deletion.attended:.4f} to {self.deletion.random:.4f}"
+            rows.append(["deletion", "-" if ratio is None else f"{ratio:.2f}", text])
+        if self.gates:
+            rows += [
+                ["gate, visual", f"{self.gates.visual:.3f}", _told(self.gates.most)],
+                ["gate, others", f"{self.gates.function:.3f}", _told(self.gates.least)],
+            ]
+        return rows
 
     def _notes(self) -> list[list[str]]:
         notes = [
@@ -98,14 +138,28 @@ class Scorecard:
         ]
         if self.beam is not None:
             notes += [["beam", str(self.beam)], ["paper", self._about_paper()]]
-        if self.attention_difference is not None:
-            notes.append(["attention", "0 when every word has the same map, 1 when none overlap"])
+        if self.scores.interval:
+            text = f"bootstrap interval over photographs, {RESAMPLES:,} resamples, percentiles"
+            notes.append([f"{LEVEL}%", text])
+        notes += self._about_looks()
         if self.people:
             notes.append(["people", "each reference against the others of its photograph"])
         if self.unscored:
             notes.append(["not scored", f"{self.unscored:,} photographs without a caption"])
-        for name, reason in self.scores.not_computed.items():
+        for name, reason in (self.scores.not_computed | self.not_computed).items():
             notes.append(["not computed", f"{name}: {reason}"])
+        return notes
+
+    def _about_looks(self) -> list[list[str]]:
+        notes = []
+        if self.attention_difference is not None:
+            notes.append(["maps differ", "0 when every word has the same, 1 when none overlap"])
+        if self.deletion:
+            text = f"fall of a word's probability without {SHARE:.0%} of the cells: those that it"
+            notes.append(["deletion", f"{text} attended to most, over random ones"])
+        if self.gates:
+            text = "mean of β on words that name what is seen, and on articles, prepositions and"
+            notes.append(["gate", f"{text} the like; words with the highest and the lowest"])
         return notes
 
     def _tokenizer(self) -> str:
@@ -128,6 +182,10 @@ def _row(
 ) -> list[str]:
     percent = ["-" if x is None else f"{100 * x:.2f}" for x in (*bleu, meteor, rouge_l)]
     return [name, *percent, "-" if cider is None else f"{cider:.4f}"]
+
+
+def _told(words: Sequence[WordGate]) -> str:
+    return ", ".join(f"{word.word} {word.gate:.2f}" for word in words)
 
 
 def _align(rows: Sequence[Sequence[str]], sides: str) -> str:

@@ -6,6 +6,9 @@ from itertools import chain
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
+from showtell.bootstrap import interval, resamples
 from showtell.errors import MissingExtraError
 from showtell.java import Corpus, JavaError, meteor, ptb_tokenize
 from showtell.vocab import tokenize
@@ -14,6 +17,16 @@ PTB = "PTBTokenizer"
 OWN = "showtell"
 
 _NO_SPICE = "SPICE's parser is a large download of its own, which is not fetched here"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One end of the intervals of scores, as :class:`Scores` has them."""
+
+    bleu: tuple[float, ...]
+    meteor: float | None
+    rouge_l: float
+    cider: float
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,8 @@ class Scores:
     tokenizer : ``PTB``, or ``OWN`` where there is no Java; numbers of one do not compare with
         numbers of the other.
     not_computed : name of a score → why it is absent.
+    interval : both ends of the 95% bootstrap interval over photographs; None for people. CIDEr-D's
+        document frequencies are those of all photographs in every resample.
     """
 
     bleu: tuple[float, ...]
@@ -41,6 +56,7 @@ class Scores:
     cider: float
     tokenizer: str
     not_computed: dict[str, str]
+    interval: tuple[Bound, Bound] | None = None
 
 
 def score(hypotheses: Mapping[Any, str], references: Mapping[Any, Sequence[str]]) -> Scores:
@@ -90,8 +106,17 @@ def quick(
     require_pycocoevalcap()
     spoken = [" ".join(words) for words in hypotheses.values()]
     wanted = [[" ".join(words) for words in references[key]] for key in hypotheses]
-    bleu, _, _ = _bleu(spoken, wanted)
-    return bleu[3], _cider(spoken, wanted)
+    bleu, _, _ = _bleu(_cooked(spoken, wanted))
+    return bleu[3], float(_cider(spoken, wanted).mean())
+
+
+def cider_of_each(
+    hypotheses: Mapping[Any, Sequence[str]], references: Mapping[Any, Sequence[Sequence[str]]]
+) -> list[float]:
+    """Return CIDEr-D of each caption; what is taken and raised is as in :func:`quick`."""
+    require_pycocoevalcap()
+    wanted = [[" ".join(words) for words in references[key]] for key in hypotheses]
+    return _cider([" ".join(words) for words in hypotheses.values()], wanted).tolist()
 
 
 def require_pycocoevalcap() -> None:
@@ -126,17 +151,36 @@ def _score(corpora: list[Corpus]) -> list[Scores]:
     not_computed = {"SPICE": _NO_SPICE}
     tokenizer = OWN
     meteors: Sequence[float | None] = [None] * len(corpora)
+    of_resamples: list[float] = []
+    drawn = resamples(len(corpora[0][0]))
     try:
         corpora, tokenizer = _tokenized(corpora, ptb_tokenize), PTB
-        meteors = meteor(corpora)
+        meteors, of_resamples = meteor(corpora, drawn)
     except JavaError as error:
         not_computed["METEOR"] = str(error)
     if tokenizer == OWN:
         corpora = _tokenized(corpora, _own)
-    return [
-        Scores(*_bleu(*c), m, _rouge_l(*c), _cider(*c), tokenizer, not_computed)
-        for c, m in zip(corpora, meteors, strict=True)
+    figures = [(_cooked(*c), _rouge_l(*c), _cider(*c)) for c in corpora]
+    scores = [
+        Scores(*_bleu(b), m, float(r.mean()), float(c.mean()), tokenizer, not_computed)
+        for (b, r, c), m in zip(figures, meteors, strict=True)
     ]
+    ends = _interval(drawn, *figures[0], of_resamples)
+    return [replace(scores[0], interval=ends), *scores[1:]]
+
+
+def _interval(
+    drawn: np.ndarray, cooked: Any, rouge_l: np.ndarray, cider: np.ndarray, meteors: list[float]
+) -> tuple[Bound, Bound]:
+    """Return the interval of each score over the resamples, `drawn` (R, n)."""
+    bleu = interval(_bleu_of(drawn @ _counts(cooked)))
+    means = interval(drawn @ np.stack([rouge_l, cider], axis=1) / len(cider))
+    meteor_ends = [float(end) for end in interval(np.array(meteors))] if meteors else [None, None]
+    low, high = (
+        Bound(tuple(b.tolist()), m, *both.tolist())
+        for b, m, both in zip(bleu, meteor_ends, means, strict=True)
+    )
+    return low, high
 
 
 def _mean(scores: list[Scores]) -> Scores:
@@ -155,15 +199,19 @@ def _mean(scores: list[Scores]) -> Scores:
     )
 
 
-def _bleu(
-    hypotheses: list[str], references: list[list[str]]
-) -> tuple[tuple[float, ...], tuple[float, ...], float]:
-    """Return BLEU-1 to 4 with and without the brevity penalty, and the length ratio."""
+def _cooked(hypotheses: list[str], references: list[list[str]]) -> Any:
+    """Return pycocoevalcap's BleuScorer, which has counted the words of each caption."""
     from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 
     scorer = BleuScorer(n=4)
     for pair in zip(hypotheses, references, strict=True):
         scorer += pair
+    return scorer
+
+
+def _bleu(scorer: Any) -> tuple[tuple[float, ...], tuple[float, ...], float]:
+    """Return BLEU-1 to 4 with and without the brevity penalty, and the length ratio."""
+    scorer.special_reflen = None
     bleu, _ = scorer.compute_score(option="closest")
     ratio = scorer.testlen() / max(scorer.reflen(), 1)
     scorer.special_reflen = 0  # no caption is shorter than that: no penalty
@@ -171,20 +219,50 @@ def _bleu(
     return tuple(bleu), tuple(without_penalty), ratio
 
 
-def _rouge_l(hypotheses: list[str], references: list[list[str]]) -> float:
+def _counts(scorer: Any) -> np.ndarray:
+    """Return what BLEU adds up, (n, 10): words, words of the nearest reference, then for n-grams
+    of 1 to 4 words how many there are, and how many of them a reference has.
+    """
+    return np.array(
+        [
+            [
+                caption["testlen"],
+                min(caption["reflen"], key=lambda n: (abs(n - caption["testlen"]), n)),
+                *caption["guess"],
+                *caption["correct"],
+            ]
+            for caption in scorer.ctest
+        ]
+    )
+
+
+def _bleu_of(sums: np.ndarray) -> np.ndarray:
+    """Return BLEU-1 to 4, (R, 4), of sums of :func:`_counts`, (R, 10)."""
+    words, nearest, guessed, correct = np.split(sums.astype(np.float64), [1, 2, 6], axis=1)
+    with np.errstate(divide="ignore"):  # no n-gram is right: BLEU is 0
+        precision = np.log(correct / np.maximum(guessed, 1)).cumsum(axis=1) / np.arange(1, 5)
+    penalty = np.minimum(0, 1 - nearest / np.maximum(words, 1))
+    return np.exp(precision + penalty)
+
+
+def _rouge_l(hypotheses: list[str], references: list[list[str]]) -> np.ndarray:
+    """Return ROUGE-L of each caption."""
     from pycocoevalcap.rouge.rouge import Rouge
 
-    mean, _ = Rouge().compute_score(*_by_number(hypotheses, references))
-    return float(mean)
+    _, each = Rouge().compute_score(*_by_number(hypotheses, references))
+    return np.asarray(each)
 
 
-def _cider(hypotheses: list[str], references: list[list[str]]) -> float:
+def _cider(hypotheses: list[str], references: list[list[str]]) -> np.ndarray:
+    """Return CIDEr-D of each caption."""
     from pycocoevalcap.cider.cider import Cider
 
     if not any(map(any, references)):
-        return 0.0  # without a single word there is no document frequency, and Cider fails
-    mean, _ = Cider().compute_score(*_by_number(hypotheses, references))
-    return float(mean)
+        return np.zeros(
+            len(hypotheses)
+        )  # without a single word there is no document frequency, and Cider fails
+    _, each = Cider().compute_score(*_by_number(hypotheses, references))
+    return np.asarray(each)
 
 
 def _by_number(

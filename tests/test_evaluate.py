@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from showtell.captioner import BATCH, Caption
 from showtell.data import Dataset, load
 from showtell.errors import DataError, MissingExtraError
-from showtell.evaluate import attention_difference, evaluate, evaluate_files
+from showtell.evaluate import evaluate, evaluate_files
 from showtell.java import find_java
 from showtell.scores import PTB, score_beside_people
 
@@ -178,15 +179,19 @@ class FakeCaptioner:
     """Says what it is told of each photograph; one-hot maps, at the word's place."""
 
     name = "fake"
+    runtime = SimpleNamespace(cells_vary=False)
 
     def __init__(self, captions: dict[str, str]) -> None:
         self.captions = captions
         self.beams: set[int] = set()
         self.largest = 0
 
-    def caption(self, sources: list[Path], *, beam: int) -> list[Caption]:
-        self.beams.add(beam)
+    def encode(self, sources: list[Path]) -> list[Path]:
         self.largest = max(self.largest, len(sources))
+        return sources
+
+    def decode(self, sources: list[Path], *, beam: int) -> list[Caption]:
+        self.beams.add(beam)
         return [self._caption(tuple(self.captions[path.name].split())) for path in sources]
 
     def _caption(self, words: tuple[str, ...]) -> Caption:
@@ -237,6 +242,11 @@ def test_the_scorecard_of_a_split(
     assert card.novel == 3 / 4  # "kids play" is in the training split
     assert card.vocabulary_used == 6
     assert card.attention_difference == 1  # the caption of a single word does not count
+    assert (card.repeats, card.people_repeat) == (0, 0)
+    assert card.gates is not None
+    assert (card.gates.visual, card.gates.function) == (1, 1)
+    assert card.deletion is None
+    assert "export the model again" in str(card)
     hypotheses = {name: caption for name, (caption, _) in TEST.items()}
     references = {name: captions for name, (_, captions) in TEST.items()}
     assert (card.scores, card.people) == score_beside_people(hypotheses, references)
@@ -267,11 +277,3 @@ def test_the_missing_extra_is_told_before_the_work(
     with pytest.raises(MissingExtraError):
         evaluate(captioner, dataset)
     assert captioner.beams == set()
-
-
-def test_attention_difference() -> None:
-    left, right, even = [[1, 0]], [[0, 1]], [[0.5, 0.5]]
-    assert attention_difference(np.array([left, left, left], np.float32)) == 0
-    assert attention_difference(np.array([left, right], np.float32)) == 1
-    assert attention_difference(np.array([left, right, left], np.float32)) == pytest.approx(2 / 3)
-    assert attention_difference(np.array([left, right, even], np.float32)) == pytest.approx(2 / 3)

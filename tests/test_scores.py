@@ -3,11 +3,12 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from showtell.data.flickr8k import read_captions, read_splits
 from showtell.errors import MissingExtraError
-from showtell.scores import OWN, quick, score, score_beside_people
+from showtell.scores import OWN, cider_of_each, quick, score, score_beside_people
 from showtell.vocab import tokenize
 
 pytest.importorskip("pycocoevalcap")
@@ -109,6 +110,37 @@ def test_quick_is_the_same_as_the_scorecard_on_the_same_words() -> None:
     words = {name: tokenize(caption) for name, caption in CAPTIONS.items()}
     references = {name: [tokenize(c) for c in captions] for name, captions in REFERENCES.items()}
     assert quick(words, references) == (scores.bleu[3], scores.cider)
+
+
+def test_cider_of_each_is_what_the_mean_is_of() -> None:
+    words = {name: tokenize(caption) for name, caption in CAPTIONS.items()}
+    references = {name: [tokenize(c) for c in captions] for name, captions in REFERENCES.items()}
+    each = cider_of_each(words, references)
+    assert len(each) == 3
+    assert sum(each) / 3 == pytest.approx(quick(words, references)[1])
+
+
+def test_intervals_lie_around_the_scores() -> None:
+    scores = score(CAPTIONS, REFERENCES)
+    assert scores.interval is not None
+    low, high = scores.interval
+    assert low.bleu[0] < scores.bleu[0] < high.bleu[0]
+    assert low.rouge_l < scores.rouge_l < high.rouge_l
+    assert low.cider < scores.cider < high.cider
+    assert (low.meteor, high.meteor) == (None, None)
+
+
+def test_bleu_of_a_resample_is_that_of_its_photographs() -> None:
+    """The reference implementation, on captions that are there as often as they were drawn."""
+    from showtell.scores import _bleu, _bleu_of, _cooked, _counts
+
+    spoken = ["a dog runs on the grass", "two kids", "a man on a rock face"]
+    wanted = [[c.lower() for c in captions] for captions in REFERENCES.values()]
+    for drawn in ([1, 1, 1], [2, 0, 1], [0, 0, 3], [1, 2, 0]):
+        again = [i for i, times in enumerate(drawn) for _ in range(times)]
+        bleu, _, _ = _bleu(_cooked([spoken[i] for i in again], [wanted[i] for i in again]))
+        ours = _bleu_of(np.array([drawn]) @ _counts(_cooked(spoken, wanted)))[0]
+        assert ours == pytest.approx(bleu, abs=1e-3)
 
 
 def test_scoring_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:

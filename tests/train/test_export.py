@@ -43,11 +43,17 @@ def test_log_probabilities_agree_at_sizes_that_were_not_traced(
     runtime = Runtime(exported)
     model = TorchStepModel(network.decoder)
     rng = np.random.default_rng(0)
-    for photos, beams in ((1, 1), (1, 7), (5, 2)):
+    for photos, beams, cells in ((1, 1, 4), (1, 7, 2), (5, 2, 3)):
         images = rng.integers(0, 256, (photos, 64, 64, 3), dtype=np.uint8)
         with torch.inference_mode():
             ours = model.start(network.encoder(torch.from_numpy(images)))
             theirs = runtime.encode(images)
+            ours, theirs = (
+                state._replace(
+                    annotations=state.annotations[:, :cells], projected=state.projected[:, :cells]
+                )
+                for state in (ours, theirs)
+            )
             every = np.zeros((photos, beams), np.int64)
             ours = model.select(ours, np.arange(photos), every)
             theirs = runtime.select(theirs, np.arange(photos), every)
@@ -57,6 +63,16 @@ def test_log_probabilities_agree_at_sizes_that_were_not_traced(
                 other, theirs = runtime.step(theirs, words)
                 for a, b in zip(mine, other, strict=True):
                     np.testing.assert_allclose(a, b, atol=0.02)
+
+
+def test_the_card_tells_whether_attention_means_something(exported: Bundle) -> None:
+    """Of a real bundle, whose decoder runs with fewer cells than its grid has."""
+    scores = exported.manifest["scores"]
+    assert scores["not_computed"] == {}
+    assert scores["deletion"]["words"] > 8
+    assert -1 < scores["deletion"]["attended"] < 1
+    assert 0 < scores["gates"]["visual"] < 1
+    assert "deletion" in (exported.path / "README.md").read_text()
 
 
 def test_graphs_that_disagree_are_not_written(

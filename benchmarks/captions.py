@@ -1,0 +1,37 @@
+"""List the captions of a split, best first by CIDEr-D, with what people wrote: to look at.
+
+python benchmarks/captions.py --data flickr8k [--split test] [--model M] > captions.tsv
+"""
+
+import csv
+import sys
+
+import click
+
+from showtell.captioner import BEAM, load
+from showtell.data import load as load_data
+from showtell.scores import cider_of_each
+from showtell.vocab import tokenize
+
+
+@click.command()
+@click.option("--data", required=True, help="A data set, as for `showtell data`.")
+@click.option("--split", default="test", show_default=True)
+@click.option("--model", help="A bundle's folder; the one that ships if not given.")
+def main(data: str, split: str, model: str | None) -> None:
+    """Print a table: CIDEr-D, photograph, caption, and its references."""
+    photographs = load_data(data).split(split)
+    captions = load(model).caption([p.path for p in photographs], beam=BEAM)
+    said = {p.name: c.words for p, c in zip(photographs, captions, strict=True)}
+    wanted = {p.name: [tokenize(c) for c in p.captions] for p in photographs}
+    ranked = sorted(
+        zip(cider_of_each(said, wanted), photographs, captions, strict=True),
+        key=lambda row: -row[0],
+    )
+    table = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
+    for cider, photograph, caption in ranked:
+        table.writerow([f"{cider:.3f}", photograph.name, caption.text, *photograph.captions])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""What captions tell of themselves: repeated words, maps that differ, and the gate."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
+
+import numpy as np
+
+# Words that hold a sentence together, by kind. All others count as visual: they name what is seen.
+_ARTICLES = "a an the this that these those some any each every both all another other no"
+_PREPOSITIONS = (
+    "about above across after against along alongside among around at atop away before behind "
+    "below beneath beside between beyond by down during for from in inside into near next of off "
+    "on onto out outside over past through to toward towards under underneath up upon while with "
+    "within without"
+)
+_CONJUNCTIONS = "and as but if or nor so than then when where which who whose"
+_PRONOUNS = (
+    "he her him his it its itself himself herself she someone something somebody their them "
+    "themselves there they we you your what"
+)
+_AUXILIARIES = (
+    "am are be been being can could did do does has have having is may might must not n't 's "
+    "should was were will would"
+)
+_KINDS = (_ARTICLES, _PREPOSITIONS, _CONJUNCTIONS, _PRONOUNS, _AUXILIARIES)
+FUNCTION_WORDS = frozenset(" ".join(_KINDS).split())
+
+# The gates of rarer words say more of chance than of the word.
+_ENOUGH = 10
+_TOLD = 5
+
+
+@dataclass(frozen=True)
+class WordGate:
+    """A word, the mean of its gates, and how often it was said."""
+
+    word: str
+    gate: float
+    times: int
+
+
+@dataclass(frozen=True)
+class Gates:
+    """The gate β on words that name what is seen and on function words.
+
+    The paper says that it makes the attention put emphasis on objects (section 4.2.1).
+
+    Attributes
+    ----------
+    visual, function : mean gate over the words of each kind, 0..1.
+    most, least : the words with the highest gates and the lowest, of those said ten times or more;
+        the highest and the lowest first.
+    """
+
+    visual: float
+    function: float
+    most: tuple[WordGate, ...]
+    least: tuple[WordGate, ...]
+
+
+def gates(said: Iterable[tuple[str, float]]) -> Gates | None:
+    """Compare the gates of words that name what is seen with those of ``FUNCTION_WORDS``.
+
+    Parameters
+    ----------
+    said : word and gate, of each word of all captions.
+
+    Returns
+    -------
+    None where the words are all of one kind.
+    """
+    of_word: dict[str, list[float]] = defaultdict(list)
+    for word, gate in said:
+        of_word[word].append(gate)
+    function = [g for word, found in of_word.items() if word in FUNCTION_WORDS for g in found]
+    visual = [g for word, found in of_word.items() if word not in FUNCTION_WORDS for g in found]
+    if not function or not visual:
+        return None
+    often = [
+        WordGate(word, fmean(found), len(found))
+        for word, found in of_word.items()
+        if len(found) >= _ENOUGH
+    ]
+    often.sort(key=lambda word: -word.gate)
+    return Gates(fmean(visual), fmean(function), tuple(often[:_TOLD]), tuple(often[::-1][:_TOLD]))
+
+
+def repeats(words: Sequence[str]) -> bool:
+    """Tell whether a caption repeats itself.
+
+    It does where a word stands twice in a row, or one that is no function word occurs twice.
+    """
+    counts = Counter(word for word in words if word not in FUNCTION_WORDS)
+    return any(a == b for a, b in pairwise(words)) or any(n > 1 for n in counts.values())
+
+
+def attention_difference(attention: np.ndarray) -> float:
+    """Return how much the maps of a caption differ from word to word, 0..1.
+
+    The mean over all pairs of words of the total variation distance, which is half the sum of the
+    absolute differences: 0 when every word has the same map, 1 when no two maps overlap.
+
+    Parameters
+    ----------
+    attention : (words, rows, cols), two words or more; each map sums to 1.
+    """
+    n, rows, cols = attention.shape
+    maps = attention.reshape(n, rows * cols).astype(np.float64)  # (n, rows * cols)
+    distances = np.abs(maps[:, None] - maps[None]).sum(axis=-1) / 2  # (n, n)
+    return float(distances.sum() / (n * (n - 1)))

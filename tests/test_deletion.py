@@ -1,0 +1,76 @@
+"""The deletion test, on models that are a line of arithmetic each."""
+
+import numpy as np
+import pytest
+
+from showtell.decoding import Step
+from showtell.deletion import Drops, deletion, drops
+from showtell.runtime import State
+
+L, V = 16, 9
+
+
+class Fake:
+    """Attends to the cell of the word's number; the word's probability is what `likely` makes of
+    the first numbers of the annotations, (B, L).
+    """
+
+    def __init__(self, likely) -> None:
+        self.likely = likely
+
+    def step(self, state: State, words: np.ndarray) -> tuple[Step, State]:
+        B = len(words)
+        place = state.h[:, 0, 0].astype(int)  # how many words were said
+        cells = state.projected[:, :, 0]  # the number of each cell that is there
+        alphas = (cells == place[:, None]) * 0.9 + 0.01 * (cells == place[:, None] + 1)
+        p = self.likely(cells, place)
+        logprobs = np.log(np.tile(p[:, None, None], (1, 1, V)))
+        step = Step(logprobs, alphas[:, None], np.ones((B, 1)))
+        return step, state._replace(h=state.h + 1)
+
+
+def measure(likely, words: list[int], draws: int = 1) -> Drops:
+    cells = np.arange(L, dtype=float)[None, :, None]
+    state = State(cells, cells, np.zeros((1, 1, 2)), np.zeros((1, 1, 2)))
+    return drops(Fake(likely), state, words, np.random.default_rng(0), draws)
+
+
+def sees_its_cell(cells: np.ndarray, place: np.ndarray) -> np.ndarray:
+    return np.where((cells == place[:, None]).any(axis=1), 0.8, 0.1)
+
+
+def test_words_that_need_their_cell() -> None:
+    """A quarter of the cells is left out: random ones take the cell one time in four."""
+    found = measure(sees_its_cell, [4, 5, 6, 7] * 3, draws=200)
+    np.testing.assert_allclose(found.probability, 0.8)
+    np.testing.assert_allclose(found.attended, 0.7)
+    assert found.random.mean() == pytest.approx(0.7 / 4, abs=0.02)
+    assert deletion([found]).ratio == pytest.approx(4, abs=0.5)
+
+
+def test_words_that_need_any_cells() -> None:
+    """All cells count alike: those that are attended to are no better than others."""
+    found = measure(lambda cells, _: np.full(len(cells), cells.shape[1] / 20), [4, 5, 6])
+    np.testing.assert_allclose(found.attended, 4 / 20)
+    assert deletion([found]).ratio == pytest.approx(1)
+
+
+def test_words_that_need_no_cell() -> None:
+    total = deletion([measure(lambda cells, _: np.full(len(cells), 0.5), [4, 5])])
+    assert (total.attended, total.random, total.ratio, total.words) == (0, 0, None, 2)
+
+
+def test_words_before_are_said_with_the_whole_photograph() -> None:
+    """The third word sees the state behind two words, however many cells are left out for it."""
+    found = measure(lambda cells, place: 0.1 + 0.1 * place, [4, 5, 6])
+    np.testing.assert_allclose(found.probability, [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(found.attended, 0, atol=1e-9)
+
+
+def test_words_count_alike_in_captions_of_any_length() -> None:
+    one = Drops(np.ones(1), np.array([0.4]), np.array([0.1]))
+    three = Drops(np.ones(3), np.array([0.0, 0.0, 0.4]), np.array([0.1, 0.1, 0.1]))
+    total = deletion([one, three])
+    assert (total.attended, total.random, total.words) == (
+        pytest.approx(0.2), pytest.approx(0.1), 4
+    )  # fmt: skip
