@@ -25,7 +25,7 @@ def open_board(run: Path, step: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(run, purge_step=step + 1)  # type: ignore[no-untyped-call]
+    return SummaryWriter(run, purge_step=step + 1)
 
 
 def plot_curves(run: Path) -> None:

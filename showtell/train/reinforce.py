@@ -84,7 +84,7 @@ class SelfCritical:
         loss = (better.flatten()[order][caption] * nll).mean()
         penalty = doubly_stochastic_penalty(coverage)
         loss = loss + self._phase.doubly_stochastic * penalty
-        return {"loss": loss, "reward": rewards.mean()}
+        return {"loss": batch.by_captions * loss, "reward": batch.by_captions * rewards.mean()}
 
     def _rewards(self, photos: np.ndarray, drawn: Tensor) -> Tensor:
         """Return the rewards (B, k) of captions (B, k, T+1) of the photographs `photos` (B,)."""

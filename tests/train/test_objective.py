@@ -3,8 +3,8 @@
 import math
 from dataclasses import replace
 from itertools import product
-from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -45,7 +45,7 @@ def recipe(**hard: float) -> Recipe:
 
 
 def batch(*captions: list[int], photo: list[int]) -> Batch:
-    return SimpleNamespace(photo=torch.tensor(photo), captions=torch.tensor(captions))
+    return whole(torch.tensor(photo), torch.tensor(captions))
 
 
 def gradient(network: torch.nn.Module, loss: Tensor) -> Tensor:
@@ -65,6 +65,12 @@ class Replay:
         place = next(self.places)
         self.likely = self.likely * alpha[0, place]
         return F.one_hot(torch.tensor([place]), L).float()
+
+
+def whole(photo: Tensor, captions: Tensor) -> Batch:
+    """Return a step of these captions."""
+    photos = np.arange(int(photo.max()) + 1)
+    return Batch(photos, np.zeros(len(photos), bool), photo, captions)
 
 
 def bound(decoder: Decoder, features: Tensor, caption: list[int]) -> Tensor:
@@ -171,7 +177,7 @@ def test_nothing_is_drawn_where_alpha_is_expected(decoder: Decoder, features: Te
         return alpha, captions[:, 1], alpha
 
     HardAttention(recipe(expected=0.5), PHASE, NONE).measure(
-        model, torch.zeros(n, L, C), SimpleNamespace(photo=photo, captions=captions)
+        model, torch.zeros(n, L, C), whole(photo, captions)
     )
     drawn = (seen[0] == 1).any(dim=1)
     assert drawn[:n].equal(drawn[n:]), "all captions of a photograph alike"

@@ -133,7 +133,9 @@ def test_the_loss_is_what_the_paper_says(
     network, photos = checkpoint.build(), np.array([5, 0, 9])
     objective = self_critical(network, captions=3, doubly_stochastic=0.0)
     torch.manual_seed(3)
-    measured = objective.measure(network, features[photos], SimpleNamespace(photos=photos))
+    measured = objective.measure(
+        network, features[photos], SimpleNamespace(photos=photos, by_captions=1.0)
+    )
     torch.manual_seed(3)
     drawn = draw(network.decoder, features[photos], 3)
 
