@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -33,6 +33,7 @@ class Caption:
     gates : (words,) float32, the gate β of each word (Xu et al., 2015, section 4.2.1).
     model : name of the model.
     alternatives : what else the beam search found, the best first; they have none themselves.
+    warnings : what a reader should know of the photograph, as that it has more frames than one.
     """
 
     text: str
@@ -44,6 +45,7 @@ class Caption:
     gates: np.ndarray
     model: str
     alternatives: tuple["Caption", ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def to_dict(
         self, image: str | None = None, *, attention: bool = True, alternatives: bool = False
@@ -61,6 +63,7 @@ class Caption:
             **self._sentence(attention),
             "grid": list(self.attention.shape[1:]),
             "model": self.model,
+            "warnings": list(self.warnings),
         }
         if alternatives:
             told["alternatives"] = [other._sentence(attention) for other in self.alternatives]
@@ -138,10 +141,14 @@ class Captioner:
 
     def _caption(self, sources: list[Any], beam: int, max_length: int) -> list[Caption]:
         size = self.bundle.image_size
-        pixels = np.stack([image.read(source, size) for source in sources])
+        read = [image.read_and_warn(source, size) for source in sources]
+        pixels = np.stack([array for array, _ in read])
         state = self._runtime.encode(pixels)
         found = beam_search(self._runtime, state, len(pixels), beam=beam, max_length=max_length)
-        return [self._finish(*hypotheses) for hypotheses in found]
+        return [
+            replace(self._finish(*hypotheses), warnings=warnings)
+            for hypotheses, (_, warnings) in zip(found, read, strict=True)
+        ]
 
     def _finish(self, found: Hypothesis, *others: Hypothesis) -> Caption:
         n = len(found.words)

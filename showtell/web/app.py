@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask, Request
 
 from showtell.captioner import Captioner, load
-from showtell.image import MAX_BYTES
+from showtell.limits import MAX_BYTES
 from showtell.web import api, docs, guard, memory, metrics, monitoring, problems, views
 from showtell.web.turns import Turns
 

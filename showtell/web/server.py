@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 from waitress.server import create_server
 
-from showtell.image import MAX_BYTES
+from showtell.limits import MAX_BYTES
 from showtell.web.turns import THREADS
 
 BODY = MAX_BYTES + 2**20  # bytes of a request
