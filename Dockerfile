@@ -2,9 +2,9 @@
 FROM python:3.13-slim
 
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml requirements.lock README.md LICENSE ./
 COPY showtell showtell
-RUN pip install --no-cache-dir -c constraints.txt .
+RUN pip install --no-cache-dir --require-hashes -r requirements.lock && pip install --no-cache-dir --no-deps .
 
 USER 10001:10001
 EXPOSE 5000

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,12 +90,27 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             f"{path}: written in format {manifest['format']}, this version reads up to {FORMAT}; "
             "upgrade showtell"
         )
-    needed = {"name", "image_size", "grid", "vocabulary_size", "sha256"}
-    if missing := needed - manifest.keys():
+    if missing := _RIGHT.keys() - manifest.keys():
         raise BundleError(f"{path / MANIFEST}: lacks {', '.join(sorted(missing))}")
+    if wrong := [name for name, is_right in _RIGHT.items() if not is_right(manifest[name])]:
+        raise BundleError(f"{path / MANIFEST}: not the manifest of a bundle: its {wrong[0]} is odd")
     if missing := set(REQUIRED) - manifest["sha256"].keys():
         raise BundleError(f"{path / MANIFEST}: lists no checksum of {', '.join(sorted(missing))}")
     return manifest
+
+
+def _is_size(value: object) -> bool:
+    return type(value) is int and 1 <= value <= 4096
+
+
+# What the entries of a manifest may be: a stranger's could ask for any amount of memory.
+_RIGHT: dict[str, Callable[[Any], bool]] = {
+    "name": lambda value: isinstance(value, str) and value.isprintable(),
+    "image_size": _is_size,
+    "grid": lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_size, value)),
+    "vocabulary_size": lambda value: type(value) is int,
+    "sha256": lambda value: isinstance(value, dict),
+}
 
 
 def _read_json(path: Path) -> Any:
@@ -108,7 +123,7 @@ def _read_json(path: Path) -> Any:
 
 
 def _verify(path: Path, name: str, digest: str) -> None:
-    if Path(name).name != name:
+    if name in ("", "..") or Path(name).name != name:
         raise BundleError(f"{path / MANIFEST}: names a file outside the bundle: {name!r}")
     try:
         data = (path / name).read_bytes()
@@ -116,6 +131,9 @@ def _verify(path: Path, name: str, digest: str) -> None:
         raise BundleError(f"{path / name}: cannot be read: {error.strerror}") from error
     if hashlib.sha256(data).hexdigest() != digest:
         raise BundleError(f"{path / name}: damaged (its checksum is wrong); copy the bundle again")
+    # So ONNX calls the entry that names another file, of which no checksum would be known.
+    if name.endswith(".onnx") and b"location" in data:
+        raise BundleError(f"{path / name}: keeps weights in another file; export it as one file")
 
 
 def _read_vocabulary(path: Path) -> Vocabulary:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -33,6 +33,7 @@ class Caption:
     gates : (words,) float32, the gate β of each word (Xu et al., 2015, section 4.2.1).
     model : name of the model.
     alternatives : what else the beam search found, the best first; they have none themselves.
+    warnings : what a reader should know of the photograph, as that it has more frames than one.
     """
 
     text: str
@@ -44,6 +45,7 @@ class Caption:
     gates: np.ndarray
     model: str
     alternatives: tuple["Caption", ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def to_dict(
         self, image: str | None = None, *, attention: bool = True, alternatives: bool = False
@@ -61,6 +63,7 @@ class Caption:
             **self._sentence(attention),
             "grid": list(self.attention.shape[1:]),
             "model": self.model,
+            "warnings": list(self.warnings),
         }
         if alternatives:
             told["alternatives"] = [other._sentence(attention) for other in self.alternatives]
@@ -147,8 +150,8 @@ class Captioner:
         ------
         ImageError : a photograph cannot be used.
         """
-        size = self.bundle.image_size
-        return self.runtime.encode(np.stack([image.read(source, size) for source in sources]))
+        pixels, _ = self._read(sources)
+        return self.runtime.encode(pixels)
 
     def decode(
         self, state: State, *, beam: int = BEAM, max_length: int = MAX_LENGTH
@@ -157,8 +160,15 @@ class Captioner:
         found = beam_search(self.runtime, state, len(state.h), beam=beam, max_length=max_length)
         return [self._finish(*hypotheses) for hypotheses in found]
 
+    def _read(self, sources: Iterable[image.Source]) -> tuple[np.ndarray, list[tuple[str, ...]]]:
+        """Return the pixels (B, size, size, 3) of photographs, and the warnings of each."""
+        read = [image.read_and_warn(source, self.bundle.image_size) for source in sources]
+        return np.stack([pixels for pixels, _ in read]), [warnings for _, warnings in read]
+
     def _caption(self, sources: list[Any], beam: int, max_length: int) -> list[Caption]:
-        return self.decode(self.encode(sources), beam=beam, max_length=max_length)
+        pixels, warnings = self._read(sources)
+        found = self.decode(self.runtime.encode(pixels), beam=beam, max_length=max_length)
+        return [replace(c, warnings=told) for c, told in zip(found, warnings, strict=True)]
 
     def _finish(self, found: Hypothesis, *others: Hypothesis) -> Caption:
         n = len(found.words)

@@ -1,6 +1,8 @@
 """The command line. What a command needs is imported inside it, so that ``--help`` is quick."""
 
+import errno
 import json
+import re
 import sys
 import warnings
 from io import BytesIO
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 
+# What would end a line, or do something to a terminal.
+_CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029]")
+
 
 class _Group(click.Group):
     """Tells errors that are the input's fault in one line, without a traceback."""
@@ -25,8 +30,20 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except ShowtellError as error:
-            click.echo(f"showtell: {error}", err=True)
-            ctx.exit(1)
+            reason = str(error)
+        except MemoryError:
+            reason = "there is not enough memory for this"
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # whoever read our output has had enough of it, which is no error
+            reason = f"{error.filename or 'its output'}: {(error.strerror or str(error)).lower()}"
+        click.echo(f"showtell: {_on_a_line(reason)}", err=True)
+        ctx.exit(1)
+
+
+def _on_a_line(text: str) -> str:
+    """Write control characters as Python does, so that a file's name cannot forge a line."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 _model = click.option(
@@ -84,21 +101,28 @@ def caption(
     A photograph that cannot be used is told on standard error, and the others are captioned.
     """
     from showtell.captioner import load
+    from showtell.limits import MAX_BYTES
 
     captioner = load(model)
     failed = False
     for path, stem in zip(paths, _stems(attention, paths), strict=True):
         name = click.format_filename(path)
         try:
-            source = sys.stdin.buffer.read() if path == STDIN else path
+            # One byte more than may be is enough to refuse it.
+            source = sys.stdin.buffer.read(MAX_BYTES + 1) if path == STDIN else path
             found = captioner.caption(source, beam=beam, max_length=max_length)
             if attention:
                 _write(attention / stem, source, found, name)
         except ImageError as error:
-            click.echo(f"showtell: {name}: {error}", err=True)
+            click.echo(f"showtell: {_on_a_line(name)}: {error}", err=True)
             failed = True
             continue
-        click.echo(json.dumps(found.to_dict(name)) if as_json else f"{name}\t{found.text}")
+        if as_json:
+            click.echo(json.dumps(found.to_dict(name)))
+            continue
+        for warning in found.warnings:
+            click.echo(f"showtell: {_on_a_line(name)}: warning: {warning}", err=True)
+        click.echo(f"{_on_a_line(name)}\t{found.text}")
     if failed:
         raise SystemExit(1)
 

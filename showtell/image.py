@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 
 from showtell.errors import (
     BrokenImageError,
@@ -15,11 +15,9 @@ from showtell.errors import (
     ImageTooLargeError,
     UnsupportedImageError,
 )
+from showtell.limits import MAX_BYTES, MAX_PIXELS, Metered
 
 Source = str | os.PathLike | bytes | Image.Image | np.ndarray
-
-MAX_BYTES = 32 * 2**20
-MAX_PIXELS = 64_000_000
 
 # MPO, of many telephones, begins as a JPEG and is opened as one.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF", "BMP", "PPM")
@@ -30,6 +28,13 @@ _DAMAGED = "the file is damaged or ends too early: copy or download it again"
 
 # Two letters or less: text can begin so as well ("BMW ...", "P1 ...").
 _SHORT_SIGNATURE = ("BMP", "PPM")
+
+# Run-length coded BMP and unusual PPM are decoded pixel by pixel in Python, a second a million.
+_MAX_PIXELS_IN_PYTHON = 2_500_000
+# Bytes of a JPEG between two looks at the clock: a whole scan of it fits into a few.
+_JPEG_BLOCK = 2048
+
+SEVERAL_FRAMES = "it has several frames or pages; the first is captioned"
 
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 
@@ -68,6 +73,24 @@ def read(source: Source, size: int) -> np.ndarray:
     return np.array(upright.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=2.0))
 
 
+def read_and_warn(source: Source, size: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Read a photograph as :func:`read` does, and tell what the reader should know of it."""
+    if isinstance(source, str | os.PathLike):
+        source = _read_file(source)
+    return read(source, size), _warnings(source) if isinstance(source, bytes) else ()
+
+
+def _warnings(data: bytes) -> tuple[str, ...]:
+    """Say what of a file is not captioned; a JPEG's further pictures are previews of the first."""
+    if data.startswith(b"\xff\xd8"):
+        return ()
+    try:
+        several = getattr(_open(data), "is_animated", False)  # which reads on, and may find rubbish
+    except Exception:
+        several = False
+    return (SEVERAL_FRAMES,) if several else ()
+
+
 def open_upright(source: Source, *, at_least: int | None = None) -> Image.Image:
     """Open a photograph as a person would see it: upright, in sRGB, on white, its first frame.
 
@@ -85,7 +108,8 @@ def open_upright(source: Source, *, at_least: int | None = None) -> Image.Image:
     ------
     UnsupportedImageError : the bytes are not a photograph in a format that is read here.
     BrokenImageError : the file is damaged or cut off.
-    ImageTooLargeError : more than ``MAX_BYTES``, or ``MAX_PIXELS`` declared; nothing was decoded.
+    ImageTooLargeError : it is over one of :mod:`showtell.limits`; of one that declares too many
+        pixels nothing was decoded.
     ImageError : there is no such file, it may not be read, or the array is of another kind.
     """
     image = _as_pillow(source)
@@ -126,6 +150,12 @@ def _check_size(image: Image.Image) -> None:
         raise ImageTooLargeError(
             f"the picture is {width} x {height} pixels; "
             f"at most {MAX_PIXELS / 1e6:g} million are read"
+        )
+    codecs = {tile[0] for tile in getattr(image, "tile", ())}
+    if width * height > _MAX_PIXELS_IN_PYTHON and not codecs.isdisjoint(Image.DECODERS):
+        raise ImageTooLargeError(
+            f"of a {image.format} of this kind at most {_MAX_PIXELS_IN_PYTHON / 1e6:g} million "
+            "pixels are read: save it anew as JPEG or PNG"
         )
 
 
@@ -172,8 +202,21 @@ def _open(data: bytes) -> Image.Image:
         opener, accepts = Image.OPEN.get(name, (None, None))
         if opener and accepts and accepts(head) is True:
             with _decoder_errors_as(_broken_header(name)):
-                return opener(BytesIO(data), "")
+                return _opened(opener(Metered(data), ""), data)
     raise UnsupportedImageError(_UNSUPPORTED)
+
+
+def _opened(image: Image.Image, data: bytes) -> Image.Image:
+    """Prepare a JPEG, whose decoder would neither notice a missing end nor let itself be stopped.
+
+    A copy that was not finished often ends in zeros, which stand for some grey.
+    """
+    if isinstance(image, ImageFile.ImageFile) and image.format in ("JPEG", "MPO"):
+        assert image.fp is not None
+        if data.find(b"\xff\xd9", image.fp.tell()) < 0:
+            raise BrokenImageError(_DAMAGED)
+        image.decodermaxblock = _JPEG_BLOCK
+    return image
 
 
 def _broken_header(name: str) -> ImageError:
@@ -189,6 +232,8 @@ def _decoder_errors_as(refusal: ImageError) -> Iterator[None]:
     """Raise `refusal` for what a decoder raises, which on hostile bytes can be anything."""
     try:
         yield
+    except ImageError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
         raise ImageTooLargeError("the picture is too large to be decoded") from error
     except Exception as error:
@@ -211,7 +256,7 @@ def _open_heic(data: bytes) -> Image.Image:
             "HEIC photographs need one more package: pip install pillow-heif"
         ) from error
     with _decoder_errors_as(_broken_header("HEIC")):
-        image: Image.Image = HeifImageFile(BytesIO(data))
+        image: Image.Image = HeifImageFile(Metered(data))
     return image
 
 
@@ -276,7 +321,8 @@ def _on_white(image: Image.Image) -> Image.Image:
     grey = image.mode in ("1", "L", "LA", "La")
     image = image.convert("LA" if grey else "RGBA")
     canvas = Image.new("L" if grey else "RGB", image.size, "white")
-    canvas.paste(image.convert(canvas.mode), mask=image.getchannel("A"))
+    # An RGBA picture is pasted on RGB as it is: a converted copy can take a quarter of a gigabyte.
+    canvas.paste(image.convert("L") if grey else image, mask=image.getchannel("A"))
     return canvas
 
 

@@ -40,7 +40,7 @@ class Runtime:
 
     Raises
     ------
-    BundleError : a graph cannot be read.
+    BundleError : a graph cannot be read, or does not fit the manifest and the vocabulary.
     """
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
@@ -49,6 +49,7 @@ class Runtime:
         options.log_severity_level = 3
         self._encoder = _session(bundle, "encoder.onnx", options)
         self._decoder = _session(bundle, "decoder.onnx", options)
+        _require_fit(bundle, self._encoder, self._decoder)
         shapes = {entry.name: entry.shape for entry in self._decoder.get_inputs()}
         self.cells_vary = isinstance(shapes["annotations"][1], str)
 
@@ -79,3 +80,30 @@ def _session(
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own classes have no common base
         raise BundleError(f"{path}: not a graph that ONNX Runtime can run: {error}") from error
+
+
+def _require_fit(bundle: Bundle, *graphs: onnxruntime.InferenceSession) -> None:
+    """Raise a BundleError unless the graphs take and give what is asked of them here."""
+    nodes = (node for graph in graphs for node in (*graph.get_inputs(), *graph.get_outputs()))
+    shapes = {node.name: node.shape for node in nodes}
+    size, (rows, cols) = bundle.image_size, bundle.grid
+    names = ("words", "betas", "next_h", "next_c", *State._fields)
+    ends: dict[str, list[int]] = {name: [] for name in names}
+    ends |= {"images": [size, size, 3], "alphas": [rows * cols]}
+    ends["logprobs"] = [len(bundle.vocabulary)]
+    for name, end in ends.items():
+        shape = shapes.get(name)
+        if shape is None or not _ends(shape, end):
+            told = "missing" if shape is None else f"of shape {shape}"
+            raise BundleError(
+                f"{bundle.path}: its graphs do not fit its manifest: {name} is {told}; "
+                "export the bundle again"
+            )
+
+
+def _ends(shape: list[int | str], end: list[int]) -> bool:
+    """Tell whether a shape ends in these numbers; one of its own may be a name, which any fits."""
+    last = shape[len(shape) - len(end) :]
+    return len(last) == len(end) and all(
+        isinstance(had, str) or had == wanted for had, wanted in zip(last, end, strict=True)
+    )

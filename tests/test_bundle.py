@@ -1,7 +1,13 @@
 """Bundles: read, verified, written as a whole."""
 
+import hashlib
 import json
+import os
+import random
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,8 +72,9 @@ def test_a_newer_format_asks_for_an_upgrade(copy: Path) -> None:
         Bundle.load(copy)
 
 
-def test_a_name_outside_the_folder_is_refused(copy: Path) -> None:
-    edit(copy, lambda manifest: manifest["sha256"].update({"../secret": "0" * 64}))
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "sub/file", "..", ""])
+def test_a_name_outside_the_folder_is_refused(copy: Path, name: str) -> None:
+    edit(copy, lambda manifest: manifest["sha256"].update({name: "0" * 64}))
     with pytest.raises(BundleError, match="outside the bundle"):
         Bundle.load(copy)
 
@@ -92,6 +99,113 @@ def test_a_graph_that_cannot_run_is_refused(copy: Path) -> None:
     bundle.write(copy, manifest, files)
     with pytest.raises(BundleError, match=r"decoder.onnx: not a graph"):
         load(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("name", 3),
+        ("name", "a\nb"),
+        ("image_size", 10**9),
+        ("image_size", "224"),
+        ("image_size", True),
+        ("grid", [7]),
+        ("grid", "77"),
+        ("grid", [0, 7]),
+        ("vocabulary_size", None),
+        ("sha256", ["vocab.json"]),
+    ],
+)
+def test_an_odd_entry_of_a_manifest_is_named(copy: Path, name: str, value: object) -> None:
+    """An image_size of a thousand million would have been allocated."""
+    edit(copy, lambda manifest: manifest.update({name: value}))
+    with pytest.raises(BundleError, match=f"its {name} is odd"):
+        Bundle.load(copy)
+
+
+def replace_graph(copy: Path, name: str, graph: bytes) -> None:
+    """Put another graph into a bundle, with its right checksum."""
+    (copy / name).write_bytes(graph)
+    digest = hashlib.sha256(graph).hexdigest()
+    edit(copy, lambda manifest: manifest["sha256"].update({name: digest}))
+
+
+def test_weights_in_another_file_are_refused(copy: Path) -> None:
+    """They would be read from wherever the graph says, and no checksum is known of them."""
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    model = onnx.load(copy / "decoder.onnx")
+    onnx.external_data_helper.convert_model_to_external_data(model, location="weights.bin")
+    onnx.save(model, copy / "decoder.onnx")
+    replace_graph(copy, "decoder.onnx", (copy / "decoder.onnx").read_bytes())
+    with pytest.raises(BundleError, match=r"decoder\.onnx: keeps weights in another file"):
+        Bundle.load(copy)
+
+
+def test_graphs_that_do_not_fit_are_refused(copy: Path) -> None:
+    decoder = (copy / "decoder.onnx").read_bytes()
+    replace_graph(copy, "decoder.onnx", (copy / "encoder.onnx").read_bytes())
+    with pytest.raises(BundleError, match="do not fit its manifest: words is missing"):
+        load(copy)
+    replace_graph(copy, "decoder.onnx", decoder)
+    edit(copy, lambda manifest: manifest.update(grid=[8, 8]))
+    with pytest.raises(BundleError, match="do not fit its manifest: alphas is of shape"):
+        load(copy)
+    edit(copy, lambda manifest: manifest.update(grid=[7, 7], image_size=160))
+    with pytest.raises(BundleError, match="do not fit its manifest: images is of shape"):
+        load(copy)
+
+
+WRITE = """
+import resource, sys
+from pathlib import Path
+from showtell import bundle
+words = b'["<pad>", "<start>", "<end>", "<unk>"]'
+files = {"vocab.json": words, "encoder.onnx": bytes(200_000), "decoder.onnx": bytes(200_000)}
+manifest = dict(image_size=8, grid=[1, 1], vocabulary_size=4)
+"""
+
+
+def write_in_a_process(code: str, folder: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITE + code, str(folder)], stderr=subprocess.PIPE
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of files are POSIX's")
+def test_a_full_disk_leaves_the_old_bundle_and_no_half_of_a_new_one(tmp_path: Path) -> None:
+    code = """
+bundle.write(Path(sys.argv[1]), manifest | {"name": "old"}, files)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+bundle.write(Path(sys.argv[1]), manifest | {"name": "new"}, files)
+"""
+    process = write_in_a_process(code, tmp_path / "model")
+    _, errors = process.communicate()
+    assert b"BundleError" in errors
+    assert b"model: cannot be written: File too large" in errors
+    assert Bundle.load(tmp_path / "model").manifest["name"] == "old"
+    assert [f.name for f in tmp_path.iterdir()] == ["model"]
+
+
+def test_killed_at_any_moment_a_write_leaves_a_whole_bundle(tmp_path: Path) -> None:
+    code = """
+for i in range(10**9):
+    bundle.write(Path(sys.argv[1]), manifest | {"name": str(i)}, files)
+"""
+    rng = random.Random(0)
+    for _ in range(4):
+        process = write_in_a_process(code, tmp_path / "model")
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "model").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0.3, 1))
+        process.kill()
+        process.communicate()
+        if (tmp_path / "model").exists():
+            Bundle.load(tmp_path / "model")
+        else:  # between the two renames: both bundles are beside it, whole
+            (beside,) = tmp_path.glob(".model-*/old")
+            Bundle.load(beside)
+            Bundle.load(beside.with_name("new"))
 
 
 def test_write_replaces_a_bundle_as_a_whole(copy: Path) -> None:

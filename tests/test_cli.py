@@ -1,6 +1,8 @@
 """The command line, as a program of its own where standard streams matter."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +51,69 @@ def test_a_bad_photograph_does_not_cost_the_others(photographs: Path) -> None:
     reasons = done.stderr.splitlines()
     for name, line in zip(["notes.txt", "cut.png", "missing.jpg"], reasons, strict=True):
         assert line.startswith(f"showtell: {photographs / name}: ")
+
+
+def test_a_name_cannot_forge_a_line(photographs: Path, tmp_path: Path) -> None:
+    """A line break in a file's name looked like the line of another photograph."""
+    good, bad = tmp_path / "a\n\x1b[2J\u2028b'\".png", tmp_path / "a\nb.jpg"
+    good.write_bytes((photographs / "astronaut.png").read_bytes())
+    done = run("caption", good, bad)
+    told, caption = done.stdout.splitlines()[0].split("\t")
+    assert told == rf"{tmp_path}/a\n\x1b[2J\u2028b'" + '".png'
+    assert done.stdout == f"{told}\t{caption}\n"
+    assert done.stderr == rf"showtell: {tmp_path}/a\nb.jpg: there is no such file" + "\n"
+    assert json.loads(run("caption", good, "--json").stdout)["image"] == str(good)
+
+
+def test_a_name_that_is_no_text(photographs: Path, tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/\xff.png"
+    shutil.copy(os.fsencode(photographs / "astronaut.png"), path)
+    command = [
+        sys.executable,
+        "-c",
+        "from showtell.cli import main; main()",
+        "caption",
+        path,
+        b"\xfe",
+    ]
+    done = subprocess.run(command, capture_output=True)
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == len(done.stderr.splitlines()) == 1
+    assert done.stderr.endswith(b": there is no such file\n")
+
+
+def test_frames_that_are_not_captioned_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "several.gif"
+    frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    done = run("caption", path)
+    warning = "it has several frames or pages; the first is captioned"
+    assert (done.exit_code, len(done.stdout.splitlines())) == (0, 1)
+    assert done.stderr == f"showtell: {path}: warning: {warning}\n"
+    done = run("caption", path, "--json")
+    assert json.loads(done.stdout)["warnings"] == [warning]
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' /dev/full")
+def test_output_that_cannot_be_written_is_one_line(photographs: Path) -> None:
+    command = [sys.executable, "-c", "from showtell.cli import main; main()", "caption"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*command, photographs / "astronaut.png"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "showtell: its output: no space left on device\n"
+
+
+def test_standard_input_without_an_end_is_not_waited_for() -> None:
+    command = [sys.executable, "-c", "from showtell.cli import main; main()", "caption", "-"]
+    with open("/dev/zero", "rb") as endless:
+        done = subprocess.run(command, stdin=endless, capture_output=True, text=True)
+    assert done.stderr == "showtell: -: the file is larger than 32 MB\n"
 
 
 def test_json_is_the_documented_object(photographs: Path) -> None:

@@ -33,7 +33,7 @@ from showtell.errors import (
     ImageTooLargeError,
     UnsupportedImageError,
 )
-from showtell.image import open_upright, read
+from showtell.image import SEVERAL_FRAMES, open_upright, read, read_and_warn
 
 # Containers
 
@@ -51,6 +51,37 @@ def test_format_is_known_by_its_bytes(format: str, tmp_path: Path) -> None:
     path.write_bytes(encode(flat("RGB", RED), format))
     assert_near(open_upright(path), np.full((32, 32, 3), RED), LOSSY)
     assert_near(open_upright(str(path)), np.full((32, 32, 3), RED), LOSSY)
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF", avif])
+def test_further_frames_are_warned_of(format: str, tmp_path: Path) -> None:
+    single = encode(flat("RGB", RED), format)
+    several = encode(flat("RGB", RED), format, save_all=True, append_images=[flat("RGB", BLUE)])
+    (tmp_path / "photograph").write_bytes(several)
+    assert read_and_warn(single, 32)[1] == ()
+    for source in (several, tmp_path / "photograph"):
+        pixels, warnings = read_and_warn(source, 32)
+        assert warnings == (SEVERAL_FRAMES,)
+        assert np.abs(pixels.astype(int) - RED).mean() < LOSSY
+
+
+def test_what_telephones_put_behind_a_photograph_is_not_warned_of() -> None:
+    preview = encode(flat("RGB", RED), "MPO", save_all=True, append_images=[flat("RGB", BLUE)])
+    assert (
+        read_and_warn(preview, 32)[1] == read_and_warn(np.zeros((9, 9, 3), np.uint8), 32)[1] == ()
+    )
+
+
+def test_further_frames_that_are_damaged_do_not_matter() -> None:
+    file = encode(flat("RGB", RED), "GIF") + b"!"
+    tiff = bytearray(encode(flat("RGB", RED), "TIFF"))
+    start = int.from_bytes(tiff[4:8], "little")
+    entries = int.from_bytes(tiff[start : start + 2], "little")
+    next_page = start + 2 + 12 * entries
+    tiff[next_page : next_page + 4] = b"\xff" * 4
+    for damaged in (file[:-2] + b"!", bytes(tiff)):
+        pixels, _ = read_and_warn(damaged, 32)
+        assert (pixels == RED).all()
 
 
 def test_what_lies_behind_a_jpeg_is_ignored() -> None:
@@ -109,6 +140,25 @@ def test_cut_off_file(format: str, kept: float) -> None:
     file = encode(Image.fromarray(data.astronaut()[:128, :128]), format)
     with pytest.raises(BrokenImageError, match="damaged"):
         read(file[: int(kept * len(file))], 32)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_copy_that_was_not_finished_ends_in_zeros(progressive: bool) -> None:
+    """Room is often made for the whole file first; zeros were decoded as grey."""
+    photograph = Image.fromarray(data.astronaut()[:128, :128])
+    file = encode(photograph, "JPEG", progressive=progressive)
+    half = len(file) // 2
+    with pytest.raises(BrokenImageError, match="ends too early"):
+        open_upright(file[:half] + bytes(len(file) - half))
+
+
+@pytest.mark.parametrize("format", ["PNG", "GIF"])  # JPEG, WebP have no checksum
+def test_a_file_with_a_wrong_part_in_the_middle(format: str) -> None:
+    photograph = Image.fromarray(data.astronaut()[:128, :128])
+    file = encode(photograph, format)
+    half = len(file) // 2
+    with pytest.raises(BrokenImageError):
+        open_upright(file[:half] + bytes(40) + file[half + 40 :])
 
 
 def test_cut_off_in_the_header() -> None:
@@ -209,3 +259,19 @@ def test_anything_else_is_a_mistake_of_the_program() -> None:
     """The number 0 is no path; it is not read from standard input."""
     with pytest.raises(TypeError):
         open_upright(0)  # type: ignore[arg-type]
+
+
+def test_a_loop_of_links_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").symlink_to(tmp_path / "b.jpg")
+    (tmp_path / "b.jpg").symlink_to(tmp_path / "a.jpg")
+    with pytest.raises(ImageError, match="too many levels of symbolic links"):
+        open_upright(tmp_path / "a.jpg")
+
+
+def test_a_name_of_any_bytes(tmp_path: Path) -> None:
+    """A name is bytes on most systems, and need not be text."""
+    for name in (b" a 'photo' \"of\" mine\n.png", b"\xff\xfe.png"):
+        path = os.path.join(os.fsencode(tmp_path), name)
+        with open(path, "wb") as file:
+            file.write(encode(flat("RGB", RED), "PNG"))
+        assert colours(os.fsdecode(path))[0] == RED

@@ -14,7 +14,8 @@ import os
 import re
 import shutil
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -22,6 +23,11 @@ from typing import BinaryIO
 from urllib.error import HTTPError, URLError
 
 from tqdm import tqdm
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 from showtell.data import flickr8k
 from showtell.data.archive import unpack
@@ -52,15 +58,45 @@ def download(url: str, target: Path, checksum: str | None) -> None:
     Raises
     ------
     DownloadError : the server cannot be reached, refuses, or cuts the connection; or what came has
-        another checksum, and is then deleted, so that a later call starts clean.
+        another checksum, and is then deleted, so that a later call starts clean; or another process
+        is downloading into the folder.
     """
+    with _alone(target.parent):
+        _download(url, target, checksum)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder, which the system lets go when this process ends, however it ends.
+
+    Two downloads wrote into one partial file, and each cleared away what the other unpacked.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadError(f"{error.filename} cannot be written: {error.strerror}") from error
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise DownloadError(
+            f"{folder}: another process is downloading into it; run again when it is done"
+        ) from error
+    finally:
+        os.close(handle)
+
+
+def _download(url: str, target: Path, checksum: str | None) -> None:
     if not url.startswith(("http://", "https://")):
         raise DownloadError(f"{url} is not an address of http or https")
     if target.is_file() and _is_right(target, checksum):
         return
     part = target.with_name(target.name + ".part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         _fetch(url, part)
         if not _is_right(part, checksum):
             part.unlink()
@@ -180,15 +216,16 @@ def fetch_flickr8k(root: str | os.PathLike[str], mirror: str | None = None) -> N
     """
     root = Path(root)
     mirror = (mirror or os.environ.get(MIRROR_VARIABLE) or MIRROR).rstrip("/")
-    if flickr8k.text_folder(root) is None:
-        _install(root, mirror, TEXT)
-    if not any((root / folder).is_dir() for folder in PICTURE_FOLDERS):
-        _install(root, mirror, PHOTOGRAPHS)
+    with _alone(root):
+        if flickr8k.text_folder(root) is None:
+            _install(root, mirror, TEXT)
+        if not any((root / folder).is_dir() for folder in PICTURE_FOLDERS):
+            _install(root, mirror, PHOTOGRAPHS)
 
 
 def _install(root: Path, mirror: str, archive: Archive) -> None:
     zipped = root / archive.name
-    download(f"{mirror}/{archive.name}", zipped, archive.checksum if mirror == MIRROR else None)
+    _download(f"{mirror}/{archive.name}", zipped, archive.checksum if mirror == MIRROR else None)
     staging = root / f"{archive.folder}.unpacking"
     try:
         unpack(zipped, staging)

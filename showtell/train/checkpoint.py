@@ -133,6 +133,8 @@ def read(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
     path = path / BEST if path.is_dir() else path
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if Path(content["tensors"]).name != content["tensors"]:
+            raise ValueError(f"it names a file outside of its folder: {content['tensors']!r}")
         tensors = load_file(path.parent / content["tensors"], device=str(device))
         return Checkpoint(
             recipe=from_dict(content["recipe"]),

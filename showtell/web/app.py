@@ -7,7 +7,7 @@ from flask import Flask, Request
 
 from showtell import memory
 from showtell.captioner import Captioner, load
-from showtell.image import MAX_BYTES
+from showtell.limits import MAX_BYTES
 from showtell.web import api, docs, guard, metrics, monitoring, problems, views
 from showtell.web.turns import Turns
 

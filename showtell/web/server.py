@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 from waitress.server import create_server
 
-from showtell.image import MAX_BYTES
+from showtell.limits import MAX_BYTES
 from showtell.web.turns import THREADS
 
 BODY = MAX_BYTES + 2**20  # bytes of a request
@@ -34,12 +34,18 @@ def serve(app: Flask, host: str = "localhost", port: int = 5000) -> None:
 
     Raises
     ------
-    SystemExit : another program holds the port, or `host` is not this machine's.
+    SystemExit : another program holds the port, `host` is not this machine's, or there is no
+        room for the threads.
     """
     try:
         server = make_server(app, host, port)
     except OSError as error:
         raise SystemExit(f"showtell: {_reason(error, host, port)}") from None
+    except RuntimeError as error:  # a limit of this user's, or of the container
+        raise SystemExit(
+            f"showtell: {THREADS} threads cannot be started here ({error}): allow more memory, or "
+            "more processes"
+        ) from None
     app.config["HOSTS"] += f",{host}"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # which `run` takes as it takes Ctrl+C
     name = f"[{host}]" if ":" in host else host

@@ -10,6 +10,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -244,6 +245,26 @@ def test_killed_download_is_resumed(server: Server, target: Path) -> None:
     server.stall = None
     get(server, target)
     assert server.asked == [None, f"bytes={have}-"]
+    assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.skipif(module.fcntl is None, reason="no locks on folders here")
+def test_two_at_once_in_one_folder(server: Server, target: Path) -> None:
+    """They shared a partial file, which then had the bytes of both."""
+    server.stall = 500_000
+    pool = ThreadPoolExecutor(1)
+    first = pool.submit(get, server, target)
+    part = target.with_name("file.zip.part")
+    wait_for(lambda: part.exists() and part.stat().st_size > 400_000)
+    with pytest.raises(DownloadError, match="another process is downloading into it; run again"):
+        get(server, target)
+    with pytest.raises(DownloadError, match="another process is downloading into it; run again"):
+        fetch_flickr8k(target.parent, server.url)
+    server.stall = None
+    server.go_on.set()
+    with pytest.raises(DownloadError, match="cut off"):
+        first.result(60)
+    get(server, target)
     assert target.read_bytes() == CONTENT
 
 

@@ -50,7 +50,10 @@ def test_what_the_build_reads_is_copied() -> None:
     copied = {name for copy in instructions("COPY") for name in shlex.split(copy)[:-1]}
     (install,) = instructions("RUN")
     assert {"pyproject.toml", "README.md", "LICENSE", "showtell"} <= copied
-    assert shlex.split(install)[shlex.split(install).index("-c") + 1] in copied
+    words = shlex.split(install)
+    assert words[words.index("-r") + 1] in copied
+    assert "--require-hashes" in words
+    assert "--no-deps" in words
 
 
 def test_it_runs_as_nobody_in_particular() -> None:

@@ -23,7 +23,7 @@ import showtell.web
 from showtell import __version__
 from showtell.captioner import BEAM
 from showtell.decoding import MAX_LENGTH
-from showtell.image import MAX_BYTES, MAX_PIXELS
+from showtell.limits import MAX_BYTES, MAX_PIXELS
 from showtell.web import api, create_app
 from showtell.web.problems import IMAGE_PROBLEMS
 from showtell.web.turns import Turns

@@ -9,6 +9,7 @@ import { complain, enter, say } from "./state.js";
 
 const [section, alternatives, template, copy, take] =
   ["one", "alternatives", "alternative", "copy", "take"].map((id) => document.getElementById(id));
+const warnings = document.getElementById("warnings");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 let shown = null; // { photograph, asked: the options, sentences: the caption and its alternatives }
@@ -58,6 +59,7 @@ export function close({ forget = false } = {}) {
   if (forget) shown = null;
   player.stop();
   figure.clear();
+  warnings.textContent = "";
   say("");
 }
 
@@ -72,6 +74,7 @@ function tell() {
   enter("told");
   say(`Caption: ${best.caption}.`);
   figure.tell(best);
+  warnings.textContent = best.warnings.map((warning) => `Note: ${warning}.`).join(" ");
   if (document.activeElement === document.body) section.focus({ preventScroll: true });
 }
 

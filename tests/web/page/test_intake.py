@@ -1,14 +1,17 @@
 """How photographs come in: chosen, dropped, pasted, taken, and the ones that the page offers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from browsing import choose, drop, encode, expect_told, rows, upload
 from flask import Flask
 from playwright.sync_api import Page, expect
-from standins import serving
+from standins import FakeCaptioner, serving
 
+from showtell.captioner import Caption
+from showtell.web import create_app
 from showtell.web.samples import SAMPLES
 
 PUT_IN_CLIPBOARD = """async (bytes) => {
@@ -145,3 +148,33 @@ def test_a_file_over_the_limit_is_not_sent(visit: Callable[..., Page], app: Flas
 def test_a_picture_with_too_many_pixels(page: Page) -> None:
     choose(page, upload(b"P6 100000 100000 255\n", "bomb.ppm"))
     expect(page.get_by_role("alert")).to_contain_text("100000 x 100000 pixels")
+
+
+def test_odd_files_are_captioned_or_told_in_words(page: Page, jpeg: bytes) -> None:
+    """The page decides nothing by itself: what the server reads is shown, and its reasons are."""
+    for form, options in (("TIFF", {}), ("BMP", {}), ("GIF", {})):
+        choose(page, encode(jpeg, form, (64, 48), **options))
+        expect_told(page)
+    for file, reason in (
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a photograph that is read here"),
+        (b"%PDF-1.7", "not a photograph that is read here"),
+        (jpeg[: len(jpeg) // 2], "damaged or ends too early"),
+        (jpeg[: len(jpeg) // 2] + bytes(len(jpeg) // 2), "damaged or ends too early"),
+    ):
+        choose(page, file)
+        expect(page.get_by_role("alert")).to_contain_text(reason)
+
+
+def test_a_warning_stands_below_the_caption(visit: Callable[..., Page], jpeg: bytes) -> None:
+    class Warning(FakeCaptioner):
+        def caption(self, *args: object, **kwargs: object) -> Caption:
+            found = super().caption(*args, **kwargs)  # type: ignore[arg-type]
+            return replace(found, warnings=("it has several frames",))
+
+    with serving(create_app(Warning())) as port:
+        page = visit(port)
+        expect(page.locator("#warnings")).to_be_hidden()
+        choose(page, jpeg)
+        expect(page.locator("#warnings")).to_have_text("Note: it has several frames.")
+        choose(page, b"no photograph")
+        expect(page.get_by_role("alert")).to_contain_text("not a photograph")

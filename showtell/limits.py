@@ -1,0 +1,46 @@
+"""What a photograph may cost at most. Each limit can be set in the environment, under its name."""
+
+import os
+from io import BytesIO
+from time import thread_time
+
+from showtell.errors import ImageTooLargeError
+
+
+def _limit(name: str, default: int) -> int:
+    told = os.environ.get(name) or str(default)
+    if not (told.isascii() and told.isdecimal() and int(told) > 0):
+        # While modules are imported nobody is there yet who would tell an error in one line.
+        raise SystemExit(f"showtell: {name} is {told!r}; set it to a whole number of 1 or more")
+    return int(told)
+
+
+MAX_BYTES = _limit("SHOWTELL_MAX_BYTES", 32 * 2**20)
+MAX_PIXELS = _limit("SHOWTELL_MAX_PIXELS", 64_000_000)
+MAX_SECONDS = _limit("SHOWTELL_MAX_SECONDS", 2)
+
+
+class Metered(BytesIO):
+    """A file in memory that its reader may not be busy with for longer than ``MAX_SECONDS``.
+
+    Small files can keep a decoder busy for minutes: a million empty segments, a thousand scans of
+    the same pixels. A decoder asks for its file piece by piece, and is refused the next one then.
+    Seconds are those of the processor in this thread, so that a busy machine refuses no more.
+
+    Raises
+    ------
+    ImageTooLargeError : by ``read``, when the time is over.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._end = thread_time() + MAX_SECONDS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next `size` bytes, or all that are left."""
+        if thread_time() > self._end:
+            raise ImageTooLargeError(
+                f"it takes longer than {MAX_SECONDS} s to decode: save it anew as a plain JPEG, "
+                "or allow more by SHOWTELL_MAX_SECONDS"
+            )
+        return super().read(size)

@@ -1,0 +1,290 @@
+"""Odd files without end: real ones are damaged by their parts, and what is read of them is watched.
+
+    python tests/fuzz.py --minutes 30 --seed 1
+
+Each file is read in a process of its own that lives on; one that is stopped by a signal, that takes
+longer than two seconds of the processor, that raises anything but an ImageError, or whose memory
+keeps growing is kept in the folder `fuzz-found`, and the exit status is 1. A seed gives the same
+files again.
+"""
+
+import argparse
+import random
+import resource
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Iterator
+from hashlib import sha256
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from showtell.errors import ImageError
+from showtell.image import SEVERAL_FRAMES, read_and_warn
+from showtell.web import memory
+
+SECONDS = 2.0  # of the processor, for one file
+GROWTH = 50  # MB that the process may have more than after its first files
+WARM_UP = 100  # files
+SIDE = 64  # pixels to which pictures are squashed
+VALUES = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+
+
+# Files that are right
+
+
+def pictures() -> list[bytes]:
+    """Return small files of all formats, and of many of the ways to write them."""
+    rng = np.random.default_rng(0)
+    colour = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize((48, 36))
+    alpha = colour.copy()
+    alpha.putalpha(colour.convert("L"))
+    deep = Image.fromarray(np.asarray(colour.convert("L")).astype(np.uint16) * 257)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    several = {"save_all": True, "append_images": [colour.rotate(90)]}
+    ways: list[tuple[Image.Image, str, dict]] = [
+        (colour, "JPEG", {"exif": exif}),
+        (colour, "JPEG", {"progressive": True, "comment": "odd"}),
+        (colour.convert("CMYK"), "JPEG", {}),
+        (colour, "MPO", several),
+        (colour, "PNG", {"exif": exif}),
+        (colour.quantize(16), "PNG", {"transparency": 3}),
+        (deep, "PNG", {}),
+        (alpha, "PNG", several),
+        (colour, "WEBP", {"exif": exif}),
+        (alpha, "WEBP", {"lossless": True}),
+        (colour, "WEBP", several),
+        (colour.quantize(8), "GIF", several),
+        (colour, "BMP", {}),
+        (colour.quantize(4), "BMP", {}),
+        (colour, "PPM", {}),
+    ]
+    for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
+        ways.append((colour, "TIFF", {"compression": compression}))
+    ways.append((colour.convert("1"), "TIFF", {"compression": "group4"}))
+    ways.append((colour.convert("F"), "TIFF", {}))
+    if "AVIF" in Image.SAVE:
+        quick = {"speed": 10, "max_threads": 1}
+        ways += [(alpha, "AVIF", quick), (colour, "AVIF", {**quick, **several})]
+    return [_encode(*way) for way in ways]
+
+
+def _encode(picture: Image.Image, form: str, options: dict) -> bytes:
+    file = BytesIO()
+    picture.save(file, form, **options)
+    return file.getvalue()
+
+
+# Their parts
+
+
+def parts(file: bytes) -> list[bytes]:
+    """Cut a file at the borders of its chunks, segments or boxes; join them to have it again."""
+    if file.startswith(b"\x89PNG"):
+        borders = _walk(file, 8, lambda at: 12 + _big(file, at))
+    elif file.startswith(b"\xff\xd8"):
+        borders = _walk(file, 2, lambda at: 2 + int.from_bytes(file[at + 2 : at + 4]))
+    elif file.startswith(b"RIFF"):
+        borders = _walk(file, 12, lambda at: 8 + (int.from_bytes(file[at + 4 : at + 8], "little")))
+    elif file[4:8] == b"ftyp":
+        borders = _walk(file, 0, lambda at: _big(file, at))
+    else:
+        borders = list(range(0, len(file), max(1, len(file) // 12)))  # headers, tables, pixels
+    cuts = sorted({0, *borders, len(file)})
+    return [file[a:b] for a, b in pairwise(cuts)]
+
+
+def _walk(file: bytes, at: int, length: object) -> list[int]:
+    borders = []
+    while at < len(file) and len(borders) < 100:
+        borders.append(at)
+        at += max(2, length(at))  # type: ignore[operator]
+    return borders
+
+
+def _big(file: bytes, at: int) -> int:
+    return int.from_bytes(file[at : at + 4])
+
+
+# Damage
+
+
+def mutants(seed: int) -> Iterator[bytes]:
+    """Yield damaged files without end, the same ones of the same seed."""
+    rng, whole = random.Random(seed), pictures()
+    while True:
+        file = rng.choice(whole)
+        for _ in range(rng.choice((1, 1, 2, 4))):
+            damage = rng.choice((_bits, _number, _number, _cut, _repeat, _part, _part, _splice))
+            file = damage(rng, file, whole) or b"\0"
+        yield _right_sums(file) if rng.random() < 0.8 else file
+
+
+def _bits(rng: random.Random, file: bytes, _: list[bytes]) -> bytes:
+    damaged = bytearray(file)
+    for _n in range(rng.choice((1, 3, 20))):
+        damaged[rng.randrange(len(file))] ^= 1 << rng.randrange(8)
+    return bytes(damaged)
+
+
+def _number(rng: random.Random, file: bytes, _: list[bytes]) -> bytes:
+    """Put a number at the edge of its range where lengths and sizes stand, mostly at the start."""
+    size = rng.choice((1, 2, 4))
+    number = struct.pack(rng.choice("<>") + "I", rng.choice(VALUES))[:size]
+    at = rng.randrange(min(len(file), rng.choice((64, len(file)))))
+    return file[:at] + number + file[at + size :]
+
+
+def _cut(rng: random.Random, file: bytes, _: list[bytes]) -> bytes:
+    a, b = sorted(rng.randrange(len(file) + 1) for _n in range(2))
+    return rng.choice((file[:a], file[:a] + file[b:], file[:a] + bytes(b - a) + file[b:]))
+
+
+def _repeat(rng: random.Random, file: bytes, _: list[bytes]) -> bytes:
+    a = rng.randrange(len(file))
+    b = min(len(file), a + rng.choice((1, 8, 200)))
+    return file[:b] + file[a:b] * rng.choice((1, 30, 1000)) + file[b:]
+
+
+def _part(rng: random.Random, file: bytes, whole: list[bytes]) -> bytes:
+    """Leave a part out, double it, move it, or take one of another file."""
+    own = parts(file)
+    at, other = rng.randrange(len(own)), rng.randrange(len(own))
+    match rng.randrange(4):
+        case 0:
+            del own[at]
+        case 1:
+            own.insert(other, own[at])
+        case 2:
+            own[at], own[other] = own[other], own[at]
+        case _:
+            own.insert(at, rng.choice(parts(rng.choice(whole))))
+    return b"".join(own)
+
+
+def _splice(rng: random.Random, file: bytes, whole: list[bytes]) -> bytes:
+    other = rng.choice(whole)
+    return file[: rng.randrange(len(file) + 1)] + other[rng.randrange(len(other)) :]
+
+
+def _right_sums(file: bytes) -> bytes:
+    """Make the checksums of a PNG right again, or nothing behind them would be reached."""
+    if not file.startswith(b"\x89PNG"):
+        return file
+    return b"".join(
+        part[:-4] + zlib.crc32(part[4:-4]).to_bytes(4) if len(part) >= 12 and i else part
+        for i, part in enumerate(parts(file))
+    )
+
+
+# The one who reads
+
+
+def reader() -> None:
+    """Read files from standard input, each behind its length; print what became of each."""
+    memory.give_back()
+    while head := sys.stdin.buffer.read(4):
+        file = sys.stdin.buffer.read(int.from_bytes(head))
+        start = time.process_time()
+        told = _read(file)
+        seconds = time.process_time() - start
+        print(f"{seconds:.3f} {_megabytes():.1f} {told}", flush=True)
+
+
+def _read(file: bytes) -> str:
+    try:
+        pixels, warnings = read_and_warn(file, SIDE)
+    except ImageError as error:
+        return "refused" if str(error) else "an ImageError that says nothing"
+    except BaseException as error:
+        return f"{type(error).__name__}: {error}".replace("\n", " ")
+    right = pixels.shape == (SIDE, SIDE, 3) and pixels.dtype == np.uint8
+    return "read" if right and set(warnings) <= {SEVERAL_FRAMES} else "something that is no picture"
+
+
+def _megabytes() -> float:
+    """Return what this process holds now, or where that is not told the most that it held."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * resource.getpagesize() / 2**20
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+# The one who watches
+
+
+def fuzz(seed: int, seconds: float, files: int, found: Path) -> list[str]:
+    """Read damaged files until `seconds` or `files` are over; return a line for each bad one."""
+    complaints, counts = [], {"read": 0, "refused": 0}
+    end, process, usual = time.monotonic() + seconds, None, 0.0
+    for n, file in enumerate(mutants(seed)):
+        if n >= files or time.monotonic() > end:
+            break
+        process = process or _start()
+        line = _ask(process, file)
+        took, held, told = line.split(" ", 2) if line else ("0", "0", "the process died")
+        if told in counts:
+            counts[told] += 1
+        usual = float(held) if n <= WARM_UP else usual
+        wrong = told if told not in counts else ""
+        wrong = wrong or (f"{took} s" if float(took) > SECONDS else "")
+        wrong = wrong or (f"{held} MB, {usual} before" if float(held) > usual + GROWTH else "")
+        if wrong:
+            complaints.append(_keep(file, found, f"file {n} of seed {seed}: {wrong}"))
+            process.kill()
+            process, usual = None, float("inf") if usual == 0 else usual
+    if process:
+        process.kill()
+    print(f"seed {seed}: {counts['read']} read, {counts['refused']} refused", flush=True)
+    return complaints
+
+
+def _start() -> subprocess.Popen:
+    command = [sys.executable, __file__, "--reader"]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+
+
+def _ask(process: subprocess.Popen, file: bytes) -> str:
+    assert process.stdin
+    assert process.stdout
+    try:
+        process.stdin.write(len(file).to_bytes(4) + file)
+        process.stdin.flush()
+    except BrokenPipeError:
+        return ""
+    return process.stdout.readline().decode().strip()
+
+
+def _keep(file: bytes, found: Path, complaint: str) -> str:
+    found.mkdir(exist_ok=True)
+    path = found / sha256(file).hexdigest()[:16]
+    path.write_bytes(file)
+    print(f"{complaint}; kept as {path}", flush=True)
+    return complaint
+
+
+def main() -> None:
+    """Fuzz for as long as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--reader", action="store_true", help=argparse.SUPPRESS)
+    told = parser.parse_args()
+    if told.reader:
+        reader()
+    elif fuzz(told.seed, 60 * told.minutes, sys.maxsize, Path("fuzz-found")):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

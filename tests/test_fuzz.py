@@ -1,0 +1,36 @@
+"""A few hundred files of the fuzzer; ``python tests/fuzz.py`` goes on for as long as it is let."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from fuzz import fuzz, mutants, parts, pictures
+
+from showtell.image import read
+
+pytest.importorskip("resource", reason="the memory of a process is told on POSIX alone")
+
+
+def test_files_are_cut_and_joined_without_loss() -> None:
+    for file in pictures():
+        assert b"".join(parts(file)) == file
+        assert len(parts(file)) >= 2
+        assert read(file, 8).shape == (8, 8, 3)
+
+
+def test_a_seed_gives_the_same_files_again() -> None:
+    first, again, other = (list(itertools.islice(mutants(seed), 50)) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
+    assert fuzz(seed=0, seconds=600, files=400, found=tmp_path / "found") == []
+
+
+def test_the_fuzzer_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes too long for a limit of nothing is told, and kept."""
+    monkeypatch.setattr("fuzz.SECONDS", -1)
+    (complaint,) = fuzz(seed=0, seconds=60, files=1, found=tmp_path / "found")
+    assert complaint.startswith("file 0 of seed 0: 0.")
+    assert len(list((tmp_path / "found").iterdir())) == 1

@@ -1,0 +1,84 @@
+"""What hostile files cost: they are refused by their size, or stopped while they are decoded."""
+
+import os
+import struct
+import subprocess
+import sys
+from time import thread_time
+
+import pytest
+from odd_files import RED, chunk, colours, encode, flat, png
+from PIL import Image
+
+from showtell import limits
+from showtell.errors import ImageTooLargeError
+from showtell.image import open_upright, read
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    return bytes([255, marker]) + struct.pack(">H", len(body) + 2) + body
+
+
+def bmp(width: int, height: int, runs: bytes) -> bytes:
+    """Return a run-length coded BMP of grey."""
+    start = 14 + 40 + 1024
+    sizes = 40, width, height, 1, 8, 1, len(runs), 0, 0, 256, 0
+    header = struct.pack("<IiiHHIIiiII", *sizes)
+    file = struct.pack("<2sIHHI", b"BM", start + len(runs), 0, 0, start)
+    return file + header + b"".join(bytes([i, i, i, 0]) for i in range(256)) + runs
+
+
+def many_scans(n: int) -> bytes:
+    """Return a progressive JPEG of which one scan comes `n` times more."""
+    file = encode(Image.new("L", (2000, 2000)), "JPEG", progressive=True)
+    last = file[file.rindex(b"\xff\xda") : -2]
+    return file[:-2] + n * last + file[-2:]
+
+
+JPEG = encode(flat("RGB", RED), "JPEG")
+SLOW = {
+    "padding": lambda: b"\xff\xd8" + b"\xff" * 4_000_000 + JPEG[2:],
+    "comments": lambda: b"\xff\xd8" + segment(0xFE, b"") * 1_000_000 + JPEG[2:],
+    "EXIF": lambda: b"\xff\xd8" + segment(0xE1, b"Exif\0\0....") * 200_000 + JPEG[2:],
+    "scans": lambda: many_scans(1600),
+    "chunks": lambda: png(1, 1, 8, 2, b"\0\0\0\0", *[chunk(b"abCd", b"")] * 400_000),
+    "runs": lambda: bmp(1500, 1500, b"\1a" * 1_100_000),
+    "PPM": lambda: b"P6 1500 1500 100\n" + bytes(6_750_000),
+}
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_a_decoder_that_is_kept_busy_is_stopped(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """A file of four megabytes took a server's thread for minutes."""
+    file = SLOW[kind]()
+    monkeypatch.setattr(limits, "MAX_SECONDS", 0.1)
+    start = thread_time()
+    with pytest.raises(ImageTooLargeError, match=r"longer than 0\.1 s to decode: save it anew"):
+        read(file, 32)
+    assert thread_time() - start < 1
+
+
+@pytest.mark.parametrize("size", [(8000, 8000), (64_000_000, 1), (1, 3_000_000)])
+def test_what_python_decodes_is_limited_by_its_pixels(size: tuple[int, int]) -> None:
+    """A BMP of one kilobyte took minutes: its lines were filled byte by byte, without a look."""
+    for file in (bmp(*size, b"\1a\0\0\0\1"), b"P3 %d %d 255\n1 2 3" % size):
+        with pytest.raises(ImageTooLargeError, match="save it anew as JPEG or PNG"):
+            open_upright(file)
+    assert colours(bmp(2, 1, b"\2\x61\0\1")) == [(97, 97, 97)] * 2
+
+
+def ask(name: str, value: str) -> str:
+    """Return what a program tells of the limit called `name`, set in its environment."""
+    code = f"from showtell import limits; print(limits.{name.removeprefix('SHOWTELL_')})"
+    environment = {name: value, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    return (done.stdout or done.stderr).strip()
+
+
+def test_limits_are_taken_from_the_environment() -> None:
+    assert ask("SHOWTELL_MAX_PIXELS", "200000000") == "200000000"
+    assert ask("SHOWTELL_MAX_BYTES", "") == str(32 * 2**20)
+    for wrong in ("32MB", "0", "-1"):
+        told = f"showtell: SHOWTELL_MAX_BYTES is '{wrong}'; set it to a whole number of 1 or more"
+        assert ask("SHOWTELL_MAX_BYTES", wrong) == told

@@ -1,0 +1,109 @@
+"""No connection is made but to this machine, and nothing is told to anyone."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from skimage import data
+
+BLOCKED = """
+import socket, sys, threading, time
+asked = []
+
+def watch(event, arguments):
+    if event in ("socket.connect", "socket.sendto"):
+        address = arguments[1]
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1"):
+            asked.append(address)
+    elif event == "socket.getaddrinfo" and arguments[0] not in ("127.0.0.1", "0.0.0.0", None):
+        asked.append(arguments[:2])
+    elif event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"):
+        asked.append(arguments)
+
+sys.addaudithook(watch)
+"""
+CAPTION = """
+import showtell
+print(showtell.load().caption(sys.argv[1]).text)
+"""
+COMMANDS = """
+from click.testing import CliRunner
+from showtell.cli import main
+for arguments in (["--help"], ["info"], ["caption", sys.argv[1], "--attention", sys.argv[2]]):
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+print("commands")
+"""
+SERVE = """
+from http.client import HTTPConnection
+import showtell
+from showtell.web import create_app
+from showtell.web.server import make_server
+server = make_server(create_app(showtell.load()), "127.0.0.1", 0)
+threading.Thread(target=server.run, daemon=True).start()
+for method, path in (("GET", "/"), ("GET", "/docs"), ("GET", "/metrics"), ("GET", "/healthz"),
+                     ("POST", "/api/v1/captions"), ("POST", "/api/v1/figures")):
+    connection = HTTPConnection("127.0.0.1", server.effective_port, timeout=60)
+    connection.request(method, path, open(sys.argv[1], "rb").read() if method == "POST" else None)
+    assert connection.getresponse().status == 200, path
+print("served")
+"""
+
+
+@pytest.fixture
+def photograph(tmp_path: Path) -> Path:
+    path = tmp_path / "astronaut.png"
+    Image.fromarray(data.astronaut()).save(path)
+    return path
+
+
+def run(code: str, *arguments: object) -> str:
+    code = BLOCKED + code + "\nsys.stdout.write(repr(asked))"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("code", [CAPTION, COMMANDS, SERVE])
+def test_nothing_is_asked_of_other_machines(code: str, photograph: Path, tmp_path: Path) -> None:
+    """Neither captioning nor serving needs one; no program is started either."""
+    told = run(code, photograph, tmp_path / "out")
+    assert told.endswith("\n[]")
+    assert len(told) > 5
+
+
+def test_a_question_would_be_noticed() -> None:
+    code = "try: socket.create_connection(('192.0.2.1', 9), 0.01)\nexcept OSError: print()"
+    assert "192.0.2.1" in run(code)
+
+
+def test_what_asks_the_network_is_known() -> None:
+    """Modules that can: the download of Flickr8k, the hub of ``hf://``, the sockets listened at."""
+    root = Path(__file__).parents[1] / "showtell"
+    asking = re.compile(
+        r"^\s*(import|from) (urllib\.request|http\.client|huggingface_hub|requests|socket)\b", re.M
+    )
+    found = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*.py")
+        if asking.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {"bundle.py", "data/download.py", "web/server.py"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="homes are elsewhere there")
+def test_without_a_home_and_in_a_folder_that_is_read_only(photograph: Path, tmp_path: Path) -> None:
+    """Neither is needed: nothing is cached, and nothing written but what is asked for."""
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    folder.chmod(0o500)
+    environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", "from showtell.cli import main; main()", "caption", photograph]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.split()) > 3
+    assert list(folder.iterdir()) == []

@@ -1,0 +1,75 @@
+"""What the deployed application is made of: locked, hashed, and looked up among known flaws."""
+
+import re
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, requires
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+LOCKED = {
+    canonicalize_name(name): version
+    for name, version in re.findall(r"^([\w.-]+)==(\S+) \\$", LOCK, re.MULTILINE)
+}
+
+
+def requirements(name: str) -> list[Requirement]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def test_the_lock_satisfies_what_is_required_and_what_that_requires() -> None:
+    asked = {canonicalize_name(r.name): r for r in requirements("requirements.txt")}
+    assert asked.keys() <= LOCKED.keys()
+    for name, version in LOCKED.items():
+        assert name not in asked or version in asked[name].specifier
+        for needed in needs(name):
+            assert LOCKED.get(canonicalize_name(needed.name), "") in needed.specifier
+
+
+def needs(name: str) -> list[Requirement]:
+    """Return what an installed package requires on Linux, where the container runs."""
+    try:
+        found = [Requirement(line) for line in requires(name) or ()]
+    except PackageNotFoundError:
+        pytest.skip(f"{name} is not installed")
+    linux = {"extra": "", "sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
+    return [r for r in found if r.marker is None or r.marker.evaluate(linux)]
+
+
+def test_the_lock_holds_the_versions_that_are_tested() -> None:
+    tested = {canonicalize_name(r.name): str(r.specifier) for r in requirements("constraints.txt")}
+    assert {name: f"=={LOCKED[name]}" for name in LOCKED.keys() & tested.keys()} == {
+        name: tested[name] for name in LOCKED.keys() & tested.keys()
+    }
+
+
+def test_every_package_is_locked_by_hashes_and_by_no_address() -> None:
+    entries = re.split(r"\n(?=\S)", LOCK.partition("\n")[2])
+    locked = [entry for entry in entries if not entry.startswith("#")]
+    assert len(locked) == len(LOCKED) > 10
+    assert all(re.search(r"--hash=sha256:[0-9a-f]{64}\b", entry) for entry in locked)
+    assert "://" not in LOCK
+    assert "-index" not in LOCK.partition("blinker")[2]
+
+
+def test_no_known_flaw_is_deployed() -> None:
+    """Asks a public list of advisories, where there is a way to it."""
+    if find_spec("pip_audit") is None:
+        pytest.skip("pip-audit is not installed: known flaws were not looked up")
+    command = [sys.executable, "-m", "pip_audit", "-r", str(ROOT / "requirements.lock")]
+    command += ["--disable-pip", "--require-hashes", "--progress-spinner", "off", "--timeout", "5"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        pytest.skip("the advisories did not come in time: known flaws were not looked up")
+    told = done.stdout + done.stderr
+    if "could not be audited" in told or (done.returncode and "Found " not in told):
+        pytest.skip("the advisories cannot be reached: known flaws were not looked up")
+    assert done.returncode == 0, done.stdout

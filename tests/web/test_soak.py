@@ -1,0 +1,25 @@
+"""A dozen clients for a few seconds; ``python benchmarks/soak.py`` is the long one."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+if os.name != "posix":
+    pytest.skip("SIGTERM is POSIX's", allow_module_level=True)
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from soak import Report, soak
+
+
+def test_a_mixed_crowd_gets_answers_and_nothing_breaks() -> None:
+    report = soak(clients=12, seconds=4)
+    assert report.faults() == []
+    assert {200, 400, 413, 415, 422} <= report.answers.keys() <= {200, 400, 413, 415, 422, 503}
+
+
+def test_faults_are_told() -> None:
+    report = Report(memory=[100.0, 300.0], status=1, unanswered=1)
+    report.answers.update({500: 2, 0: 1})
+    assert len(report.faults()) == 6
