@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = tqdm.write) -> Pat
         devices=recipe.devices,
         precision=recipe.precision,  # type: ignore[arg-type]
     )
-    ended = fabric.launch(_train, recipe, last, say)  # type: ignore[arg-type]  # it hands them on
+    # Bound, not handed on: Fabric looks into what it hands on, and refuses frozen classes.
+    ended = fabric.launch(partial(_train, recipe=recipe, last=last, say=say))
     if isinstance(ended, ShowtellError):
         raise ended
     return Path(recipe.run)
