@@ -1,5 +1,6 @@
 """Checkpoints: whole or not there."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,3 +76,14 @@ def test_damage_is_told(checkpoint: Checkpoint, tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(CheckpointError, match="damaged"):
         checkpoints.read(path)
+
+
+@pytest.mark.parametrize("name", ["../other.safetensors", "/tmp/other.safetensors"])
+def test_tensors_outside_of_the_folder_are_refused(
+    checkpoint: Checkpoint, tmp_path: Path, name: str
+) -> None:
+    checkpoint.save(tmp_path / "last.json")
+    content = json.loads((tmp_path / "last.json").read_text())
+    (tmp_path / "last.json").write_text(json.dumps(content | {"tensors": name}))
+    with pytest.raises(CheckpointError, match="outside of its folder"):
+        checkpoints.read(tmp_path / "last.json")
