@@ -22,7 +22,7 @@ from showtell.train.model import ShowAttendTell
 from showtell.train.recipe import Recipe, from_dict
 from showtell.vocab import Vocabulary
 
-LAST, BEST = "last.json", "best.json"
+LAST, BEST, START = "last.json", "best.json", "start.json"
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,14 @@ def load_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         network.load_state_dict(dict(tensors))
     except RuntimeError as error:
         raise CheckpointError(f"the checkpoint does not fit its recipe: {error}") from error
+
+
+def mix(start: Mapping[str, Tensor], end: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Return the tensors on the way from `start` to `end`, a share of 0..1 of it."""
+    return {
+        name: torch.lerp(tensor, end[name], share) if tensor.is_floating_point() else tensor
+        for name, tensor in start.items()
+    }
 
 
 def read(path: Path, device: str | torch.device = "cpu") -> Checkpoint:

@@ -4,6 +4,7 @@ Every step draws its chance from (seed, phase, step) and nothing else, so that a
 and resumed goes through the same numbers as one that was not.
 """
 
+import copy
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -27,7 +28,7 @@ from showtell.bundle import Bundle
 from showtell.data import load
 from showtell.errors import CheckpointError, ShowtellError
 from showtell.train import checkpoint as checkpoints
-from showtell.train.checkpoint import BEST, LAST, Checkpoint, Progress
+from showtell.train.checkpoint import BEST, LAST, START, Checkpoint, Progress
 from showtell.train.data import Batch, Features, TrainingCaptions, augment, read_images
 from showtell.train.encoder import Encoder
 from showtell.train.model import ShowAttendTell
@@ -119,7 +120,8 @@ class Trainer:
     optimizer: Any
     average: AveragedModel | None  # of the weights, over the steps of the phase
     inputs: Callable[[Batch, np.random.Generator], Tensor]  # what the network is fed
-    features: Callable[[np.ndarray], Tensor]  # of dev photographs by index
+    # From an encoder to its features of dev photographs by index.
+    features: Callable[[Encoder], Callable[[np.ndarray], Tensor]]
 
     def __init__(self, recipe: Recipe, fabric: Fabric, last: Checkpoint | None, say: Say) -> None:
         self.recipe, self.fabric, self.say = recipe, fabric, say
@@ -213,6 +215,8 @@ class Trainer:
         best = self.run / BEST
         if best.exists():
             checkpoints.load_tensors(self.network, checkpoints.read(best).network)
+        if self.phase.mix < 1 and self.fabric.is_global_zero:
+            self._save(START, self.network)
         self.network.decoder.sharpen(self.phase.temperature)
         self._optimizer_tensors, self._average_tensors = {}, {}
         self.progress = replace(self.progress, phase=index, epoch=0, step=0, stale=0, sums={})
@@ -222,23 +226,30 @@ class Trainer:
         self.model, self.optimizer = self._optimize()
         self.average = self._start_average()
         self.objective = self._objective()
-        encoder, recipe, device = self.judged.encoder, self.recipe, self.fabric.device
+        encoder, recipe, say = self.network.encoder, self.recipe, self.say
         if self.phase.encoder_lr == 0:
             cache = Path(recipe.cache)
             with self.fabric.rank_zero_first():
-                train = Features(cache, encoder, self.photographs, recipe.mirror, self.say)
-                self.features = Features(cache, encoder, self.dev, False, self.say).read
+                train = Features(cache, encoder, self.photographs, recipe.mirror, say)
+                dev = Features(cache, encoder, self.dev, False, say)
             self.inputs = lambda batch, _: train.read(batch.photos, batch.mirrored)
+            self.features = lambda _: dev.read
             return
 
         def inputs(batch: Batch, rng: np.random.Generator) -> Tensor:
             images = read_images([self.photographs[i] for i in batch.photos], encoder.size)
             return augment(images, batch.mirrored, recipe.crop, rng)
 
-        def features(photos: np.ndarray) -> Tensor:
-            return encoder(read_images([self.dev[i] for i in photos], encoder.size).to(device))
+        self.inputs, self.features = inputs, self._see
 
-        self.inputs, self.features = inputs, features
+    def _see(self, encoder: Encoder) -> Callable[[np.ndarray], Tensor]:
+        """Return what gives an encoder's features of dev photographs, by their indices."""
+
+        def features(photos: np.ndarray) -> Tensor:
+            images = read_images([self.dev[i] for i in photos], encoder.size)
+            return encoder(images.to(self.fabric.device))
+
+        return features
 
     def _objective(self) -> Objective:
         shared = self.recipe, self.phase
@@ -271,10 +282,15 @@ class Trainer:
             checkpoints.load_tensors(average.module, self._average_tensors)
         return average
 
-    @property
-    def judged(self) -> ShowAttendTell:
-        """The network that is validated and kept: with the average weights, where there are."""
-        return self.average.module if self.average else self.network  # type: ignore[return-value]
+    def _kept(self) -> ShowAttendTell:
+        """Make the network that is validated and kept of the weights where they are."""
+        average, phase = self.average, self.phase
+        kept: Any = copy.deepcopy(average.module if average else self.network)
+        kept.decoder.sharpen(1 / phase.temperature)
+        if phase.mix < 1:
+            start = checkpoints.read(self.run / START, self.fabric.device).network
+            checkpoints.load_tensors(kept, checkpoints.mix(start, kept.state_dict(), phase.mix))
+        return kept
 
     def _epoch(self) -> None:
         """Go through every caption once, from the step where the run stands."""
@@ -342,24 +358,24 @@ class Trainer:
 
     def _validate(self) -> None:
         """End an epoch: score the dev split, keep the best, save; the other processes wait."""
-        mine = self._score() if self.fabric.is_global_zero else {}
-        scores = self.fabric.broadcast(mine)
+        kept = self._kept() if self.fabric.is_global_zero else None
+        scores = self.fabric.broadcast(self._score(kept) if kept else {})
         at, judge = self.progress, self.recipe.judge
         better = scores[judge] > at.best
         best = scores[judge] if better else at.best
         stale = 0 if better else at.stale + 1
         self.progress = replace(at, epoch=at.epoch + 1, step=0, best=best, stale=stale)
-        if self.fabric.is_global_zero:
+        if kept:
             self._tell(scores, better)
             if better:
-                self._save(BEST, self.judged)
+                self._save(BEST, kept)
             self._save_last()
             plot_curves(self.run)
         self.fabric.barrier()
 
-    def _score(self) -> dict[str, float]:
-        decoder, beam = self.judged.decoder, self.recipe.validate_beam
-        return validate(decoder, self.features, self.dev, self.vocabulary, beam)
+    def _score(self, kept: ShowAttendTell) -> dict[str, float]:
+        features, beam = self.features(kept.encoder), self.recipe.validate_beam
+        return validate(kept.decoder, features, self.dev, self.vocabulary, beam)
 
     def _tell(self, scores: dict[str, float], better: bool) -> None:
         at = self.progress

@@ -137,7 +137,7 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def sharpen(self, temperature: float) -> None:
-        """Divide the logits by a temperature, for good."""
+        """Divide the logits by a temperature, in the weights; by its inverse, undo it."""
         for parameter in self.L_o.parameters():
             parameter.div_(temperature)
 

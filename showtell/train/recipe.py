@@ -80,8 +80,10 @@ class Phase:
     doubly_stochastic : λ of the paper's equation 14, which spreads attention over the photograph.
     ema : decay of the exponential moving average of the weights, a step; the average is what is
         validated and kept. 0 keeps the weights themselves.
-    temperature : what the logits are divided by before the phase, for good: below 1 the network
-        becomes surer of itself.
+    temperature : what the logits are divided by while the phase trains: below 1 the network is
+        surer of itself. What is kept has them as they were.
+    mix : share of the phase's own weights in the network that is validated and kept; the rest are
+        those that it started from (Wortsman et al., 2022, arXiv 2109.01903).
     """
 
     epochs: int
@@ -96,6 +98,7 @@ class Phase:
     doubly_stochastic: float = 1.0
     ema: float = 0.0
     temperature: float = 1.0
+    mix: float = 1.0
 
     def __post_init__(self) -> None:
         if self.same_length and self.captions != 1:

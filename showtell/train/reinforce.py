@@ -30,8 +30,8 @@ class SelfCritical:
     There is no dropout: it would score the captions by another network than the one that drew them
     and that will be used, and what was drawn would say little about the network that learns.
     Label smoothing leaves a share of every choice to words that nobody would say, and most captions
-    that such a network draws have one of them. So the network is first made surer of itself, by
-    ``phase.temperature``, and then draws and learns as it is.
+    that such a network draws have one of them. So it is made surer of itself for the phase, by
+    ``phase.temperature``, and both draws and learns so.
 
     Parameters
     ----------

@@ -175,15 +175,26 @@ def test_a_single_caption_has_no_baseline(
         self_critical(checkpoint.build(), captions=1)
 
 
-def test_a_phase_can_make_the_network_surer(recipe_file: Path, exported: Bundle) -> None:
-    """At a rate of 0 its temperature is all that a phase changes, and changes once."""
+def test_a_network_is_surer_of_itself_while_it_is_trained(
+    recipe_file: Path, exported: Bundle
+) -> None:
+    """At a rate of 0 its temperature is all that a phase changes, once; and not in what is kept."""
     changes = alone(exported, "selfcritical.lr=0", "selfcritical.temperature=0.5")
     run = train(recipes.read(recipe_file, [*changes, "selfcritical.epochs=2"]), say=lambda _: None)
-    after = checkpoints.read(run / "last.json")
-    before = network_of(exported, after.build())
-    for name, tensor in before.items():
-        factor = 2 if ".L_o." in name else 1
-        torch.testing.assert_close(after.network[name], factor * tensor)
+    last, kept = checkpoints.read(run / "last.json"), checkpoints.read(run)
+    for name, tensor in network_of(exported, kept.build()).items():
+        torch.testing.assert_close(last.network[name], (2 if ".L_o." in name else 1) * tensor)
+        torch.testing.assert_close(kept.network[name], tensor)
+
+
+def test_what_is_kept_lies_on_the_way_from_the_start(recipe_file: Path, exported: Bundle) -> None:
+    changes = alone(exported, "selfcritical.lr=0.01", "selfcritical.temperature=0.5")
+    run = train(recipes.read(recipe_file, [*changes, "selfcritical.mix=0.25"]), say=lambda _: None)
+    last, kept = checkpoints.read(run / "last.json"), checkpoints.read(run)
+    for name, start in network_of(exported, kept.build()).items():
+        end = last.network[name] / (2 if ".L_o." in name else 1)
+        torch.testing.assert_close(kept.network[name], start + (end - start) / 4)
+    assert not kept.network["decoder.init_h.weight"].equal(last.network["decoder.init_h.weight"])
 
 
 def alone(start: Bundle, *changes: str) -> list[str]:
