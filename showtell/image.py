@@ -114,7 +114,7 @@ def open_upright(source: Source, *, at_least: int | None = None) -> Image.Image:
     """
     image = _as_pillow(source)
     _check_size(image)
-    with _decoder_errors_as(BrokenImageError(_DAMAGED)):
+    with _decoder_errors_as(BrokenImageError, _DAMAGED):
         if at_least and image is not source:
             image.draft("RGB", (2 * at_least, 2 * at_least))
         image.load()
@@ -201,7 +201,7 @@ def _open(data: bytes) -> Image.Image:
     for name in _FORMATS:
         opener, accepts = Image.OPEN.get(name, (None, None))
         if opener and accepts and accepts(head) is True:
-            with _decoder_errors_as(_broken_header(name)):
+            with _decoder_errors_as(*_broken_header(name)):
                 return _opened(opener(Metered(data), ""), data)
     raise UnsupportedImageError(_UNSUPPORTED)
 
@@ -219,17 +219,20 @@ def _opened(image: Image.Image, data: bytes) -> Image.Image:
     return image
 
 
-def _broken_header(name: str) -> ImageError:
+def _broken_header(name: str) -> tuple[type[ImageError], str]:
     if name in _SHORT_SIGNATURE:
-        return UnsupportedImageError(_UNSUPPORTED)
-    return BrokenImageError(
-        f"it begins as {name} but is damaged, cut off, or of a kind that is not read here"
-    )
+        return UnsupportedImageError, _UNSUPPORTED
+    told = f"it begins as {name} but is damaged, cut off, or of a kind that is not read here"
+    return BrokenImageError, told
 
 
 @contextmanager
-def _decoder_errors_as(refusal: ImageError) -> Iterator[None]:
-    """Raise `refusal` for what a decoder raises, which on hostile bytes can be anything."""
+def _decoder_errors_as(refusal: type[ImageError], reason: str) -> Iterator[None]:
+    """Raise a `refusal` for what a decoder raises, which on hostile bytes can be anything.
+
+    It is made when it is raised: one that a frame of its own traceback held would keep the picture
+    in memory until the garbage collector comes.
+    """
     try:
         yield
     except ImageError:
@@ -237,7 +240,7 @@ def _decoder_errors_as(refusal: ImageError) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
         raise ImageTooLargeError("the picture is too large to be decoded") from error
     except Exception as error:
-        raise refusal from error
+        raise refusal(reason) from error
 
 
 def _is_heic(data: bytes) -> bool:
@@ -255,7 +258,7 @@ def _open_heic(data: bytes) -> Image.Image:
         raise UnsupportedImageError(
             "HEIC photographs need one more package: pip install pillow-heif"
         ) from error
-    with _decoder_errors_as(_broken_header("HEIC")):
+    with _decoder_errors_as(*_broken_header("HEIC")):
         image: Image.Image = HeifImageFile(Metered(data))
     return image
 

@@ -1,9 +1,11 @@
 """What hostile files cost: they are refused by their size, or stopped while they are decoded."""
 
+import gc
 import os
 import struct
 import subprocess
 import sys
+from contextlib import suppress
 from time import thread_time
 
 import pytest
@@ -11,7 +13,7 @@ from odd_files import RED, chunk, colours, encode, flat, png
 from PIL import Image
 
 from showtell import limits
-from showtell.errors import ImageTooLargeError
+from showtell.errors import ImageError, ImageTooLargeError
 from showtell.image import open_upright, read
 
 
@@ -82,3 +84,20 @@ def test_limits_are_taken_from_the_environment() -> None:
     for wrong in ("32MB", "0", "-1"):
         told = f"showtell: SHOWTELL_MAX_BYTES is '{wrong}'; set it to a whole number of 1 or more"
         assert ask("SHOWTELL_MAX_BYTES", wrong) == told
+
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_refused_picture_is_given_back_at_once(form: str) -> None:
+    """Sixty megabytes of each stayed until the garbage collector came."""
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(ImageError):
+            read(encode(Image.new("RGB", (64, 64), "teal"), form)[:-9], 8)
+        held = [kept for kept in gc.get_objects() if isinstance(kept, limits.Metered)]
+    finally:
+        gc.enable()
+    assert held == []
