@@ -25,9 +25,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from showtell import memory
 from showtell.errors import ImageError
 from showtell.image import SEVERAL_FRAMES, read_and_warn
-from showtell.web import memory
 
 SECONDS = 2.0  # of the processor, for one file
 GROWTH = 50  # MB that the process may have more than after its first files
