@@ -1,6 +1,7 @@
 """ONNX Runtime: a bundle's two graphs as a step model."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -82,15 +83,21 @@ def _session(
         raise BundleError(f"{path}: not a graph that ONNX Runtime can run: {error}") from error
 
 
-def _require_fit(bundle: Bundle, *graphs: onnxruntime.InferenceSession) -> None:
+def _require_fit(
+    bundle: Bundle, encoder: onnxruntime.InferenceSession, decoder: onnxruntime.InferenceSession
+) -> None:
     """Raise a BundleError unless the graphs take and give what is asked of them here."""
-    nodes = (node for graph in graphs for node in (*graph.get_inputs(), *graph.get_outputs()))
+    size, L = bundle.image_size, bundle.grid[0] * bundle.grid[1]
+    # The last sizes of each; None is any.
+    _require(bundle, encoder.get_inputs(), images=[size, size, 3])
+    _require(bundle, encoder.get_outputs(), annotations=[L, None], projected=[L, None], h=[], c=[])
+    _require(bundle, decoder.get_inputs(), words=[], annotations=[], projected=[], h=[], c=[])
+    V = len(bundle.vocabulary)
+    _require(bundle, decoder.get_outputs(), logprobs=[V], alphas=[], betas=[], next_h=[], next_c=[])
+
+
+def _require(bundle: Bundle, nodes: Sequence[Any], **ends: list[int | None]) -> None:
     shapes = {node.name: node.shape for node in nodes}
-    size, (rows, cols) = bundle.image_size, bundle.grid
-    names = ("words", "betas", "next_h", "next_c", *State._fields)
-    ends: dict[str, list[int]] = {name: [] for name in names}
-    ends |= {"images": [size, size, 3], "alphas": [rows * cols]}
-    ends["logprobs"] = [len(bundle.vocabulary)]
     for name, end in ends.items():
         shape = shapes.get(name)
         if shape is None or not _ends(shape, end):
@@ -101,9 +108,7 @@ def _require_fit(bundle: Bundle, *graphs: onnxruntime.InferenceSession) -> None:
             )
 
 
-def _ends(shape: list[int | str], end: list[int]) -> bool:
-    """Tell whether a shape ends in these numbers; one of its own may be a name, which any fits."""
+def _ends(shape: list[int | str], end: list[int | None]) -> bool:
     last = shape[len(shape) - len(end) :]
-    return len(last) == len(end) and all(
-        isinstance(had, str) or had == wanted for had, wanted in zip(last, end, strict=True)
-    )
+    pairs = zip(last, end, strict=True)
+    return len(last) == len(end) and all(size in (None, had) for had, size in pairs)

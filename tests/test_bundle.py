@@ -148,7 +148,7 @@ def test_graphs_that_do_not_fit_are_refused(copy: Path) -> None:
         load(copy)
     replace_graph(copy, "decoder.onnx", decoder)
     edit(copy, lambda manifest: manifest.update(grid=[8, 8]))
-    with pytest.raises(BundleError, match="do not fit its manifest: alphas is of shape"):
+    with pytest.raises(BundleError, match="do not fit its manifest: annotations is of shape"):
         load(copy)
     edit(copy, lambda manifest: manifest.update(grid=[7, 7], image_size=160))
     with pytest.raises(BundleError, match="do not fit its manifest: images is of shape"):
