@@ -1,0 +1,24 @@
+"""The command line. What a command needs is imported inside it, so that ``--help`` is quick."""
+
+import warnings
+
+import click
+
+from showtell._version import __version__
+from showtell.cli.caption import caption
+from showtell.cli.common import Group
+from showtell.cli.evaluate import evaluate, info
+from showtell.cli.serve import serve
+from showtell.cli.train import data, export, results, train
+
+
+@click.group(cls=Group)
+@click.version_option(__version__)
+def main() -> None:
+    """Caption photographs with Show, Attend and Tell, and see where the model looked."""
+    # Pillow warns of odd metadata, which the pixels do not need.
+    warnings.filterwarnings("ignore", module="PIL")
+
+
+for command in (caption, serve, info, evaluate, data, train, export, results):
+    main.add_command(command)

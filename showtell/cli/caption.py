@@ -1,0 +1,118 @@
+"""showtell caption."""
+
+import json
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from showtell.cli.common import beam_option, json_option, model_option, on_a_line
+from showtell.errors import ImageError, ShowtellError
+
+if TYPE_CHECKING:
+    from showtell.captioner import Caption
+
+STDIN = "-"
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@beam_option
+@click.option(
+    "--max-length",
+    type=click.IntRange(1, 40),
+    default=20,
+    show_default=True,
+    help="Words at most.",
+)
+@json_option
+@click.option(
+    "--attention",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write three files of each photograph there: a figure with one panel a word (PNG), "
+    "an animation that goes from word to word (GIF), and what --json prints.",
+)
+@model_option
+def caption(
+    paths: tuple[str, ...],
+    beam: int,
+    max_length: int,
+    as_json: bool,
+    attention: Path | None,
+    model: str | None,
+) -> None:
+    """Caption photographs; - reads one from standard input.
+
+    A photograph that cannot be used is told on standard error, and the others are captioned.
+    """
+    from showtell.captioner import load
+    from showtell.limits import MAX_BYTES
+
+    captioner = load(model)
+    failed = False
+    for path, stem in zip(paths, _stems(attention, paths), strict=True):
+        name = click.format_filename(path)
+        try:
+            # One byte more than may be is enough to refuse it.
+            source = sys.stdin.buffer.read(MAX_BYTES + 1) if path == STDIN else path
+            found = captioner.caption(source, beam=beam, max_length=max_length)
+            if attention:
+                _write(attention / stem, source, found, name)
+        except ImageError as error:
+            click.echo(f"showtell: {on_a_line(name)}: {error}", err=True)
+            failed = True
+            continue
+        if as_json:
+            click.echo(json.dumps(found.to_dict(name)))
+            continue
+        for warning in found.warnings:
+            click.echo(f"showtell: {on_a_line(name)}: warning: {warning}", err=True)
+        click.echo(f"{on_a_line(name)}\t{found.text}")
+    if failed:
+        raise SystemExit(1)
+
+
+def _write(stem: Path, source: str | bytes, found: "Caption", name: str) -> None:
+    """Write the figure, the animation and the JSON of a photograph, `stem` their common name."""
+    from showtell import attention, image
+    from showtell.atomic import replacing
+
+    photograph = image.open_upright(source)
+    figure = BytesIO()
+    attention.figure(photograph, found).save(figure, "PNG")
+    files = {
+        "png": figure.getvalue(),
+        "gif": attention.animation(photograph, found),
+        "json": json.dumps(found.to_dict(name)).encode(),
+    }
+    for extension, content in files.items():
+        path = stem.with_name(f"{stem.name}.{extension}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as partial:
+                partial.write_bytes(content)
+        except OSError as error:
+            raise ShowtellError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _stems(folder: Path | None, paths: tuple[str, ...]) -> list[str]:
+    """Name the files of each photograph: its own name, with a number where that is taken.
+
+    Taken at the start are the names of those in `folder` that a figure or an animation would
+    replace.
+    """
+    inside = (Path(p) for p in paths if folder and Path(p).parent.resolve() == folder.resolve())
+    taken = {path.stem for path in inside if path.suffix.lower() in (".png", ".gif")}
+    stems = []
+    for path in paths:
+        own = stem = "stdin" if path == STDIN else Path(path).stem or "photograph"
+        number = 1
+        while stem in taken:
+            number += 1
+            stem = f"{own}-{number}"
+        taken.add(stem)
+        stems.append(stem)
+    return stems

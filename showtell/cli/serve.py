@@ -1,0 +1,20 @@
+"""showtell serve."""
+
+import click
+
+from showtell.cli.common import model_option
+
+
+@click.command()
+@click.option(
+    "--host", default="localhost", show_default=True, help="Name or address to listen at."
+)
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@model_option
+def serve(host: str, port: int, model: str | None) -> None:
+    """Serve the page and the JSON interface."""
+    from showtell import web
+    from showtell.captioner import load
+
+    # One thread a photograph, for the reason that create_app tells.
+    web.serve(web.create_app(load(model, threads=1)), host, port)
