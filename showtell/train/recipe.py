@@ -15,7 +15,8 @@ class EncoderRecipe:
     Attributes
     ----------
     name : one of timm's networks.
-    weights : a safetensors file under timm's parameter names; None takes timm's from the hub.
+    weights : a safetensors file under timm's parameter names, or ``package:`` and the name of an
+        installed package that carries a ``.pth`` file; None takes timm's from the hub.
     size : width and height in pixels that photographs are squashed to; None is the network's own.
     mean, std : of the channels at 0..1 that belong to the file `weights`; None is the network's
         own. timm's weights bring theirs, whatever stands here.

@@ -100,3 +100,29 @@ def test_weights_that_do_not_fit_are_refused(recipe: EncoderRecipe, tmp_path: Pa
         Encoder(replace(recipe, name="resnet18"))
     with pytest.raises(RecipeError, match="does not take"):
         Encoder(replace(recipe, options={"nonsense": 1}), pretrained=False)
+
+
+def carry(folder: Path, *files: str) -> None:
+    """Make a package that is installed in `folder` and carries files."""
+    record = folder / "carrier-1.0.dist-info" / "RECORD"
+    record.parent.mkdir()
+    (record.parent / "METADATA").write_text("Metadata-Version: 2.1\nName: carrier\nVersion: 1.0\n")
+    record.write_text("".join(f"{file},,\n" for file in files))
+
+
+def test_weights_are_taken_from_a_package_in_their_order(
+    recipe: EncoderRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    carried = replace(recipe, weights="package:carrier")
+    with pytest.raises(RecipeError, match="pip install carrier"):
+        Encoder(carried)
+    network = timm.create_model(recipe.name, checkpoint_path=recipe.weights)
+    named_otherwise = {f"theirs.{i}": t for i, t in enumerate(network.state_dict().values())}
+    torch.save(named_otherwise, tmp_path / "weights.pth")
+    carry(tmp_path, "weights.pth")
+    images = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
+    assert torch.equal(Encoder(carried)(images), Encoder(recipe)(images))
+    torch.save(dict(list(named_otherwise.items())[1:]), tmp_path / "weights.pth")
+    with pytest.raises(RecipeError, match="cannot be loaded"):
+        Encoder(carried)
