@@ -37,7 +37,7 @@ class Calibration:
     error : expected calibration error of the captions: of those that say 0.7, how far the share of
         their visual words that are right is from 0.7; mean over ten such bins.
     words_error : the same of the visual words.
-    unsure : share of photographs that are called strange.
+    unsure : share of photographs that are called strange; 0 for a model that knows no doubt.
     """
 
     right: float
@@ -144,7 +144,7 @@ def calibration(captions: Sequence[Caption], photographs: Sequence[Photograph]) 
         confidence=float(shares[0].mean()),
         error=calibration_error(*shares),
         words_error=calibration_error(*words),
-        unsure=fmean(caption.unsure for caption in captions),
+        unsure=fmean(bool(caption.unsure) for caption in captions),
     )
 
 

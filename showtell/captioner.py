@@ -1,7 +1,7 @@
 """Captioner: photographs in, captions out."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
@@ -37,8 +37,8 @@ class Caption:
     model : name of the model.
     alternatives : what else the beam search found, the best first; they have none themselves.
     warnings : what a reader should know of the photograph, as that it has more frames than one.
-    unsure : whether the photograph is unlike those that the model was trained on. Confidences hold
-        for photographs like those, and then say nothing.
+    unsure : whether the photograph is unlike those that the model was trained on; then confidences,
+        which hold for photographs like those, say nothing. None in a bundle without doubt.
     """
 
     text: str
@@ -52,7 +52,7 @@ class Caption:
     model: str
     alternatives: tuple["Caption", ...] = ()
     warnings: tuple[str, ...] = ()
-    unsure: bool = False
+    unsure: bool | None = None
 
     def to_dict(
         self, image: str | None = None, *, attention: bool = True, alternatives: bool = False
@@ -171,10 +171,10 @@ class Captioner:
         unsure = self._unsure(state.annotations)
         return [self._finish(u, *hypotheses) for u, hypotheses in zip(unsure, found, strict=True)]
 
-    def _unsure(self, annotations: np.ndarray) -> list[bool]:
-        """Tell which photographs are strange; none where the bundle knows no doubt."""
+    def _unsure(self, annotations: np.ndarray) -> Sequence[bool | None]:
+        """Tell which photographs are strange; None of each where the bundle knows no doubt."""
         if self.doubt is None:
-            return [False] * len(annotations)
+            return [None] * len(annotations)
         return (self.doubt.strangeness(annotations) > self.doubt.limit).tolist()
 
     def _read(self, sources: Iterable[image.Source]) -> tuple[np.ndarray, list[tuple[str, ...]]]:
@@ -189,7 +189,7 @@ class Captioner:
             replace(c, warnings=told + c.warnings) for c, told in zip(found, warnings, strict=True)
         ]
 
-    def _finish(self, unsure: bool, found: Hypothesis, *others: Hypothesis) -> Caption:
+    def _finish(self, unsure: bool | None, found: Hypothesis, *others: Hypothesis) -> Caption:
         n = len(found.words)
         words = self.bundle.vocabulary.decode(found.words)
         probabilities, gates = np.exp(found.logprobs[:n]), found.betas[:n]

@@ -136,7 +136,7 @@ def test_pictures_of_other_kinds_are_strange(captioner: Captioner) -> None:
     pictures = [draw() for draw in STRANGERS.values()]
     pictures = [p if p.ndim == 3 else np.repeat(p[..., None], 3, axis=2) for p in pictures]
     found = dict(zip(STRANGERS, captioner.caption(pictures, beam=2), strict=True))
-    sure = [name for name, caption in found.items() if not caption.unsure]
+    sure = [name for name, caption in found.items() if caption.unsure is False]
     assert len(sure) <= 1, sure
     for name in found.keys() - sure:
         assert found[name].warnings == (STRANGE,)
@@ -171,7 +171,7 @@ def test_an_older_bundle_knows_no_doubt() -> None:
     bundle = Bundle.load()
     manifest = {name: value for name, value in bundle.manifest.items() if name != "doubt"}
     found = Captioner(replace(bundle, manifest=manifest), threads=1).caption(page_of_text(), beam=2)
-    assert not found.unsure
+    assert found.unsure is None
     assert found.warnings == ()
     assert found.confidence == pytest.approx(np.exp(found.logprob / (len(found.words) + 1)))
     np.testing.assert_array_equal(found.confidences, found.probabilities)
