@@ -95,13 +95,15 @@ def read(bundle: Bundle, size: int) -> Doubt | None:
     if entry is None:
         return None
     try:
-        familiar = np.load(bundle.path / FAMILIAR, allow_pickle=False)
+        # Mapped first: a header that claims more than the file has costs no memory.
+        familiar = np.array(np.load(bundle.path / FAMILIAR, mmap_mode="r", allow_pickle=False))
         visual, function = (np.array(entry[name], float) for name in ("visual", "function"))
         found = Doubt(visual, function, familiar, float(entry["limit"]))
     except (OSError, KeyError, TypeError, ValueError, EOFError) as error:
         raise BundleError(f"{bundle.path}: its doubt cannot be read: {error}") from error
     fits = familiar.ndim == 2 and familiar.shape[1] == size and familiar.dtype == np.float16
-    if not fits or visual.shape != (5,) or function.shape != (5,):
+    weighs = visual.shape == function.shape == (5,) and np.isfinite([visual, function]).all()
+    if not fits or not weighs:
         raise BundleError(f"{bundle.path}: its doubt does not fit its graphs; export it again")
     return found
 

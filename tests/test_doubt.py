@@ -69,6 +69,7 @@ def test_a_bundle_keeps_it(tmp_path: Path) -> None:
     "changes",
     [
         {"visual": np.ones(4)},
+        {"function": np.full(5, np.nan)},
         {"familiar": np.ones((2, 4), np.float16)},
         {"familiar": np.ones(3, np.float16)},
         {"familiar": np.ones((2, 3), np.float64)},
@@ -80,11 +81,18 @@ def test_one_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, np.
 
 
 def test_one_that_is_broken_is_refused(tmp_path: Path) -> None:
-    """A pickle is never read, and a missing file or entry is told."""
+    """A pickle is never read, nor made room for what is not there; what is missing is told."""
     bundle = bundle_with(tmp_path, FOUND)
     with pytest.raises(BundleError, match="cannot be read"):
         doubt.read(replace(bundle, manifest={"doubt": {"limit": 1.0}}), 3)
     np.save(tmp_path / FAMILIAR, np.array([{}]), allow_pickle=True)
+    with pytest.raises(BundleError, match="cannot be read"):
+        doubt.read(bundle, 3)
+    large = BytesIO()
+    np.lib.format.write_array_header_1_0(
+        large, {"descr": "<f2", "fortran_order": False, "shape": (10**9, 3)}
+    )
+    (tmp_path / FAMILIAR).write_bytes(large.getvalue())
     with pytest.raises(BundleError, match="cannot be read"):
         doubt.read(bundle, 3)
     (tmp_path / FAMILIAR).unlink()

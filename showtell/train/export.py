@@ -102,11 +102,8 @@ def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -
         difference = compare(network, draft)
         say(f"log-probabilities differ from PyTorch's by {difference:.1e} at most")
         data = _data(trained.recipe)
-        doubt = calibrate.fit(Captioner(draft), data) if data else None
-        if doubt:
-            manifest["doubt"] = doubt.entry()
-            files |= doubt.files()
-            draft = bundle.write(draft.path, manifest, files)
+        if data:
+            draft = _calibrate(draft, manifest, files, data)
         scorecard = evaluate(Captioner(draft), data) if data and data.splits["test"] else None
     manifest["scores"] = scorecard.to_dict() if scorecard else None
     if scorecard:
@@ -120,6 +117,18 @@ def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -
 def _data(recipe: Recipe) -> Dataset | None:
     """Return the data set of a recipe, where that is at hand."""
     return load(recipe.data) if Path(recipe.data).is_dir() else None
+
+
+def _calibrate(
+    draft: Bundle, manifest: dict[str, Any], files: dict[str, bytes], data: Dataset
+) -> Bundle:
+    """Let the bundle know doubt, where there are photographs enough to fit it."""
+    doubt = calibrate.fit(Captioner(draft), data)
+    if doubt is None:
+        return draft
+    manifest["doubt"] = doubt.entry()
+    files |= doubt.files()
+    return bundle.write(draft.path, manifest, files)
 
 
 def _round(network: nn.Module) -> None:

@@ -8,7 +8,7 @@ export function tell(answer) {
   const share = (100 * answer.confidence).toFixed(0);
   sure.textContent =
     answer.unsure === false
-      ? `Confidence ${share} %: about so many of the words for what is seen are likely right.`
+      ? `Confidence ${share} %: the share of its words for what is seen that is likely right.`
       : "";
 }
 
