@@ -4,7 +4,6 @@ Both are fitted to a model by :mod:`showtell.calibrate`, when it is exported, an
 bundle: in the manifest's ``doubt``, and in ``familiar.npy``. A bundle without them knows no doubt.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -137,5 +136,5 @@ def of_caption(words: Sequence[str], values: np.ndarray) -> float:
     """
     if not words:
         return 0.0
-    told = values[are_visual(words)] if are_visual(words).any() else values
-    return float(math.fsum(told) / len(told))
+    visual = are_visual(words)
+    return float(values[visual].mean() if visual.any() else values.mean())

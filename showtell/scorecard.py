@@ -138,15 +138,11 @@ class Scorecard:
         told = self.calibration
         text = f"{told.right:.3f} of the visual words are right; calibration error"
         text += f" {told.error:.3f}, of single words {told.words_error:.3f}"
-        rows = [["confidence", f"{told.confidence:.3f}", text]]
-        rows.append(
-            [
-                "unsure",
-                f"{told.unsure:.3f}",
-                "share of photographs that are called unlike those of the training",
-            ]
-        )
-        return rows
+        strange = "share of photographs that are called unlike those of the training"
+        return [
+            ["confidence", f"{told.confidence:.3f}", text],
+            ["unsure", f"{told.unsure:.3f}", strange],
+        ]
 
     def _notes(self) -> list[list[str]]:
         notes = [
