@@ -4,6 +4,7 @@ manifest.json   format, name, licence, origin, image size, grid, scores, SHA-256
 vocab.json      the words in the order of their ids
 encoder.onnx    uint8 RGB -> annotations, projected annotations, h0, c0
 decoder.onnx    one step: words and state -> log-probabilities, attention, gate, next state
+familiar.npy    what the training photographs have in common; older bundles lack it
 README.md       the model card
 """
 
@@ -22,6 +23,7 @@ from showtell.vocab import Vocabulary
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "models" / "flickr8k"
 MANIFEST = "manifest.json"
+FAMILIAR = "familiar.npy"
 REQUIRED = ("vocab.json", "encoder.onnx", "decoder.onnx")
 
 
@@ -150,7 +152,9 @@ def _from_hub(name: str) -> Path:
     except ImportError as error:
         raise MissingExtraError(f"hf://{name}", "hub") from error
     try:
-        return Path(snapshot_download(name, allow_patterns=[MANIFEST, *REQUIRED, "README.md"]))
+        return Path(
+            snapshot_download(name, allow_patterns=[MANIFEST, *REQUIRED, FAMILIAR, "README.md"])
+        )
     except Exception as error:  # the hub's, the network's and the file system's
         raise BundleError(f"hf://{name}: cannot be fetched: {error}") from error
 

@@ -1,14 +1,14 @@
 """Captioner: photographs in, captions out."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 
-from showtell import image
+from showtell import doubt, image
 from showtell.bundle import Bundle
 from showtell.decoding import MAX_LENGTH, Hypothesis, beam_search
 from showtell.runtime import Runtime, State
@@ -27,13 +27,18 @@ class Caption:
     text : the caption as a sentence is written, in lower case.
     words : its words.
     logprob : natural logarithm of its probability, that of its end included.
-    confidence : geometric mean of the words' probabilities, the end included; 0..1.
+    confidence : share of its words naming what is seen that is likely right, 0..1; in a bundle
+        without doubt the geometric mean of all words' probabilities, the end included.
     attention : (words, rows, cols) float32; each map sums to 1 and covers the whole photograph.
     probabilities : (words,) float32, of each word behind those before it.
     gates : (words,) float32, the gate β of each word (Xu et al., 2015, section 4.2.1).
+    confidences : (words,) float32, how likely it is that one of five people would say each word of
+        this photograph; the probabilities in a bundle without doubt.
     model : name of the model.
     alternatives : what else the beam search found, the best first; they have none themselves.
     warnings : what a reader should know of the photograph, as that it has more frames than one.
+    unsure : whether the photograph is unlike those that the model was trained on; then confidences,
+        which hold for photographs like those, say nothing. None in a bundle without doubt.
     """
 
     text: str
@@ -43,9 +48,11 @@ class Caption:
     attention: np.ndarray
     probabilities: np.ndarray
     gates: np.ndarray
+    confidences: np.ndarray
     model: str
     alternatives: tuple["Caption", ...] = ()
     warnings: tuple[str, ...] = ()
+    unsure: bool | None = None
 
     def to_dict(
         self, image: str | None = None, *, attention: bool = True, alternatives: bool = False
@@ -63,6 +70,7 @@ class Caption:
             **self._sentence(attention),
             "grid": list(self.attention.shape[1:]),
             "model": self.model,
+            "unsure": self.unsure,
             "warnings": list(self.warnings),
         }
         if alternatives:
@@ -77,6 +85,7 @@ class Caption:
             "confidence": self.confidence,
             "probabilities": _rounded(self.probabilities),
             "gates": _rounded(self.gates),
+            "confidences": _rounded(self.confidences),
         }
         if attention:
             n = len(self.words)
@@ -102,6 +111,7 @@ class Captioner:
         self.bundle = bundle
         self.name: str = bundle.manifest["name"]
         self.runtime = Runtime(bundle, threads)
+        self.doubt = doubt.read(bundle, self.runtime.annotation)
 
     @overload  # a string is an iterable too, but the first signature comes first
     def caption(  # type: ignore[overload-overlap]
@@ -158,7 +168,14 @@ class Captioner:
     ) -> list[Caption]:
         """Caption the photographs of :meth:`encode`; options as in :meth:`caption`."""
         found = beam_search(self.runtime, state, len(state.h), beam=beam, max_length=max_length)
-        return [self._finish(*hypotheses) for hypotheses in found]
+        unsure = self._unsure(state.annotations)
+        return [self._finish(u, *hypotheses) for u, hypotheses in zip(unsure, found, strict=True)]
+
+    def _unsure(self, annotations: np.ndarray) -> Sequence[bool | None]:
+        """Tell which photographs are strange; None of each where the bundle knows no doubt."""
+        if self.doubt is None:
+            return [None] * len(annotations)
+        return (self.doubt.strangeness(annotations) > self.doubt.limit).tolist()
 
     def _read(self, sources: Iterable[image.Source]) -> tuple[np.ndarray, list[tuple[str, ...]]]:
         """Return the pixels (B, size, size, 3) of photographs, and the warnings of each."""
@@ -168,21 +185,31 @@ class Captioner:
     def _caption(self, sources: list[Any], beam: int, max_length: int) -> list[Caption]:
         pixels, warnings = self._read(sources)
         found = self.decode(self.runtime.encode(pixels), beam=beam, max_length=max_length)
-        return [replace(c, warnings=told) for c, told in zip(found, warnings, strict=True)]
+        return [
+            replace(c, warnings=told + c.warnings) for c, told in zip(found, warnings, strict=True)
+        ]
 
-    def _finish(self, found: Hypothesis, *others: Hypothesis) -> Caption:
+    def _finish(self, unsure: bool | None, found: Hypothesis, *others: Hypothesis) -> Caption:
         n = len(found.words)
         words = self.bundle.vocabulary.decode(found.words)
+        probabilities, gates = np.exp(found.logprobs[:n]), found.betas[:n]
+        confidences, confidence = probabilities, math.exp(found.logprobs.mean())
+        if self.doubt:
+            told = self.doubt.confidences(words, probabilities, gates, found.logprob)
+            confidences, confidence = told.astype(np.float32), doubt.of_caption(words, told)
         return Caption(
             text=detokenize(words),
             words=words,
             logprob=found.logprob,
-            confidence=math.exp(found.logprobs.mean()),
+            confidence=confidence,
             attention=found.alphas[:n].reshape(n, *self.bundle.grid),
-            probabilities=np.exp(found.logprobs[:n]),
-            gates=found.betas[:n],
+            probabilities=probabilities,
+            gates=gates,
+            confidences=confidences,
             model=self.name,
-            alternatives=tuple(self._finish(other) for other in others),
+            alternatives=tuple(self._finish(unsure, other) for other in others),
+            warnings=(doubt.STRANGE,) if unsure else (),
+            unsure=unsure,
         )
 
 

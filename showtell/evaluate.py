@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from showtell.calibrate import calibration
 from showtell.captioner import BATCH, BEAM, Caption, Captioner
 from showtell.data import Dataset, Photograph
 from showtell.deletion import Drops, deletion, drops
@@ -65,6 +66,7 @@ def evaluate(
         people_repeat=fmean(repeats(tokenize(c)) for p in photographs for c in p.captions),
         deletion=deletion(measured) if measured else None,
         gates=gates((w, float(g)) for c in captions for w, g in zip(c.words, c.gates, strict=True)),
+        calibration=calibration(captions, photographs),
         not_computed={} if captioner.runtime.cells_vary else {"deletion": _ALL_CELLS},
     )
 

@@ -37,6 +37,7 @@ class Runtime:
 
     Attributes
     ----------
+    annotation : D, numbers of an annotation.
     cells_vary : whether a step takes fewer cells than the grid has; in older bundles it does not.
 
     Raises
@@ -52,6 +53,7 @@ class Runtime:
         self._decoder = _session(bundle, "decoder.onnx", options)
         _require_fit(bundle, self._encoder, self._decoder)
         shapes = {entry.name: entry.shape for entry in self._decoder.get_inputs()}
+        self.annotation: int = shapes["annotations"][-1]
         self.cells_vary = isinstance(shapes["annotations"][1], str)
 
     def encode(self, images: np.ndarray) -> State:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from showtell.bootstrap import LEVEL, RESAMPLES
+from showtell.calibrate import BINS, Calibration
 from showtell.data.official import full_hashes
 from showtell.deletion import SHARE, Deletion
 from showtell.measures import Gates, WordGate
@@ -44,6 +45,7 @@ class Scorecard:
     deletion : what leaving out cells does to the words; None for files, or as `not_computed` says.
     gates : the gate on words that name what is seen and on others; None for files, and where the
         words are all of one kind.
+    calibration : how far what the captions say of themselves is true; None for files.
     not_computed : name of a measure → why it is absent.
     """
 
@@ -63,6 +65,7 @@ class Scorecard:
     people_repeat: float | None = None
     deletion: Deletion | None = None
     gates: Gates | None = None
+    calibration: Calibration | None = None
     not_computed: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,9 +76,8 @@ class Scorecard:
         title = f"{self.model} on {self.split}: {self.photographs:,} photographs"
         table = _align([HEADINGS, *self._rows()], "<" + ">" * (len(HEADINGS) - 1))
         facts, notes = _align(self._facts(), "<><"), _align(self._notes(), "<<")
-        looks = self._looks()
-        where = [_align(looks, "<><")] if looks else []
-        return "\n\n".join([title, table, facts, *where, notes])
+        parts = [_align(rows, "<><") for rows in (self._looks(), self._doubts()) if rows]
+        return "\n\n".join([title, table, facts, *parts, notes])
 
     @property
     def _paper(self) -> dict[str, dict[str, Any]]:
@@ -129,6 +131,19 @@ class Scorecard:
             ]
         return rows
 
+    def _doubts(self) -> list[list[str]]:
+        """Tell what confidences mean."""
+        if not self.calibration:
+            return []
+        told = self.calibration
+        text = f"{told.right:.3f} of the visual words are right; calibration error"
+        text += f" {told.error:.3f}, of single words {told.words_error:.3f}"
+        strange = "share of photographs that are called unlike those of the training"
+        return [
+            ["confidence", f"{told.confidence:.3f}", text],
+            ["unsure", f"{told.unsure:.3f}", strange],
+        ]
+
     def _notes(self) -> list[list[str]]:
         notes = [
             ["split", f"{self.split}, SHA-256 {self.split_hash}"],
@@ -142,6 +157,9 @@ class Scorecard:
             text = f"bootstrap interval over photographs, {RESAMPLES:,} resamples, percentiles"
             notes.append([f"{LEVEL}%", text])
         notes += self._about_looks()
+        if self.calibration:
+            text = "a visual word is, when one of the people used it"
+            notes += [["right", text], ["calibration error", f"expected, over {BINS} bins"]]
         if self.people:
             notes.append(["people", "each reference against the others of its photograph"])
         if self.unscored:

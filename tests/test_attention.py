@@ -32,6 +32,7 @@ def caption_of(*words: str, text: str | None = None) -> Caption:
         attention=np.full((n, 7, 7), 1 / 49, np.float32),
         probabilities=np.full(n, 0.5, np.float32),
         gates=np.full(n, 0.5, np.float32),
+        confidences=np.full(n, 0.5, np.float32),
         model="a model",
     )
 

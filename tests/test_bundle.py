@@ -41,7 +41,7 @@ def test_the_model_that_ships_is_whole_and_light() -> None:
 
 def test_nothing_in_the_bundle_is_pickled() -> None:
     assert {file.name for file in SHIPPED.iterdir()} == {
-        "manifest.json", "vocab.json", "encoder.onnx", "decoder.onnx", "README.md",
+        "manifest.json", "vocab.json", "encoder.onnx", "decoder.onnx", "familiar.npy", "README.md",
     }  # fmt: skip
 
 

@@ -127,7 +127,14 @@ def test_json_is_the_documented_object(photographs: Path) -> None:
     for weights in found["attention"]:
         assert len(weights) == 49
         assert sum(weights) == pytest.approx(1, abs=1e-4)
-    assert {"logprob", "confidence", "model", "probabilities"} <= found.keys()
+    assert {
+        "logprob",
+        "confidence",
+        "confidences",
+        "model",
+        "probabilities",
+        "unsure",
+    } <= found.keys()
 
 
 def test_standard_input_is_one_photograph(photographs: Path) -> None:

@@ -198,7 +198,7 @@ class FakeCaptioner:
         n = len(words)
         ones = np.ones(n, np.float32)
         maps = np.eye(n, 16, dtype=np.float32).reshape(n, 4, 4)
-        return Caption(" ".join(words), words, -1.0, 0.5, maps, ones, ones, self.name)
+        return Caption(" ".join(words), words, -1.0, 0.5, maps, ones, ones, ones, self.name)
 
 
 TEST = {
@@ -245,6 +245,10 @@ def test_the_scorecard_of_a_split(
     assert (card.repeats, card.people_repeat) == (0, 0)
     assert card.gates is not None
     assert (card.gates.visual, card.gates.function) == (1, 1)
+    assert card.calibration is not None
+    assert card.calibration.confidence == 0.5
+    # all of the first two captions, none of the third, all of the last
+    assert card.calibration.right == pytest.approx((1 + 1 + 0 + 1) / 4)
     assert card.deletion is None
     assert "export the model again" in str(card)
     hypotheses = {name: caption for name, (caption, _) in TEST.items()}

@@ -1,17 +1,20 @@
 """The documents in docs/ name what is there."""
 
+import hashlib
 import re
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from showtell.bundle import FAMILIAR, SHIPPED
+
 DOCS = Path(__file__).parents[1] / "docs"
-PAPER = (DOCS / "paper.md").read_text(encoding="utf-8")
+PAPER, DOUBT = ((DOCS / name).read_text(encoding="utf-8") for name in ("paper.md", "doubt.md"))
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(showtell\.[\w.]+)`", PAPER))))
-def test_what_the_page_on_the_paper_names_exists(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(showtell\.[\w.]+)`", PAPER + DOUBT))))
+def test_what_the_documents_name_exists(name: str) -> None:
     parts = name.split(".")
     depth = next(i for i, part in enumerate(parts) if part[0].isupper() or i == len(parts) - 1)
     found = import_module(".".join(parts[:depth]))
@@ -23,6 +26,12 @@ def test_what_the_page_on_the_paper_names_exists(name: str) -> None:
         found = getattr(found, part)
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)\)", PAPER))))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)\)", PAPER + DOUBT))))
 def test_links_lead_somewhere(target: str) -> None:
     assert target.startswith("https://") or (DOCS / target).exists()
+
+
+def test_doubt_was_measured_of_the_model_that_ships() -> None:
+    """Rerun ``benchmarks/doubt.py`` where another was exported."""
+    digest = hashlib.sha256((SHIPPED / FAMILIAR).read_bytes()).hexdigest()
+    assert f"`{FAMILIAR}` {digest[:12]}" in DOUBT

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+from showtell.calibrate import Calibration
 from showtell.data.official import full_hashes
 from showtell.deletion import Deletion
 from showtell.measures import Gates, WordGate
@@ -38,10 +39,11 @@ CARD = Scorecard(
     people_repeat=0.052,
     deletion=Deletion(attended=0.1204, random=0.0401, ratio=3.0025, words=10_000),
     gates=Gates(0.71, 0.52, (WordGate("snow", 0.93, 40),), (WordGate("of", 0.21, 90),)),
+    calibration=Calibration(0.531, 0.508, 0.014, 0.013, 0.017),
 )
 OF_A_FILE = replace(
     CARD, beam=None, people=None, novel=None, attention_difference=None, unscored=7,
-    people_repeat=None, deletion=None, gates=None,
+    people_repeat=None, deletion=None, gates=None, calibration=None,
 )  # fmt: skip
 
 
@@ -116,6 +118,14 @@ def test_what_the_numbers_mean() -> None:
     assert "PTBTokenizer" in text
     assert "brevity penalty against" in text
     assert "SPICE: it is a download" in text
+
+
+def test_what_confidences_are_worth_is_told() -> None:
+    (told,) = lines_of(CARD, "confidence")
+    assert told[:2] == ["0.508", "0.531"]
+    assert told[-6:] == ["error", "0.014,", "of", "single", "words", "0.013"]
+    assert lines_of(CARD, "unsure")[0][0] == "0.017"
+    assert "confidence" not in str(OF_A_FILE)
 
 
 def test_other_photographs_than_the_papers_are_told() -> None:

@@ -21,6 +21,8 @@ others it speaks as fluently and is often wrong. It was trained on captions that
 strangers, and repeats their guesses at who is a man, a woman or a child. Do not use it to identify
 people or where a wrong caption does harm.
 
+{doubt}
+
 ## Scores
 
 {scores}
@@ -31,6 +33,11 @@ _MADE = (
     "decoder from nothing; {phases}. Weights are stored in half precision and computed with in "
     "single precision. The recipe stands in `manifest.json`. No photograph is part of the bundle."
 )
+
+_DOUBT = {
+    True: "It says so of photographs that are like none of those (`unsure`).",
+    False: "It cannot tell which photographs are like none of those.",
+}
 
 # In the order in which they are trained.
 _PHASES = {
@@ -65,6 +72,7 @@ def model_card(manifest: Mapping[str, Any], scorecard: str | None) -> str:
         rows=rows,
         cols=cols,
         parameters=manifest["parameters"] / 1e6,
+        doubt=_DOUBT["doubt" in manifest],
         made=textwrap.fill(made, 100, break_on_hyphens=False),
         scores=f"```\n{scorecard}\n```" if scorecard else "Not measured.",
     )

@@ -12,16 +12,15 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from showtell import bundle
+from showtell import bundle, calibrate
 from showtell.atomic import replacing
 from showtell.bundle import Bundle
 from showtell.captioner import Captioner
-from showtell.data import load
+from showtell.data import Dataset, load
 from showtell.decoding import beam_search
 from showtell.errors import CheckpointError
 from showtell.evaluate import evaluate
 from showtell.runtime import Runtime
-from showtell.scorecard import Scorecard
 from showtell.train import checkpoint as checkpoints
 from showtell.train import start
 from showtell.train.card import model_card
@@ -67,7 +66,7 @@ class _DecoderGraph(nn.Module):
 
 
 def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -> Bundle:
-    """Write the bundle of a checkpoint, compared with its network and scored.
+    """Write the bundle of a checkpoint, compared with its network, calibrated and scored.
 
     The scores are written beside the checkpoint too, as ``scores.json``.
 
@@ -102,7 +101,10 @@ def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -
         _require_weights(network, draft)
         difference = compare(network, draft)
         say(f"log-probabilities differ from PyTorch's by {difference:.1e} at most")
-        scorecard = _evaluate(draft, trained.recipe)
+        data = _data(trained.recipe)
+        if data:
+            draft = _calibrate(draft, manifest, files, data)
+        scorecard = evaluate(Captioner(draft), data) if data and data.splits["test"] else None
     manifest["scores"] = scorecard.to_dict() if scorecard else None
     if scorecard:
         run = checkpoint if checkpoint.is_dir() else checkpoint.parent
@@ -112,12 +114,21 @@ def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -
     return bundle.write(target, manifest, files)
 
 
-def _evaluate(draft: Bundle, recipe: Recipe) -> Scorecard | None:
-    """Score the bundle on the test split that belongs to its recipe, where that is at hand."""
-    if not Path(recipe.data).is_dir():
-        return None
-    data = load(recipe.data)
-    return evaluate(Captioner(draft), data) if data.splits["test"] else None
+def _data(recipe: Recipe) -> Dataset | None:
+    """Return the data set of a recipe, where that is at hand."""
+    return load(recipe.data) if Path(recipe.data).is_dir() else None
+
+
+def _calibrate(
+    draft: Bundle, manifest: dict[str, Any], files: dict[str, bytes], data: Dataset
+) -> Bundle:
+    """Let the bundle know doubt, where there are photographs enough to fit it."""
+    doubt = calibrate.fit(Captioner(draft), data)
+    if doubt is None:
+        return draft
+    manifest["doubt"] = doubt.entry()
+    files |= doubt.files()
+    return bundle.write(draft.path, manifest, files)
 
 
 def _round(network: nn.Module) -> None:

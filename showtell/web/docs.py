@@ -55,7 +55,7 @@ def kind(schema: dict[str, Any]) -> str:
         return f"array of {kind(schema['items'])}"
     if "minimum" in schema and "maximum" in schema:
         return f"{schema['type']}, {schema['minimum']} to {schema['maximum']}"
-    return schema["type"]
+    return schema["type"] if isinstance(schema["type"], str) else " or ".join(schema["type"])
 
 
 @bp.app_template_filter()

@@ -116,10 +116,14 @@ def trained(shapes: Path, weights: Path, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session")
 def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The bundle of that run."""
+    """The bundle of that run, calibrated on the few photographs that there are."""
+    from showtell import calibrate
     from showtell.train.export import export
 
     told: list[str] = []
-    written = export(trained, tmp_path_factory.mktemp("exported") / "model", told.append)
+    with pytest.MonkeyPatch.context() as few:
+        few.setattr(calibrate, "LEAST_TRAINING", 32)
+        few.setattr(calibrate, "LEAST_DEV", 8)
+        written = export(trained, tmp_path_factory.mktemp("exported") / "model", told.append)
     assert "differ from PyTorch's by" in told[0]
     return written

@@ -75,6 +75,18 @@ def test_the_card_tells_whether_attention_means_something(exported: Bundle) -> N
     assert "deletion" in (exported.path / "README.md").read_text()
 
 
+def test_the_bundle_knows_doubt(exported: Bundle) -> None:
+    """It is fitted by the export alone, to the graphs that ship, and scored with it."""
+    captioner = Captioner(exported)
+    assert captioner.doubt is not None
+    assert captioner.doubt.familiar.shape == (13, 24)  # as many directions are left out as kept
+    strangers = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
+    assert all(caption.unsure for caption in captioner.caption(list(strangers), beam=1))
+    calibration = exported.manifest["scores"]["calibration"]
+    assert 0 <= calibration["error"] < 0.5
+    assert calibration["unsure"] < 0.5
+
+
 def test_graphs_that_disagree_are_not_written(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

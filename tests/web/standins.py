@@ -53,6 +53,7 @@ class FakeCaptioner:
             attention=(maps / maps.sum((1, 2), keepdims=True)).astype(np.float32),
             probabilities=np.linspace(0.9, 0.1, n, dtype=np.float32),
             gates=np.linspace(0.2, 0.95, n, dtype=np.float32),
+            confidences=np.linspace(0.8, 0.4, n, dtype=np.float32),
             model=self.name,
         )
 

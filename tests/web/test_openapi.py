@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import openapi_spec_validator
 import pytest
 import schemathesis
@@ -23,6 +24,7 @@ import showtell.web
 from showtell import __version__
 from showtell.captioner import BEAM
 from showtell.decoding import MAX_LENGTH
+from showtell.doubt import of_caption
 from showtell.limits import MAX_BYTES, MAX_PIXELS
 from showtell.web import api, create_app
 from showtell.web.problems import IMAGE_PROBLEMS
@@ -120,8 +122,9 @@ def test_the_example_of_a_caption_holds_together(name: str) -> None:
     for told in (caption, *caption.get("alternatives", ())):
         n = len(told["words"])
         assert told["caption"] == " ".join(told["words"])
-        assert told["confidence"] == pytest.approx(math.exp(told["logprob"] / (n + 1)))
-        assert len(told["probabilities"]) == len(told["gates"]) == n
+        confidences = np.array(told["confidences"])
+        assert told["confidence"] == pytest.approx(of_caption(told["words"], confidences), abs=1e-6)
+        assert len(told["probabilities"]) == len(told["gates"]) == len(confidences) == n
     for attention in caption.get("attention", ()):
         assert len(attention) == math.prod(caption["grid"])
         assert sum(attention) == pytest.approx(1, abs=1e-4)

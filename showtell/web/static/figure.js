@@ -1,6 +1,7 @@
 // The figure of one caption: the photograph under its light, the words, and a panel for each.
 
 import { LAYERS, between, lightOf, paintHeat, whereabouts } from "./attention.js";
+import * as doubt from "./doubt.js";
 import { decode } from "./picture.js";
 
 const GLIDE = 220; // milliseconds in which the light moves from word to word
@@ -49,6 +50,7 @@ export function clear() {
   plate.hidden = true;
   told = { words: [] };
   hold(-1);
+  doubt.clear();
   caption.replaceChildren();
   panels.replaceChildren();
 }
@@ -58,6 +60,7 @@ export function clear() {
 // Show a caption of the photograph that hangs.
 export function tell(answer) {
   told = answer;
+  doubt.tell(told);
   caption.replaceChildren(...sentence(told.caption, told.words));
   plate.style.setProperty("--rows", told.grid[0]);
   plate.style.setProperty("--cols", told.grid[1]);
@@ -128,7 +131,8 @@ const figures = (i, probability, gate) =>
 
 const describe = (i) =>
   `“${told.words[i]}”: brightest at the ${whereabouts(lights[i])}; ` +
-  figures(i, "probability", "gate β");
+  figures(i, "probability", "gate β") +
+  doubt.ofWord(told, i);
 
 // ---- The light -----------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 // Several photographs: a table of captions that can be edited, and taken away as one file.
 
 import * as api from "./api.js";
+import { inTable } from "./doubt.js";
 import { decode } from "./picture.js";
 import { saveCsv, saveJson } from "./save.js";
 import { options } from "./settings.js";
@@ -8,7 +9,7 @@ import { enter, say } from "./state.js";
 
 const AT_ONCE = 2; // questions that the server is asked at the same time
 const THUMBNAIL = 320; // pixels of a thumbnail's longer side
-const COLUMNS = ["image", "caption", "edited", "confidence", "model", "error"];
+const COLUMNS = ["image", "caption", "edited", "confidence", "unsure", "model", "error"];
 
 const [body, template, progress, go, clear, head, title] =
   ["rows", "row", "progress", "go", "clear", "many-head", "many-title"].map((id) =>
@@ -95,7 +96,7 @@ function fill({ element, answer, error, edited }) {
   text.disabled = !answer;
   if (answer && !edited) text.value = answer.caption;
   element.querySelector("p").textContent = error?.message ?? "";
-  element.lastElementChild.textContent = answer?.confidence.toFixed(2) ?? "";
+  element.lastElementChild.textContent = answer ? inTable(answer) : "";
 }
 
 async function drawThumbnail({ element, photograph }) {
@@ -143,9 +144,9 @@ go.addEventListener("click", () => {
 
 function told({ photograph, element, answer, error, edited = false }) {
   if (!answer) return { image: photograph.name, error: error?.message ?? "not captioned yet" };
-  const { confidence, model } = answer;
+  const { confidence, unsure, model } = answer;
   const caption = element.querySelector("textarea").value;
-  return { image: photograph.name, caption, edited, confidence, model };
+  return { image: photograph.name, caption, edited, confidence, unsure, model };
 }
 
 head.addEventListener("click", ({ target }) => {

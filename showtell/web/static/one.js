@@ -1,6 +1,7 @@
 // One photograph: asked for, told, and taken away.
 
 import * as api from "./api.js";
+import { spoken } from "./doubt.js";
 import * as figure from "./figure.js";
 import * as player from "./player.js";
 import { save, saveJson, stem } from "./save.js";
@@ -72,7 +73,7 @@ function tell() {
   const [best] = shown.sentences;
   alternatives.replaceChildren(alternatives.firstElementChild, ...shown.sentences.map(line));
   enter("told");
-  say(`Caption: ${best.caption}.`);
+  say(spoken(best));
   figure.tell(best);
   warnings.textContent = best.warnings.map((warning) => `Note: ${warning}.`).join(" ");
   if (document.activeElement === document.body) section.focus({ preventScroll: true });
@@ -92,7 +93,7 @@ alternatives.addEventListener("change", () => {
   player.stop();
   const sentence = shown.sentences[chosen()];
   figure.tell(sentence);
-  say(`Caption: ${sentence.caption}.`);
+  say(spoken(sentence));
 });
 
 // ---- Take it away --------------------------------------------------------------------------

@@ -1,0 +1,191 @@
+"""Calibration: fit a model's doubt, and measure how far what captions say of themselves is true.
+
+A word is right when one of the people who described the photograph used it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+import numpy as np
+from tqdm import tqdm
+
+from showtell import doubt
+from showtell.captioner import BATCH, Caption, Captioner
+from showtell.data import Dataset, Photograph
+from showtell.doubt import Doubt
+from showtell.runtime import State
+from showtell.vocab import tokenize
+
+DIRECTIONS = 32  # that are familiar; docs/doubt.md compares others
+FALSE_ALARMS = 0.02  # of photographs like those trained on
+FAMILIAR = 2000  # training photographs at most, to learn what they have in common
+BINS = 10
+# Fewer photographs than these say too little.
+LEAST_TRAINING, LEAST_DEV = 10 * DIRECTIONS, 100
+_RIDGE = 1e-3  # so that weights stay finite where every word is right
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far what captions say of themselves is true.
+
+    Attributes
+    ----------
+    right : share of the visual words that are right; mean over the captions.
+    confidence : mean confidence of the captions.
+    error : expected calibration error of the captions: of those that say 0.7, how far the share of
+        their visual words that are right is from 0.7; mean over ten such bins.
+    words_error : the same of the visual words.
+    unsure : share of photographs that are called strange; 0 for a model that knows no doubt.
+    """
+
+    right: float
+    confidence: float
+    error: float
+    words_error: float
+    unsure: float
+
+
+def fit(captioner: Captioner, dataset: Dataset) -> Doubt | None:
+    """Fit a model's doubt; None where there are too few photographs for that.
+
+    The confidences are fitted on the dev split, by logistic regression. What is familiar is learned
+    from the training split, and the limit of strangeness is set on dev: ``FALSE_ALARMS`` of its
+    photographs are above.
+
+    Parameters
+    ----------
+    captioner : the model; what doubt it has is not used.
+    dataset : that it was trained on.
+
+    Raises
+    ------
+    ImageError : a photograph cannot be read.
+    """
+    training, dev = dataset.splits["train"], dataset.splits["dev"]
+    if len(training) < LEAST_TRAINING or len(dev) < LEAST_DEV:
+        return None
+    means = np.concatenate([a.mean(axis=1) for a in annotations(captioner, training)])
+    known = familiar(means, DIRECTIONS)
+    plain = Doubt(np.zeros(5), np.zeros(5), known, 0.0)
+    strangeness: list[np.ndarray] = []
+    captions: list[Caption] = []
+    for state in _look(captioner, dev):
+        strangeness.append(plain.strangeness(state.annotations))
+        captions += captioner.decode(state)
+    limit = float(np.quantile(np.concatenate(strangeness), 1 - FALSE_ALARMS))
+    return replace(plain, limit=limit, **_weights(captions, dev))
+
+
+def annotations(captioner: Captioner, training: Sequence[Photograph]) -> Iterator[np.ndarray]:
+    """Return the annotations (B, L, D) of ``FAMILIAR`` training photographs, or of all if fewer."""
+    every = -(-len(training) // FAMILIAR)
+    return (state.annotations for state in _look(captioner, training[::every]))
+
+
+def _look(captioner: Captioner, photographs: Sequence[Photograph]) -> Iterator[State]:
+    with tqdm(total=len(photographs), desc="calibrating", disable=None) as bar:
+        for i in range(0, len(photographs), BATCH):
+            batch = photographs[i : i + BATCH]
+            yield captioner.encode([p.path for p in batch])
+            bar.update(len(batch))
+
+
+def familiar(means: np.ndarray, directions: int) -> np.ndarray:
+    """Return what mean annotations (N, D) have in common, as :class:`Doubt` has it.
+
+    The directions are the first of a principal component analysis.
+    """
+    mean = means.mean(axis=0)
+    _, _, differ = np.linalg.svd(means - mean, full_matrices=False)
+    k = min(directions, means.shape[1] // 2)  # something is left outside of them
+    return np.concatenate([mean[None], differ[:k]]).astype(np.float16)
+
+
+def _weights(
+    captions: Sequence[Caption], photographs: Sequence[Photograph]
+) -> dict[str, np.ndarray]:
+    told = np.concatenate([doubt.signs(c.probabilities, c.gates, c.logprob) for c in captions])
+    good = np.concatenate(list(map(right, captions, photographs)))
+    visual = np.concatenate([doubt.are_visual(c.words) for c in captions])
+    return {
+        "visual": logistic(told[visual], good[visual]),
+        "function": logistic(told[~visual], good[~visual]),
+    }
+
+
+def logistic(signs: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the weights (n,) by which `signs` (N, n) tell best whether something is `right` (N,).
+
+    Logistic regression by Newton's method, with a ridge too small to matter.
+    """
+    weights = np.zeros(signs.shape[1])
+    for _ in range(25):
+        p = 1 / (1 + np.exp(-signs @ weights))
+        slope = signs.T @ (right - p) - _RIDGE * weights
+        curvature = (signs.T * (p * (1 - p))) @ signs + _RIDGE * np.eye(len(weights))
+        weights += np.linalg.solve(curvature, slope)
+    return weights
+
+
+def right(caption: Caption, photograph: Photograph) -> np.ndarray:
+    """Tell of each word of a caption, (T,) bool, whether a person used it of the photograph."""
+    used = {word for text in photograph.captions for word in tokenize(text)}
+    return np.array([word in used for word in caption.words], bool)
+
+
+def calibration(captions: Sequence[Caption], photographs: Sequence[Photograph]) -> Calibration:
+    """Measure how far what captions say of themselves is true of their photographs."""
+    shares = of_captions(captions, photographs)
+    words = of_words(captions, photographs)
+    return Calibration(
+        right=float(shares[1].mean()),
+        confidence=float(shares[0].mean()),
+        error=calibration_error(*shares),
+        words_error=calibration_error(*words),
+        unsure=fmean(bool(caption.unsure) for caption in captions),
+    )
+
+
+def of_captions(
+    captions: Sequence[Caption], photographs: Sequence[Photograph]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each caption's confidence, and the share of its visual words that is right."""
+    shares = [
+        doubt.of_caption(caption.words, right(caption, photograph))
+        for caption, photograph in zip(captions, photographs, strict=True)
+    ]
+    return np.array([caption.confidence for caption in captions]), np.array(shares)
+
+
+def of_words(
+    captions: Sequence[Caption], photographs: Sequence[Photograph]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the confidence of each visual word, and whether it is right."""
+    visual = np.concatenate([doubt.are_visual(caption.words) for caption in captions])
+    said = np.concatenate([caption.confidences for caption in captions])
+    good = np.concatenate(list(map(right, captions, photographs)))
+    return said[visual], good[visual]
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Those that say about the same: how many, the mean of what they say, and of what is true."""
+
+    count: int
+    said: float
+    true: float
+
+
+def reliability(said: np.ndarray, true: np.ndarray) -> list[Bin]:
+    """Part what is said, (N,) from 0 to 1, into ``BINS`` of one width; empty ones are left out."""
+    bins = np.minimum((said * BINS).astype(int), BINS - 1)
+    parts = [bins == i for i in np.unique(bins)]
+    return [Bin(int(p.sum()), float(said[p].mean()), float(true[p].mean())) for p in parts]
+
+
+def calibration_error(said: np.ndarray, true: np.ndarray) -> float:
+    """Return the expected calibration error, 0..1 (Guo et al., 2017, equation 3)."""
+    gaps = sum(b.count * abs(b.said - b.true) for b in reliability(said, true))
+    return gaps / max(1, len(said))

@@ -1,0 +1,27 @@
+// How sure the model is of a caption and of its words; a model may not know.
+
+const [unsure, sure] = ["unsure", "sure"].map((id) => document.getElementById(id));
+
+// Say with the caption that hangs whether it is a guess, or how much of it is likely right.
+export function tell(answer) {
+  unsure.hidden = !answer.unsure;
+  const share = (100 * answer.confidence).toFixed(0);
+  sure.textContent =
+    answer.unsure === false
+      ? `Confidence ${share} %: the share of its words for what is seen that is likely right.`
+      : "";
+}
+
+export function clear() {
+  unsure.hidden = true;
+  sure.textContent = "";
+}
+
+export const ofWord = (answer, i) =>
+  answer.unsure === false ? `, confidence ${answer.confidences[i].toFixed(2)}` : "";
+
+export const inTable = ({ unsure, confidence }) => (unsure ? "not sure" : confidence.toFixed(2));
+
+// What is read aloud.
+export const spoken = ({ unsure, caption }) =>
+  `${unsure ? "Not sure, but a guess" : "Caption"}: ${caption}.`;

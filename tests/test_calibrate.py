@@ -1,0 +1,134 @@
+"""Calibration: confidences that hold, and a limit with the false alarms that were asked for."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from showtell import calibrate
+from showtell.calibrate import Bin
+from showtell.captioner import Caption
+from showtell.data import Photograph
+from showtell.runtime import State
+
+
+def caption(words: tuple[str, ...], probabilities: list[float], **changes: Any) -> Caption:
+    p = np.array(probabilities, np.float32)
+    n = len(words)
+    entries = {
+        "text": " ".join(words),
+        "words": words,
+        "logprob": float(np.log(p).sum()),
+        "confidence": float(p.mean()),
+        "attention": np.full((n, 1, 1), 1.0, np.float32),
+        "probabilities": p,
+        "gates": np.full(n, 0.5, np.float32),
+        "confidences": p,
+        "model": "fake",
+    }
+    return Caption(**entries | changes)
+
+
+def photograph(*captions: str) -> Photograph:
+    return Photograph("a.jpg", Path("a.jpg"), captions)
+
+
+def test_a_word_is_right_when_anyone_used_it() -> None:
+    seen = photograph("A Dog runs.", "the brown dog")
+    said = caption(("a", "brown", "cat", "runs"), [0.5] * 4)
+    assert calibrate.right(said, seen).tolist() == [True, True, False, True]
+
+
+def test_reliability_by_hand() -> None:
+    said, true = np.array([0.05, 0.15, 0.19, 1.0]), np.array([0, 1, 0, 1])
+    found = calibrate.reliability(said, true)
+    assert [b.count for b in found] == [1, 2, 1]
+    assert found[1] == Bin(2, pytest.approx(0.17), 0.5)
+    # 1/4 of 0.05, 2/4 of 0.33, and 1/4 of 0
+    assert calibrate.calibration_error(said, true) == pytest.approx(0.1775)
+
+
+def test_captions_are_measured_by_their_visual_words() -> None:
+    captions = [caption(("a", "dog"), [0.9, 0.4]), caption(("a", "cat"), [0.9, 0.8], unsure=True)]
+    seen = [photograph("dog"), photograph("a dog")]
+    found = calibrate.calibration(captions, seen)
+    assert found.right == pytest.approx(0.5)
+    assert found.confidence == pytest.approx(0.75)
+    assert found.words_error == pytest.approx((0.6 + 0.8) / 2)
+    assert found.error == pytest.approx((0.35 + 0.85) / 2)
+    assert found.unsure == 0.5
+
+
+def test_regression_finds_the_weights_that_things_were_drawn_by() -> None:
+    rng = np.random.default_rng(0)
+    signs = np.stack([rng.normal(0, 1, 20_000), np.ones(20_000)], axis=1)
+    true = np.array([2.0, -1.0])
+    right = rng.random(20_000) < 1 / (1 + np.exp(-signs @ true))
+    np.testing.assert_allclose(calibrate.logistic(signs, right), true, atol=0.1)
+
+
+def test_regression_stays_finite_where_everything_is_right() -> None:
+    weights = calibrate.logistic(np.ones((50, 5)), np.ones(50, bool))
+    assert np.isfinite(weights).all()
+    assert weights.sum() > 3
+
+
+class Overconfident:
+    """Says "a dog" of every photograph; dogs are on as many as the square of what it says."""
+
+    def __init__(self, n: int) -> None:
+        rng = np.random.default_rng(1)
+        self.means = rng.normal(0, 1, (n, 1, 16)) * np.r_[9, 9, np.ones(14)]
+        self.said = rng.uniform(0.1, 0.9, n)
+        dogs = rng.random(n) < self.said**2
+        self.photographs = tuple(
+            Photograph(str(i), Path(str(i)), ("a dog" if dogs[i] else "a cat",)) for i in range(n)
+        )
+
+    def encode(self, paths: list[Path]) -> State:
+        rows = [int(str(path)) for path in paths]
+        return State(self.means[rows], np.array(rows), np.zeros(0), np.zeros(0))
+
+    def decode(self, state: State) -> list[Caption]:
+        return [caption(("a", "dog"), [0.9, self.said[row]]) for row in state.projected]
+
+
+def fitted(n: int) -> tuple[Overconfident, Any]:
+    model = Overconfident(n)
+    half = n // 2
+    splits = {"train": model.photographs[:half], "dev": model.photographs[half:]}
+    return model, calibrate.fit(model, SimpleNamespace(splits=splits))  # type: ignore[arg-type]
+
+
+def test_what_was_overconfident_becomes_true() -> None:
+    model, found = fitted(4000)
+    captions = model.decode(model.encode([p.path for p in model.photographs]))
+    said = np.array(
+        [found.confidences(c.words, c.probabilities, c.gates, c.logprob)[1] for c in captions]
+    )
+    np.testing.assert_allclose(said, model.said**2, atol=0.06)
+    true = np.array(
+        [calibrate.right(c, p)[1] for c, p in zip(captions, model.photographs, strict=True)]
+    )
+    assert calibrate.calibration_error(said, true) < 0.03
+    assert calibrate.calibration_error(model.said, true) > 0.1
+
+
+def test_the_limit_has_the_false_alarms_that_were_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(calibrate, "DIRECTIONS", 2)
+    model, found = fitted(2000)
+    assert found.familiar.shape[0] == 1 + calibrate.DIRECTIONS
+    above = found.strangeness(model.means) > found.limit
+    assert above[1000:].mean() == calibrate.FALSE_ALARMS
+    # far along a familiar direction is not strange; as far along another is
+    far = np.zeros((2, 1, 16))
+    far[0, 0, 0] = far[1, 0, 9] = 20
+    assert (found.strangeness(far) > found.limit).tolist() == [False, True]
+
+
+def test_few_photographs_say_nothing() -> None:
+    assert fitted(2 * calibrate.LEAST_DEV)[1] is None
