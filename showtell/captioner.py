@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, overload
 
@@ -11,6 +12,8 @@ import numpy as np
 from showtell import image
 from showtell.bundle import Bundle
 from showtell.decoding import MAX_LENGTH, Hypothesis, beam_search
+from showtell.proof import Proof, prove
+from showtell.region import Region
 from showtell.runtime import Runtime, State
 from showtell.vocab import detokenize
 
@@ -28,12 +31,16 @@ class Caption:
     words : its words.
     logprob : natural logarithm of its probability, that of its end included.
     confidence : geometric mean of the words' probabilities, the end included; 0..1.
-    attention : (words, rows, cols) float32; each map sums to 1 and covers the whole photograph.
+    attention : (words, rows, cols) float32; each map sums to 1 and covers all that is captioned.
     probabilities : (words,) float32, of each word behind those before it.
     gates : (words,) float32, the gate β of each word (Xu et al., 2015, section 4.2.1).
     model : name of the model.
     alternatives : what else the beam search found, the best first; they have none themselves.
     warnings : what a reader should know of the photograph, as that it has more frames than one.
+    region : the part that is captioned: left, top, right and bottom in pixels of the upright
+        photograph; None is all of it.
+    proof : which words need what the model looked at; None unless it was asked for, and in older
+        bundles, whose decoders take no fewer cells than the grid has.
     """
 
     text: str
@@ -46,6 +53,8 @@ class Caption:
     model: str
     alternatives: tuple["Caption", ...] = ()
     warnings: tuple[str, ...] = ()
+    region: Region | None = None
+    proof: Proof | None = None
 
     def to_dict(
         self, image: str | None = None, *, attention: bool = True, alternatives: bool = False
@@ -65,6 +74,8 @@ class Caption:
             "model": self.model,
             "warnings": list(self.warnings),
         }
+        if self.region:
+            told["region"] = list(self.region)
         if alternatives:
             told["alternatives"] = [other._sentence(attention) for other in self.alternatives]
         return told
@@ -81,6 +92,12 @@ class Caption:
         if attention:
             n = len(self.words)
             told["attention"] = _rounded(self.attention.reshape(n, -1)) if n else []
+        if self.proof:
+            told["proof"] = {
+                "attended": _rounded(self.proof.attended),
+                "random": _rounded(self.proof.random),
+                "seen": self.proof.seen.tolist(),
+            }
         return told
 
 
@@ -105,11 +122,23 @@ class Captioner:
 
     @overload  # a string is an iterable too, but the first signature comes first
     def caption(  # type: ignore[overload-overlap]
-        self, source: image.Source, *, beam: int = ..., max_length: int = ...
+        self,
+        source: image.Source,
+        *,
+        beam: int = ...,
+        max_length: int = ...,
+        region: Region | None = ...,
+        proof: bool = ...,
     ) -> Caption: ...
     @overload
     def caption(
-        self, source: Iterable[image.Source], *, beam: int = ..., max_length: int = ...
+        self,
+        source: Iterable[image.Source],
+        *,
+        beam: int = ...,
+        max_length: int = ...,
+        region: Region | None = ...,
+        proof: bool = ...,
     ) -> list[Caption]: ...
     def caption(
         self,
@@ -117,6 +146,8 @@ class Captioner:
         *,
         beam: int = BEAM,
         max_length: int = MAX_LENGTH,
+        region: Region | None = None,
+        proof: bool = False,
     ) -> Caption | list[Caption]:
         """Caption one photograph, or several together.
 
@@ -126,18 +157,23 @@ class Captioner:
             or a list of those.
         beam : width of the beam search, 1 or more; 1 is greedy.
         max_length : words at most, 1 or more.
+        region : the part to caption, as if nothing were around it: left, top, right and bottom in
+            pixels of each upright photograph; None is all of it.
+        proof : whether to find out which words need what the model looked at.
 
         Raises
         ------
         ImageError : a photograph cannot be used.
+        RegionError : the region is empty, or not all of it is inside a photograph.
         """
         if beam < 1 or max_length < 1:
             raise ValueError(f"beam and max_length are 1 or more, not {beam} and {max_length}")
         if isinstance(source, image.Source):
-            return self._caption([source], beam, max_length)[0]
+            return self._caption([source], beam, max_length, region, proof)[0]
         sources = list(source)
         chunks = (sources[i : i + BATCH] for i in range(0, len(sources), BATCH))
-        return [caption for chunk in chunks for caption in self._caption(chunk, beam, max_length)]
+        found = (self._caption(chunk, beam, max_length, region, proof) for chunk in chunks)
+        return list(chain.from_iterable(found))
 
     def encode(self, sources: Iterable[image.Source]) -> State:
         """Return what the model knows of photographs before the first word.
@@ -150,7 +186,7 @@ class Captioner:
         ------
         ImageError : a photograph cannot be used.
         """
-        pixels, _ = self._read(sources)
+        pixels, _ = self._read(sources, None)
         return self.runtime.encode(pixels)
 
     def decode(
@@ -160,15 +196,45 @@ class Captioner:
         found = beam_search(self.runtime, state, len(state.h), beam=beam, max_length=max_length)
         return [self._finish(*hypotheses) for hypotheses in found]
 
-    def _read(self, sources: Iterable[image.Source]) -> tuple[np.ndarray, list[tuple[str, ...]]]:
+    def prove(self, state: State, captions: Iterable[Caption]) -> list[Proof | None]:
+        """Find out which words of captions need what the model looked at.
+
+        Parameters
+        ----------
+        state : what :meth:`encode` returned.
+        captions : one of each of its photographs.
+
+        Returns
+        -------
+        For each caption what :class:`Caption` calls its proof; None for one without words, too.
+        """
+        return [self._prove(state, i, caption) for i, caption in enumerate(captions)]
+
+    def _prove(self, state: State, photo: int, caption: Caption) -> Proof | None:
+        if not caption.words or not self.runtime.cells_vary:
+            return None
+        _, *words, _ = self.bundle.vocabulary.encode(caption.words)
+        alone = self.runtime.select(state, np.array([photo]), np.zeros((1, 1), np.int64))
+        return prove(self.runtime, alone, words)
+
+    def _read(
+        self, sources: Iterable[image.Source], region: Region | None
+    ) -> tuple[np.ndarray, list[tuple[str, ...]]]:
         """Return the pixels (B, size, size, 3) of photographs, and the warnings of each."""
-        read = [image.read_and_warn(source, self.bundle.image_size) for source in sources]
+        read = [image.read_and_warn(source, self.bundle.image_size, region) for source in sources]
         return np.stack([pixels for pixels, _ in read]), [warnings for _, warnings in read]
 
-    def _caption(self, sources: list[Any], beam: int, max_length: int) -> list[Caption]:
-        pixels, warnings = self._read(sources)
-        found = self.decode(self.runtime.encode(pixels), beam=beam, max_length=max_length)
-        return [replace(c, warnings=told) for c, told in zip(found, warnings, strict=True)]
+    def _caption(
+        self, sources: list[Any], beam: int, max_length: int, region: Region | None, proof: bool
+    ) -> list[Caption]:
+        pixels, warnings = self._read(sources, region)
+        state = self.runtime.encode(pixels)
+        found = self.decode(state, beam=beam, max_length=max_length)
+        proofs = self.prove(state, found) if proof else [None] * len(found)
+        return [
+            replace(caption, warnings=told, region=region, proof=proved)
+            for caption, told, proved in zip(found, warnings, proofs, strict=True)
+        ]
 
     def _finish(self, found: Hypothesis, *others: Hypothesis) -> Caption:
         n = len(found.words)
