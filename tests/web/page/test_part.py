@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from browsing import CAPTION, choose, encode, expect_told, upload, word
@@ -161,3 +162,12 @@ def test_of_another_sentence_nothing_is_proved(page: Page, jpeg: bytes) -> None:
     expect(page.locator(".unseen")).to_have_count(0)
     word(page, "an").hover()
     expect(page.locator("#reading")).not_to_contain_text("seen")
+
+
+def test_the_figure_of_a_part_is_taken_away(page: Page, jpeg: bytes) -> None:
+    show(page, jpeg)
+    region = region_after(page, lambda: draw(page, (0.1, 0.1), (0.9, 0.4)))
+    with page.expect_download(), page.expect_request(re.compile("/figures")) as drawn:
+        page.get_by_role("button", name="PNG figure").click()
+    (told,) = parse_qs(urlsplit(drawn.value.url).query)["region"]
+    assert told == ",".join(map(str, region))
