@@ -196,27 +196,6 @@ class Captioner:
         found = beam_search(self.runtime, state, len(state.h), beam=beam, max_length=max_length)
         return [self._finish(*hypotheses) for hypotheses in found]
 
-    def prove(self, state: State, captions: Iterable[Caption]) -> list[Proof | None]:
-        """Find out which words of captions need what the model looked at.
-
-        Parameters
-        ----------
-        state : what :meth:`encode` returned.
-        captions : one of each of its photographs.
-
-        Returns
-        -------
-        For each caption what :class:`Caption` calls its proof; None for one without words, too.
-        """
-        return [self._prove(state, i, caption) for i, caption in enumerate(captions)]
-
-    def _prove(self, state: State, photo: int, caption: Caption) -> Proof | None:
-        if not caption.words or not self.runtime.cells_vary:
-            return None
-        _, *words, _ = self.bundle.vocabulary.encode(caption.words)
-        alone = self.runtime.select(state, np.array([photo]), np.zeros((1, 1), np.int64))
-        return prove(self.runtime, alone, words)
-
     def _read(
         self, sources: Iterable[image.Source], region: Region | None
     ) -> tuple[np.ndarray, list[tuple[str, ...]]]:
@@ -230,11 +209,19 @@ class Captioner:
         pixels, warnings = self._read(sources, region)
         state = self.runtime.encode(pixels)
         found = self.decode(state, beam=beam, max_length=max_length)
-        proofs = self.prove(state, found) if proof else [None] * len(found)
+        proofs = [self._prove(state, i, c) if proof else None for i, c in enumerate(found)]
         return [
             replace(caption, warnings=told, region=region, proof=proved)
             for caption, told, proved in zip(found, warnings, proofs, strict=True)
         ]
+
+    def _prove(self, state: State, photo: int, caption: Caption) -> Proof | None:
+        """Prove the caption of one of the photographs; None where there is nothing to prove."""
+        if not caption.words or not self.runtime.cells_vary:
+            return None
+        _, *words, _ = self.bundle.vocabulary.encode(caption.words)
+        alone = self.runtime.select(state, np.array([photo]), np.zeros((1, 1), np.int64))
+        return prove(self.runtime, alone, words)
 
     def _finish(self, found: Hypothesis, *others: Hypothesis) -> Caption:
         n = len(found.words)

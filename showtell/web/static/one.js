@@ -77,7 +77,7 @@ export function close({ forget = false } = {}) {
   if (forget) shown = null;
   player.stop();
   figure.clear();
-  part.tellWhole();
+  part.reset();
   warnings.textContent = "";
   say("");
 }
@@ -94,7 +94,7 @@ function tell() {
   enter("told");
   say(`Caption: ${best.caption}.`);
   figure.tell(best);
-  part.tellWhole(shown.whole?.sentences[0].caption);
+  part.reset(shown.whole?.sentences[0].caption);
   warnings.textContent = best.warnings.map((warning) => `Note: ${warning}.`).join(" ");
   if (document.activeElement === document.body) section.focus({ preventScroll: true });
 }

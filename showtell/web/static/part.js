@@ -55,7 +55,7 @@ export function listen(tell, widen) {
     const [across, down] = [Math.abs(event.clientX - start.x), Math.abs(event.clientY - start.y)];
     if (Math.min(across, down) < SLIP) return;
     plate.setPointerCapture(start.id); // so that the frame may be drawn over the edge
-    figure.look(figure.heldWord());
+    if (!part) figure.look(figure.heldWord());
     enclose(between(start, event));
   });
 
@@ -92,8 +92,9 @@ export function listen(tell, widen) {
   });
 }
 
-// Tell the caption of the whole photograph beside its part’s; nothing where the whole is shown.
-export function tellWhole(caption = "") {
+// Put the frame away, since something else is shown: of a part, beside the caption of the whole.
+export function reset(caption = "") {
+  aim(false);
   whole.hidden = !caption;
   sentence.textContent = caption;
 }

@@ -104,6 +104,15 @@ def test_escape_puts_the_frame_away(page: Page, jpeg: bytes) -> None:
     expect(button).to_have_attribute("aria-pressed", "false")
 
 
+def test_another_photograph_has_no_frame_yet(page: Page, jpeg: bytes) -> None:
+    show(page, jpeg)
+    page.get_by_role("button", name="Tell a part").click()
+    with page.expect_response(re.compile("/captions")):
+        choose(page, jpeg)
+    expect(page.locator("#frame")).to_be_hidden()
+    expect(page.locator("#point")).to_have_attribute("aria-pressed", "false")
+
+
 def test_a_finger_draws_the_frame(visit: Callable[..., Page], app: Flask, jpeg: bytes) -> None:
     """And scrolls as ever before the button is pressed."""
     with serving(app) as port:
