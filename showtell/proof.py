@@ -14,8 +14,8 @@ from showtell.decoding import StepModel
 from showtell.deletion import drops
 from showtell.runtime import State
 
-# Both were chosen on the dev split, by how well they tell which words other photographs make half as
-# likely or less: docs/proof.md.
+# Both were chosen on the dev split, by how well they tell which words other photographs make half
+# as likely or less: docs/proof.md.
 SHARE = 0.75  # of the cells, left out
 NEED = 0.25  # of its probability, which a word that was seen loses
 DRAWS = 4  # random sets of cells for each word
