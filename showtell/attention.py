@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from showtell.captioner import Caption
+from showtell.region import crop
 from showtell.vocab import detokenize
 
 # The authors' figures filter their maps, 224 pixels wide, with a Gaussian of 20 pixels.
@@ -97,13 +98,13 @@ def figure(image: Image.Image, caption: Caption) -> Image.Image:
     Parameters
     ----------
     image : the photograph, upright, of mode RGB.
-    caption : its caption.
+    caption : its caption, or that of a part of it, which alone is drawn then.
 
     Returns
     -------
     Pillow image of mode RGB, on white, at most six panels wide.
     """
-    photograph = _fitted(image, _PANEL_WIDTH, _PANEL_HEIGHT)
+    photograph = _fitted(crop(image, caption.region), _PANEL_WIDTH, _PANEL_HEIGHT)
     panels = [photograph, *(overlay(photograph, alpha) for alpha in caption.attention)]
     rows = math.ceil(len(panels) / _COLUMNS)
     columns = math.ceil(len(panels) / rows)
@@ -145,13 +146,13 @@ def animation(image: Image.Image, caption: Caption) -> bytes:
     Parameters
     ----------
     image : the photograph, upright, of mode RGB; its longer side is shown with 480 pixels.
-    caption : its caption.
+    caption : as :func:`figure` takes it.
 
     Returns
     -------
     A GIF file, which plays for ever.
     """
-    photograph = _fitted(image, _SIDE, _SIDE)
+    photograph = _fitted(crop(image, caption.region), _SIDE, _SIDE)
     width = max(photograph.width, _NARROWEST_PAGE)
     frames = [_page(photograph, _sentence(caption, 0, width), _COLOURS)]
     durations = [_FIRST_MS]

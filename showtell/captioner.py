@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, overload
 
@@ -11,6 +12,8 @@ import numpy as np
 from showtell import doubt, image
 from showtell.bundle import Bundle
 from showtell.decoding import MAX_LENGTH, Hypothesis, beam_search
+from showtell.proof import Proof, prove
+from showtell.region import Region
 from showtell.runtime import Runtime, State
 from showtell.vocab import detokenize
 
@@ -29,7 +32,7 @@ class Caption:
     logprob : natural logarithm of its probability, that of its end included.
     confidence : share of its words naming what is seen that is likely right, 0..1; in a bundle
         without doubt the geometric mean of all words' probabilities, the end included.
-    attention : (words, rows, cols) float32; each map sums to 1 and covers the whole photograph.
+    attention : (words, rows, cols) float32; each map sums to 1 and covers all that is captioned.
     probabilities : (words,) float32, of each word behind those before it.
     gates : (words,) float32, the gate β of each word (Xu et al., 2015, section 4.2.1).
     confidences : (words,) float32, how likely it is that one of five people would say each word of
@@ -39,6 +42,10 @@ class Caption:
     warnings : what a reader should know of the photograph, as that it has more frames than one.
     unsure : whether the photograph is unlike those that the model was trained on; then confidences,
         which hold for photographs like those, say nothing. None in a bundle without doubt.
+    region : the part that is captioned: left, top, right and bottom in pixels of the upright
+        photograph; None is all of it.
+    proof : which words need what the model looked at; None unless it was asked for, and in older
+        bundles, whose decoders take no fewer cells than the grid has.
     """
 
     text: str
@@ -53,6 +60,8 @@ class Caption:
     alternatives: tuple["Caption", ...] = ()
     warnings: tuple[str, ...] = ()
     unsure: bool | None = None
+    region: Region | None = None
+    proof: Proof | None = None
 
     def to_dict(
         self, image: str | None = None, *, attention: bool = True, alternatives: bool = False
@@ -73,6 +82,8 @@ class Caption:
             "unsure": self.unsure,
             "warnings": list(self.warnings),
         }
+        if self.region:
+            told["region"] = list(self.region)
         if alternatives:
             told["alternatives"] = [other._sentence(attention) for other in self.alternatives]
         return told
@@ -90,6 +101,12 @@ class Caption:
         if attention:
             n = len(self.words)
             told["attention"] = _rounded(self.attention.reshape(n, -1)) if n else []
+        if self.proof:
+            told["proof"] = {
+                "attended": _rounded(self.proof.attended),
+                "random": _rounded(self.proof.random),
+                "seen": self.proof.seen.tolist(),
+            }
         return told
 
 
@@ -115,11 +132,23 @@ class Captioner:
 
     @overload  # a string is an iterable too, but the first signature comes first
     def caption(  # type: ignore[overload-overlap]
-        self, source: image.Source, *, beam: int = ..., max_length: int = ...
+        self,
+        source: image.Source,
+        *,
+        beam: int = ...,
+        max_length: int = ...,
+        region: Region | None = ...,
+        proof: bool = ...,
     ) -> Caption: ...
     @overload
     def caption(
-        self, source: Iterable[image.Source], *, beam: int = ..., max_length: int = ...
+        self,
+        source: Iterable[image.Source],
+        *,
+        beam: int = ...,
+        max_length: int = ...,
+        region: Region | None = ...,
+        proof: bool = ...,
     ) -> list[Caption]: ...
     def caption(
         self,
@@ -127,6 +156,8 @@ class Captioner:
         *,
         beam: int = BEAM,
         max_length: int = MAX_LENGTH,
+        region: Region | None = None,
+        proof: bool = False,
     ) -> Caption | list[Caption]:
         """Caption one photograph, or several together.
 
@@ -136,18 +167,23 @@ class Captioner:
             or a list of those.
         beam : width of the beam search, 1 or more; 1 is greedy.
         max_length : words at most, 1 or more.
+        region : the part to caption, as if nothing were around it: left, top, right and bottom in
+            pixels of each upright photograph; None is all of it.
+        proof : whether to find out which words need what the model looked at.
 
         Raises
         ------
         ImageError : a photograph cannot be used.
+        RegionError : the region is empty, or not all of it is inside a photograph.
         """
         if beam < 1 or max_length < 1:
             raise ValueError(f"beam and max_length are 1 or more, not {beam} and {max_length}")
         if isinstance(source, image.Source):
-            return self._caption([source], beam, max_length)[0]
+            return self._caption([source], beam, max_length, region, proof)[0]
         sources = list(source)
         chunks = (sources[i : i + BATCH] for i in range(0, len(sources), BATCH))
-        return [caption for chunk in chunks for caption in self._caption(chunk, beam, max_length)]
+        found = (self._caption(chunk, beam, max_length, region, proof) for chunk in chunks)
+        return list(chain.from_iterable(found))
 
     def encode(self, sources: Iterable[image.Source]) -> State:
         """Return what the model knows of photographs before the first word.
@@ -160,7 +196,7 @@ class Captioner:
         ------
         ImageError : a photograph cannot be used.
         """
-        pixels, _ = self._read(sources)
+        pixels, _ = self._read(sources, None)
         return self.runtime.encode(pixels)
 
     def decode(
@@ -177,17 +213,32 @@ class Captioner:
             return [None] * len(annotations)
         return (self.doubt.strangeness(annotations) > self.doubt.limit).tolist()
 
-    def _read(self, sources: Iterable[image.Source]) -> tuple[np.ndarray, list[tuple[str, ...]]]:
+    def _read(
+        self, sources: Iterable[image.Source], region: Region | None
+    ) -> tuple[np.ndarray, list[tuple[str, ...]]]:
         """Return the pixels (B, size, size, 3) of photographs, and the warnings of each."""
-        read = [image.read_and_warn(source, self.bundle.image_size) for source in sources]
+        read = [image.read_and_warn(source, self.bundle.image_size, region) for source in sources]
         return np.stack([pixels for pixels, _ in read]), [warnings for _, warnings in read]
 
-    def _caption(self, sources: list[Any], beam: int, max_length: int) -> list[Caption]:
-        pixels, warnings = self._read(sources)
-        found = self.decode(self.runtime.encode(pixels), beam=beam, max_length=max_length)
+    def _caption(
+        self, sources: list[Any], beam: int, max_length: int, region: Region | None, proof: bool
+    ) -> list[Caption]:
+        pixels, warnings = self._read(sources, region)
+        state = self.runtime.encode(pixels)
+        found = self.decode(state, beam=beam, max_length=max_length)
+        proofs = [self._prove(state, i, c) if proof else None for i, c in enumerate(found)]
         return [
-            replace(c, warnings=told + c.warnings) for c, told in zip(found, warnings, strict=True)
+            replace(caption, warnings=told + caption.warnings, region=region, proof=proved)
+            for caption, told, proved in zip(found, warnings, proofs, strict=True)
         ]
+
+    def _prove(self, state: State, photo: int, caption: Caption) -> Proof | None:
+        """Prove the caption of one of the photographs; None where there is nothing to prove."""
+        if not caption.words or not self.runtime.cells_vary:
+            return None
+        _, *words, _ = self.bundle.vocabulary.encode(caption.words)
+        alone = self.runtime.select(state, np.array([photo]), np.zeros((1, 1), np.int64))
+        return prove(self.runtime, alone, words)
 
     def _finish(self, unsure: bool | None, found: Hypothesis, *others: Hypothesis) -> Caption:
         n = len(found.words)

@@ -54,7 +54,12 @@ class Deletion:
 
 
 def drops(
-    model: StepModel, state: State, words: Sequence[int], rng: np.random.Generator, draws: int = 1
+    model: StepModel,
+    state: State,
+    words: Sequence[int],
+    rng: np.random.Generator,
+    draws: int = 1,
+    share: float = SHARE,
 ) -> Drops:
     """Leave out cells of one photograph, for each word of a caption alone.
 
@@ -69,6 +74,7 @@ def drops(
     words : ids of the words, one or more, without ``START`` and ``END``.
     rng : where chance comes from.
     draws : random sets of cells for each word.
+    share : of the cells, left out.
     """
     last = np.array([START, *words[:-1]])
     logprobs, alphas, h, c = _say(model, state, last)
@@ -76,7 +82,7 @@ def drops(
     probability = np.exp(logprobs[np.arange(T), words])
 
     rank = np.concatenate([alphas[None], rng.random((draws, T, L))])  # (1 + draws, T, L)
-    left = L - min(max(1, round(SHARE * L)), L - 1)
+    left = L - min(max(1, round(share * L)), L - 1)
     kept = np.argsort(rank, axis=-1)[:, :, :left].reshape(-1, left)  # ((1 + draws) T, left)
     sets = np.tile(np.arange(T), 1 + draws)
     less = State(state.annotations[0, kept], state.projected[0, kept], h[sets], c[sets])

@@ -21,6 +21,10 @@ class ImageTooLargeError(ImageError):
     """The file, or the picture it declares, is over a limit."""
 
 
+class RegionError(ImageError):
+    """What was told is no part of a photograph, or none of this one."""
+
+
 class BundleError(ShowtellError):
     """A model folder is missing, damaged, or made by a newer version."""
 

@@ -16,12 +16,10 @@ from showtell.data import Dataset, Photograph
 from showtell.deletion import Drops, deletion, drops
 from showtell.errors import DataError
 from showtell.measures import attention_difference, gates, repeats
-from showtell.runtime import State
+from showtell.runtime import WHOLE_GRID_ONLY, State
 from showtell.scorecard import Scorecard
 from showtell.scores import require_pycocoevalcap, score, score_beside_people
 from showtell.vocab import tokenize
-
-_ALL_CELLS = "the decoder's graph takes the whole grid only; export the model again"
 
 
 def evaluate(
@@ -67,7 +65,7 @@ def evaluate(
         deletion=deletion(measured) if measured else None,
         gates=gates((w, float(g)) for c in captions for w, g in zip(c.words, c.gates, strict=True)),
         calibration=calibration(captions, photographs),
-        not_computed={} if captioner.runtime.cells_vary else {"deletion": _ALL_CELLS},
+        not_computed={} if captioner.runtime.cells_vary else {"deletion": WHOLE_GRID_ONLY},
     )
 
 

@@ -17,6 +17,7 @@ from showtell.errors import (
     UnsupportedImageError,
 )
 from showtell.limits import MAX_BYTES, MAX_PIXELS, Metered
+from showtell.region import Region, crop
 
 Source = str | os.PathLike | bytes | Image.Image | np.ndarray
 
@@ -54,8 +55,8 @@ _TURNS = {
 }
 
 
-def read(source: Source, size: int) -> np.ndarray:
-    """Read a photograph as the input of a model.
+def read(source: Source, size: int, region: Region | None = None) -> np.ndarray:
+    """Read a photograph, or a part of it, as the input of a model.
 
     The photograph is squashed: its aspect ratio is not kept, so that nothing of it is cut off and
     the grid of annotations covers all of it. One that has the size already comes back as it is.
@@ -64,6 +65,7 @@ def read(source: Source, size: int) -> np.ndarray:
     ----------
     source : path, bytes of a file, Pillow image, or uint8 array (H, W, 3) of RGB.
     size : side of the result, pixels.
+    region : the part; None is all of it.
 
     Returns
     -------
@@ -72,16 +74,20 @@ def read(source: Source, size: int) -> np.ndarray:
     Raises
     ------
     ImageError : see :func:`open_upright`.
+    RegionError : see :func:`showtell.region.crop`.
     """
-    upright = open_upright(source, at_least=size)
+    upright = crop(open_upright(source, at_least=None if region else size), region)
     return np.array(upright.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=2.0))
 
 
-def read_and_warn(source: Source, size: int) -> tuple[np.ndarray, tuple[str, ...]]:
+def read_and_warn(
+    source: Source, size: int, region: Region | None = None
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Read a photograph as :func:`read` does, and tell what the reader should know of it."""
     if isinstance(source, str | os.PathLike):
         source = _read_file(source)
-    return read(source, size), _warnings(source) if isinstance(source, bytes) else ()
+    pixels = read(source, size, region)
+    return pixels, _warnings(source) if isinstance(source, bytes) else ()
 
 
 def _warnings(data: bytes) -> tuple[str, ...]:

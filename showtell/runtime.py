@@ -10,6 +10,8 @@ from showtell.bundle import Bundle
 from showtell.decoding import Step
 from showtell.errors import BundleError
 
+WHOLE_GRID_ONLY = "the decoder's graph takes the whole grid only; export the model again"
+
 
 class State(NamedTuple):
     """What the decoder keeps of `B` photographs with `k` hypotheses each.

@@ -1,5 +1,6 @@
 """Attention maps over photographs: where the light falls, the figure, and the animation."""
 
+from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
 
@@ -284,3 +285,11 @@ def test_animation_is_small_and_alike_each_time() -> None:
     gif = animation(photograph, caption)
     assert len(gif) < 2_500_000
     assert animation(photograph, caption) == gif
+
+
+def test_of_a_part_the_part_alone_is_drawn() -> None:
+    photograph, region = Image.fromarray(data.astronaut()), (100, 20, 300, 200)
+    part = photograph.crop(region)
+    whole, told = caption_of("a", "smile"), replace(caption_of("a", "smile"), region=region)
+    assert figure(photograph, told).tobytes() == figure(part, whole).tobytes()
+    assert animation(photograph, told) == animation(part, whole)

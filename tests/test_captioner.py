@@ -10,7 +10,7 @@ from PIL import Image
 from skimage import data
 
 import showtell
-from showtell.errors import ImageError
+from showtell.errors import ImageError, RegionError
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,47 @@ def test_the_alternatives_are_the_rest_of_the_beam(captioner: showtell.Captioner
         assert other.attention.shape == (len(other.words), 7, 7)
         assert other.alternatives == ()
     assert captioner.caption(data.astronaut(), beam=1).alternatives == ()
+
+
+def test_a_part_is_captioned_as_if_nothing_were_around_it(
+    captioner: showtell.Captioner, photograph: Path
+) -> None:
+    region = (130, 30, 330, 300)
+    found = captioner.caption(photograph, region=region)
+    alone = captioner.caption(Image.open(photograph).crop(region))
+    assert (found.text, found.region) == (alone.text, region)
+    np.testing.assert_array_equal(found.attention, alone.attention)
+    assert found.to_dict()["region"] == [130, 30, 330, 300]
+    assert "region" not in alone.to_dict()
+
+
+def test_a_part_of_each_of_several_photographs(captioner: showtell.Captioner) -> None:
+    photographs, region = [data.astronaut(), data.coffee()], (0, 0, 300, 300)
+    found = captioner.caption(photographs, region=region)
+    parts = captioner.caption([photograph[:300, :300] for photograph in photographs])
+    assert [c.text for c in found] == [c.text for c in parts]
+    with pytest.raises(RegionError, match="451 x 300 pixels"):
+        captioner.caption([data.astronaut(), data.chelsea()], region=(0, 0, 512, 512))
+
+
+def test_the_proof_of_a_caption(captioner: showtell.Captioner, photograph: Path) -> None:
+    found = captioner.caption(photograph, proof=True)
+    assert found.proof is not None
+    n = len(found.words)
+    for falls in (found.proof.attended, found.proof.random):
+        assert falls.shape == (n,)
+        assert np.all((falls <= found.probabilities) & (falls >= found.probabilities - 1))
+    told = found.to_dict()["proof"]
+    assert {len(told[name]) for name in ("attended", "random", "seen")} == {n}
+    assert all(type(seen) is bool for seen in told["seen"])
+    assert "proof" not in captioner.caption(photograph).to_dict()
+
+
+def test_an_older_bundle_has_no_proof(
+    captioner: showtell.Captioner, photograph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(captioner.runtime, "cells_vary", False)
+    assert captioner.caption(photograph, proof=True).proof is None
 
 
 @pytest.mark.parametrize("max_length", [1, 4, 6])

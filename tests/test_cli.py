@@ -137,6 +137,46 @@ def test_json_is_the_documented_object(photographs: Path) -> None:
     } <= found.keys()
 
 
+def test_a_part_of_a_photograph(photographs: Path) -> None:
+    path = photographs / "astronaut.png"
+    done = run("caption", path, "--region", "130,30,330,300", "--json")
+    assert json.loads(done.stdout)["region"] == [130, 30, 330, 300]
+    done = run("caption", path, photographs / "a coffee.jpg", "--region", "0,0,600,400")
+    assert done.exit_code == 1
+    assert done.stdout.startswith(f"{photographs}/a coffee.jpg\t")
+    assert done.stderr == (
+        f"showtell: {path}: the region 0,0,600,400 is not inside the photograph, "
+        "which is 512 x 512 pixels\n"
+    )
+
+
+def test_the_proof_is_a_line_a_word(photographs: Path) -> None:
+    done = run("caption", photographs / "astronaut.png", "--proof")
+    line, *table = done.stdout.splitlines()
+    words = showtell.load().bundle.vocabulary.words
+    assert table[0].split() == ["word", "p", "β", "attended", "random"]
+    assert len(table) > 3
+    for row in table[1:]:
+        word, p, gate, attended, random, verdict = row.split()
+        assert word in words
+        assert 0 < float(p) <= 1
+        assert 0 < float(gate) < 1
+        assert attended[-1] == random[-1] == "%"
+        assert verdict in ("seen", "said")
+    assert line.split("\t")[1].split()[0] == table[1].split()[0]
+
+
+def test_a_model_that_cannot_prove_says_so(
+    photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captioner = showtell.load()
+    monkeypatch.setattr(captioner.runtime, "cells_vary", False)
+    monkeypatch.setattr("showtell.captioner.load", lambda _: captioner)
+    done = run("caption", photographs / "astronaut.png", "--proof")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "export the model again" in done.stderr
+
+
 def test_standard_input_is_one_photograph(photographs: Path) -> None:
     image = (photographs / "astronaut.png").read_bytes()
     command = [sys.executable, "-c", "from showtell.cli import main; main()", "caption", "-"]
@@ -206,6 +246,7 @@ def test_a_figure_that_cannot_be_written_is_told(photographs: Path, tmp_path: Pa
         ["caption", "x.jpg", "--bem", "3"],
         ["caption", "x.jpg", "--max-length", "0"],
         ["caption", "x.jpg", "--max-length", "41"],
+        ["caption", "x.jpg", "--region", "1,2,3"],
         ["evaluate"],
         ["evaluate", "--data", "x", "--predictions", "y", "--references", "z"],
         ["nonsense"],

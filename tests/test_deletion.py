@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from showtell.decoding import Step
-from showtell.deletion import Drops, deletion, drops
+from showtell.deletion import SHARE, Drops, deletion, drops
 from showtell.runtime import State
 
 L, V = 16, 9
@@ -29,10 +29,10 @@ class Fake:
         return step, state._replace(h=state.h + 1)
 
 
-def measure(likely, words: list[int], draws: int = 1) -> Drops:
+def measure(likely, words: list[int], draws: int = 1, share: float = SHARE) -> Drops:
     cells = np.arange(L, dtype=float)[None, :, None]
     state = State(cells, cells, np.zeros((1, 1, 2)), np.zeros((1, 1, 2)))
-    return drops(Fake(likely), state, words, np.random.default_rng(0), draws)
+    return drops(Fake(likely), state, words, np.random.default_rng(0), draws, share)
 
 
 def sees_its_cell(cells: np.ndarray, place: np.ndarray) -> np.ndarray:
@@ -46,6 +46,14 @@ def test_words_that_need_their_cell() -> None:
     np.testing.assert_allclose(found.attended, 0.7)
     assert found.random.mean() == pytest.approx(0.7 / 4, abs=0.02)
     assert deletion([found]).ratio == pytest.approx(4, abs=0.5)
+
+
+def test_as_many_cells_are_left_out_as_one_says() -> None:
+    def by_how_many(cells: np.ndarray, _: np.ndarray) -> np.ndarray:
+        return np.full(len(cells), cells.shape[1] / 20)
+
+    assert measure(by_how_many, [4, 5], share=0.5).attended == pytest.approx(8 / 20)
+    assert measure(by_how_many, [4, 5], share=0.75).random == pytest.approx(12 / 20)
 
 
 def test_words_that_need_any_cells() -> None:

@@ -256,6 +256,16 @@ def test_draft_is_nearly_the_full_picture() -> None:
     assert np.abs(read(file, 224) - full).mean() < 1
 
 
+def test_a_region_is_counted_in_pixels_of_the_upright_photograph() -> None:
+    """However much smaller a JPEG could be decoded, and however it lies in its file."""
+    picture = Image.fromarray(data.astronaut()).resize((2000, 1000))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = encode(picture.transpose(Image.Transpose.ROTATE_90), "JPEG", quality=92, exif=exif)
+    wanted = read(np.asarray(picture.crop((900, 100, 1500, 700))), 64).astype(int)
+    assert np.abs(read(file, 64, (900, 100, 1500, 700)) - wanted).mean() < 2
+
+
 @pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket", "camera"])
 def test_photographs(name: str) -> None:
     photograph = getattr(data, name)()

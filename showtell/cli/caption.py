@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING
 import click
 
 from showtell.cli.common import beam_option, json_option, model_option, on_a_line
-from showtell.errors import ImageError, ShowtellError
+from showtell.errors import BundleError, ImageError, RegionError, ShowtellError
 
 if TYPE_CHECKING:
     from showtell.captioner import Caption
+    from showtell.proof import Proof
+    from showtell.region import Region
 
 STDIN = "-"
+_ROW = "    {:16}{:>6}{:>6}{:>10}{:>8}  {}"
+
+
+def _region(context: click.Context, option: click.Parameter, text: str | None) -> "Region | None":
+    from showtell.region import parse
+
+    try:
+        return None if text is None else parse(text)
+    except RegionError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command()
@@ -26,6 +38,18 @@ STDIN = "-"
     default=20,
     show_default=True,
     help="Words at most.",
+)
+@click.option(
+    "--region",
+    metavar="L,T,R,B",
+    callback=_region,
+    help="Caption this part alone: left, top, right and bottom in pixels of the upright "
+    "photograph.",
+)
+@click.option(
+    "--proof",
+    is_flag=True,
+    help="Tell of each word whether it was seen: what it loses without what the model looked at.",
 )
 @json_option
 @click.option(
@@ -40,6 +64,8 @@ def caption(
     paths: tuple[str, ...],
     beam: int,
     max_length: int,
+    region: "Region | None",
+    proof: bool,
     as_json: bool,
     attention: Path | None,
     model: str | None,
@@ -50,15 +76,20 @@ def caption(
     """
     from showtell.captioner import load
     from showtell.limits import MAX_BYTES
+    from showtell.runtime import WHOLE_GRID_ONLY
 
     captioner = load(model)
+    if proof and not captioner.runtime.cells_vary:
+        raise BundleError(f"{captioner.bundle.path}: {WHOLE_GRID_ONLY}")
     failed = False
     for path, stem in zip(paths, _stems(attention, paths), strict=True):
         name = click.format_filename(path)
         try:
             # One byte more than may be is enough to refuse it.
             source = sys.stdin.buffer.read(MAX_BYTES + 1) if path == STDIN else path
-            found = captioner.caption(source, beam=beam, max_length=max_length)
+            found = captioner.caption(
+                source, beam=beam, max_length=max_length, region=region, proof=proof
+            )
             if attention:
                 _write(attention / stem, source, found, name)
         except ImageError as error:
@@ -71,8 +102,28 @@ def caption(
         for warning in found.warnings:
             click.echo(f"showtell: {on_a_line(name)}: warning: {warning}", err=True)
         click.echo(f"{on_a_line(name)}\t{found.text}")
+        if found.proof:
+            click.echo(_table(found, found.proof))
     if failed:
         raise SystemExit(1)
+
+
+def _table(found: "Caption", proof: "Proof") -> str:
+    """Tell what each word loses, in percent of its probability, below its caption."""
+    lines = [_ROW.format("word", "p", "β", "attended", "random", "")]
+    for word, p, gate, attended, random, seen in zip(
+        found.words,
+        found.probabilities,
+        found.gates,
+        proof.attended,
+        proof.random,
+        proof.seen,
+        strict=True,
+    ):
+        losses = (f"{100 * fall / p:+.0f}%" for fall in (-attended, -random))
+        verdict = "seen" if seen else "said"
+        lines.append(_ROW.format(word, f"{p:.2f}", f"{gate:.2f}", *losses, verdict))
+    return "\n".join(lines)
 
 
 def _write(stem: Path, source: str | bytes, found: "Caption", name: str) -> None:

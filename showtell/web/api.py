@@ -8,9 +8,10 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify, request
 from PIL.Image import Image
 
-from showtell import attention, image
+from showtell import attention, image, region
 from showtell.captioner import BEAM, Caption
 from showtell.decoding import MAX_LENGTH
+from showtell.errors import RegionError
 from showtell.web.problems import Problem
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -18,7 +19,7 @@ bp = Blueprint("api", __name__, url_prefix="/api/v1")
 BEAMS = range(1, 21)
 LENGTHS = range(1, 41)
 ALTERNATIVES = range(BEAMS[-1])
-SEARCH = ("beam", "max_length")
+SEARCH = ("beam", "max_length", "region")
 PREVIEW = 1024  # pixels
 SWITCH = {"true": True, "false": False}
 
@@ -26,8 +27,8 @@ SWITCH = {"true": True, "false": False}
 @bp.post("/captions")
 def create_caption() -> Response:
     """Answer with the caption as JSON."""
-    photograph, options = _photograph(), _options(*SEARCH, "attention", "alternatives")
-    search = _search(options)
+    photograph, options = _photograph(), _options(*SEARCH, "proof", "attention", "alternatives")
+    search = _search(options) | {"proof": _switch(options, "proof", False)}
     told: dict[str, Any] = {
         "attention": _switch(options, "attention", True),
         "alternatives": _switch(options, "alternatives", False),
@@ -81,7 +82,7 @@ def _encoded(picture: Image, form: str) -> bytes:
     return file.getvalue()
 
 
-def _caption(photograph: bytes, search: dict[str, int]) -> Caption:
+def _caption(photograph: bytes, search: dict[str, Any]) -> Caption:
     return current_app.extensions["captioner"].caption(photograph, **search)
 
 
@@ -124,11 +125,20 @@ def _options(*known: str) -> dict[str, str]:
     return options.to_dict()
 
 
-def _search(options: dict[str, str]) -> dict[str, int]:
+def _search(options: dict[str, str]) -> dict[str, Any]:
     return {
         "beam": _number(options, "beam", BEAMS, BEAM),
         "max_length": _number(options, "max_length", LENGTHS, MAX_LENGTH),
+        "region": _region(options),
     }
+
+
+def _region(options: dict[str, str]) -> region.Region | None:
+    text = options.get("region")
+    try:
+        return None if text is None else region.parse(text)
+    except RegionError as error:
+        raise _invalid("'region' is left,top,right,bottom in whole pixels.") from error
 
 
 def _number(options: dict[str, str], name: str, allowed: range, default: int) -> int:

@@ -11,6 +11,7 @@ from showtell.errors import (
     BrokenImageError,
     ImageError,
     ImageTooLargeError,
+    RegionError,
     UnsupportedImageError,
 )
 
@@ -18,6 +19,7 @@ IMAGE_PROBLEMS: dict[type[ImageError], tuple[int, str]] = {
     UnsupportedImageError: (415, "unsupported_image"),
     BrokenImageError: (422, "broken_image"),
     ImageTooLargeError: (413, "too_large"),
+    RegionError: (422, "invalid_parameter"),
 }
 
 

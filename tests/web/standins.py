@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.client import HTTPConnection
 from threading import Event, Thread
+from typing import Any
 
 import numpy as np
 from flask import Flask
@@ -14,6 +15,8 @@ from waitress import wasyncore
 
 from showtell import image
 from showtell.captioner import Caption
+from showtell.proof import Proof
+from showtell.region import Region
 from showtell.vocab import detokenize
 from showtell.web.server import make_server
 
@@ -30,13 +33,29 @@ class FakeCaptioner:
     def __init__(self) -> None:
         self.beams: list[int] = []
 
-    def caption(self, source: image.Source, *, beam: int = 5, max_length: int = 20) -> Caption:
-        """Return nine words, or as many as asked for; each alternative has one word less."""
-        assert image.read(source, 28).shape == (28, 28, 3)
+    def caption(
+        self,
+        source: image.Source,
+        *,
+        beam: int = 5,
+        max_length: int = 20,
+        region: Region | None = None,
+        proof: bool = False,
+    ) -> Caption:
+        """Return nine words, of a region four, or as many as asked for; each alternative has one
+        word less. The words at odd places were seen.
+        """
+        assert image.read(source, 28, region).shape == (28, 28, 3)
         self.beams.append(beam)
-        sentences = [WORDS[: min(max_length, len(WORDS)) - i] for i in range(min(beam, 3))]
+        words = WORDS[5:] if region else WORDS
+        sentences = [words[: min(max_length, len(words)) - i] for i in range(min(beam, 3))]
         best, *others = (self._say(words) for words in sentences if words)
-        return replace(best, alternatives=tuple(others))
+        told = self._prove(best) if proof else None
+        return replace(best, alternatives=tuple(others), region=region, proof=told)
+
+    def _prove(self, caption: Caption) -> Proof:
+        seen = np.arange(len(caption.words)) % 2 == 1
+        return Proof(caption.probabilities * np.where(seen, 0.6, -0.1), 0.1 * seen, seen)
 
     def _say(self, words: tuple[str, ...]) -> Caption:
         """Move the light, a spot, from the lower left upwards."""
@@ -65,9 +84,9 @@ class HeldCaptioner(FakeCaptioner):
         super().__init__()
         self.let_go = Event()
 
-    def caption(self, source: image.Source, *, beam: int = 5, max_length: int = 20) -> Caption:
+    def caption(self, source: image.Source, *, max_length: int = 20, **options: Any) -> Caption:
         """Return what the other one returns, later."""
-        found = super().caption(source, beam=beam, max_length=max_length)
+        found = super().caption(source, max_length=max_length, **options)
         assert max_length == 1 or self.let_go.wait(60)
         return found
 

@@ -98,6 +98,48 @@ def test_alternatives_are_told_on_request(client: FlaskClient, jpeg: bytes) -> N
     assert not any("attention" in other for other in body["alternatives"])
 
 
+def test_a_part_of_the_photograph(client: FlaskClient, jpeg: bytes) -> None:
+    for response in (
+        client.post(CAPTIONS, data=jpeg, query_string={"region": "10,20,300,260"}),
+        client.post(CAPTIONS, data=form(jpeg, region="10,20,300,260")),
+    ):
+        body = response.get_json()
+        assert (body["region"], body["words"]) == ([10, 20, 300, 260], list(WORDS[5:]))
+    assert "region" not in client.post(CAPTIONS, data=jpeg).get_json()
+
+
+@pytest.mark.parametrize("path", SEARCHING)
+@pytest.mark.parametrize(
+    ("region", "reason"),
+    [
+        ("10,20,30", "left,top,right,bottom"),
+        ("", "left,top,right,bottom"),
+        ("10,20,10,30", "is empty"),
+        ("10,20,600,30", "not inside the photograph, which is 512 x 512 pixels."),
+    ],
+)
+def test_a_region_that_is_none_is_refused(
+    client: FlaskClient, jpeg: bytes, path: str, region: str, reason: str
+) -> None:
+    response = client.post(path, data=jpeg, query_string={"region": region})
+    assert problem(response) == (422, "invalid_parameter")
+    assert reason in response.get_json(force=True)["detail"]
+
+
+def test_a_part_has_its_own_drawing(client: FlaskClient, jpeg: bytes) -> None:
+    response = client.post(FIGURES, data=jpeg, query_string={"region": "0,0,100,400"})
+    panels = Image.open(BytesIO(response.data)).convert("L").point(lambda v: 255 * (v < 250))
+    whole = Image.open(BytesIO(client.post(FIGURES, data=jpeg).data))
+    assert panels.getbbox()[2] < whole.width  # four panels and not nine
+
+
+def test_the_proof_is_told_on_request(client: FlaskClient, jpeg: bytes) -> None:
+    body = client.post(CAPTIONS, data=jpeg, query_string={"proof": "true"}).get_json()
+    assert body["proof"]["seen"] == [i % 2 == 1 for i in range(len(WORDS))]
+    assert len(body["proof"]["attended"]) == len(body["proof"]["random"]) == len(WORDS)
+    assert "proof" not in client.post(CAPTIONS, data=jpeg).get_json()
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -103,7 +103,8 @@ def test_a_form_has_the_fields_of_the_query(path: str) -> None:
 
 
 def test_the_caption_has_the_fields_of_the_document(client: FlaskClient, jpeg: bytes) -> None:
-    body = client.post(CAPTIONS, data=jpeg, query_string={"alternatives": "true"}).get_json()
+    query = {"alternatives": "true", "region": "0,0,99,99", "proof": "true"}
+    body = client.post(CAPTIONS, data=jpeg, query_string=query).get_json()
     valid(body, {"$ref": "#/components/schemas/Caption"})
     sentence, rest = (part for part in SCHEMAS["Caption"]["allOf"])
     sentence = SCHEMAS["Sentence"]["properties"]
@@ -186,8 +187,9 @@ for content_type in ("image/*", "application/octet-stream"):
 
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict({"seed": 1}))
 
-# What schemas cannot say: the two places of a parameter, and how many captions there are to draw.
-NOT_IN_SCHEMAS = (b"is told more than once", b"for this photograph")
+# What schemas cannot say: the two places of a parameter, how many captions there are to draw, and
+# how large the photograph is.
+NOT_IN_SCHEMAS = (b"is told more than once", b"for this photograph", b"the region")
 
 
 @pytest.fixture(scope="module")

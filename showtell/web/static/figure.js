@@ -3,10 +3,13 @@
 import { LAYERS, between, lightOf, paintHeat, whereabouts } from "./attention.js";
 import * as doubt from "./doubt.js";
 import { decode } from "./picture.js";
+import { losses, unseen } from "./proof.js";
 
 const GLIDE = 220; // milliseconds in which the light moves from word to word
 const PANEL = 320; // pixels of a panel's longer side
-const HINT = "Point at a word to see where the model looked, or at a place to see which words did.";
+const HINT =
+  "Point at a word to see where the model looked, or at a place to see which words did. " +
+  "Draw a frame to have that part told.";
 const TAP = "Tap a word to see where the model looked as it said it.";
 
 const [plate, photo, caption, reading, panels, template] =
@@ -33,11 +36,12 @@ export const litWord = () => lit;
 
 // ---- The photograph ------------------------------------------------------------------------
 
-// Show a photograph before anything is known of it; settles once it can be seen or never will.
-export async function hang(photograph) {
+// Show a photograph, or its `region`, before anything is known of it; settles once it can be seen
+// or never will.
+export async function hang(photograph, region) {
   clear();
   const turn = ++hung;
-  const picture = await decode(photograph, 1600);
+  const picture = await decode(photograph, 1600, region);
   if (turn !== hung || !picture) return;
   [photo.width, photo.height] = [picture.width, picture.height];
   photo.getContext("2d").drawImage(picture, 0, 0);
@@ -77,6 +81,7 @@ function sentence(text, words) {
     const button = document.createElement("button");
     Object.assign(button, { type: "button", textContent: word, tabIndex: i ? -1 : 0 });
     button.dataset.word = i;
+    button.classList.toggle("unseen", unseen(told, i));
     button.ariaPressed = "false";
     button.setAttribute("aria-describedby", `panel-${i}`);
     return [before, button];
@@ -97,6 +102,7 @@ function panel(word, i, thumbnail) {
   const item = template.content.cloneNode(true).firstElementChild;
   const [canvas, name, numbers] = item.children;
   item.dataset.word = i;
+  item.classList.toggle("unseen", unseen(told, i));
   canvas.id = `panel-${i}`;
   canvas.ariaLabel = describe(i);
   canvas.width = thumbnail.width;
@@ -132,7 +138,8 @@ const figures = (i, probability, gate) =>
 const describe = (i) =>
   `“${told.words[i]}”: brightest at the ${whereabouts(lights[i])}; ` +
   figures(i, "probability", "gate β") +
-  doubt.ofWord(told, i);
+  doubt.ofWord(told, i) +
+  losses(told, i);
 
 // ---- The light -----------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { spoken } from "./doubt.js";
 import * as figure from "./figure.js";
+import * as part from "./part.js";
 import * as player from "./player.js";
 import { save, saveJson, stem } from "./save.js";
 import { options } from "./settings.js";
@@ -13,24 +14,27 @@ const [section, alternatives, template, copy, take] =
 const warnings = document.getElementById("warnings");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-let shown = null; // { photograph, asked: the options, sentences: the caption and its alternatives }
+// { photograph, region: of it, or null, asked: the options, sentences: the caption and its
+// alternatives, whole: what was shown of the whole photograph, or null }
+let shown = null;
 let asking = new AbortController();
 
-// Show a photograph, and its caption as soon as the server has found it. When it refuses, what was
-// shown before comes back, and the refusal is thrown.
-export async function open(photograph) {
+// Show a photograph, or a region of it, and its caption as soon as the server has found it. When it
+// refuses, what was shown before comes back, and the refusal is thrown.
+export async function open(photograph, region = null) {
+  const whole = region && (shown.whole ?? shown);
   close();
   const { signal } = asking;
-  const asked = options();
+  const asked = { ...options(), ...(region && { region }) };
   enter("busy");
   say("Looking at the photograph…");
-  const hung = figure.hang(photograph.blob);
+  const hung = figure.hang(photograph.blob, region);
   try {
-    const parameters = { ...asked, alternatives: true };
+    const parameters = { ...asked, alternatives: true, proof: true };
     const answer = await api.caption(photograph.blob, parameters, signal);
     await hung;
     if (signal.aborted) return;
-    shown = { photograph, asked, sentences: unfold(answer) };
+    shown = { photograph, region, asked, sentences: unfold(answer), whole };
     tell();
     if (!still.matches) player.play({ writing: true });
   } catch (error) {
@@ -44,12 +48,26 @@ export async function open(photograph) {
 async function restore() {
   if (!shown) return;
   const { signal } = asking;
-  await figure.hang(shown.photograph.blob);
+  await figure.hang(shown.photograph.blob, shown.region);
   if (!signal.aborted) tell();
 }
 
 // Ask again, with settings that have changed.
-export const again = () => open(shown.photograph);
+export const again = () => open(shown.photograph, shown.region);
+
+// Show the part of what is shown that the visitor points at.
+export async function point(at) {
+  const { photograph, region } = shown;
+  const inside = await part.regionOf(photograph.blob, at, region);
+  if (shown?.photograph === photograph) await open(photograph, inside);
+}
+
+// Show the whole photograph again, instead of its part.
+export async function widen() {
+  shown = shown.whole;
+  close();
+  await restore();
+}
 
 export const isShown = () => shown !== null;
 
@@ -60,13 +78,15 @@ export function close({ forget = false } = {}) {
   if (forget) shown = null;
   player.stop();
   figure.clear();
+  part.reset();
   warnings.textContent = "";
   say("");
 }
 
 // The answer's captions, each with all that belongs to it.
 function unfold({ alternatives, ...best }) {
-  return [best, ...alternatives.map((sentence) => ({ ...best, ...sentence }))];
+  const others = alternatives.map((sentence) => ({ ...best, proof: undefined, ...sentence }));
+  return [best, ...others];
 }
 
 function tell() {
@@ -75,6 +95,7 @@ function tell() {
   enter("told");
   say(spoken(best));
   figure.tell(best);
+  part.reset(shown.whole?.sentences[0].caption);
   warnings.textContent = best.warnings.map((warning) => `Note: ${warning}.`).join(" ");
   if (document.activeElement === document.body) section.focus({ preventScroll: true });
 }

@@ -4,6 +4,7 @@ import * as camera from "./camera.js";
 import * as intake from "./intake.js";
 import * as many from "./many.js";
 import * as one from "./one.js";
+import * as part from "./part.js";
 import "./pointing.js";
 import * as settings from "./settings.js";
 import { complain, enter } from "./state.js";
@@ -35,6 +36,7 @@ function showTable() {
 
 intake.listen(receive);
 camera.listen(receive);
+part.listen((at) => attempt(one.point(at)), one.widen);
 
 settings.listen(() => {
   if (document.body.dataset.state === "many") many.outdate();

@@ -6,7 +6,8 @@ const [plate, caption, panels, strength, ownGrid] =
   ["plate", "caption", "panels", "strength", "own-grid"].map((id) => document.getElementById(id));
 
 const wordAt = (event) => Number(event.target.closest("[data-word]")?.dataset.word ?? -1);
-const byMouse = (event) => event.pointerType === "mouse" && !("playing" in document.body.dataset);
+const byMouse = (event) =>
+  event.pointerType === "mouse" && !event.buttons && !("playing" in document.body.dataset);
 
 // Keep the light on a word, -1 for the whole photograph, and let whoever plays it know.
 function choose(word) {

@@ -24,6 +24,17 @@ def show_a_word(page: Page, jpeg: bytes) -> None:
     page.locator("#caption button").first.click()
 
 
+def show_the_frame(page: Page, jpeg: bytes) -> None:
+    show_one(page, jpeg)
+    page.get_by_role("button", name="Tell a part").click()
+
+
+def show_a_part(page: Page, jpeg: bytes) -> None:
+    show_the_frame(page, jpeg)
+    page.keyboard.press("Enter")
+    expect(page.locator("#whole")).to_be_visible()
+
+
 def show_many(page: Page, jpeg: bytes) -> None:
     choose(page, jpeg, upload(b"no photograph", "a-name-that-is-long-" * 9 + ".txt"))
     expect(page.get_by_role("status")).to_have_text("1 of 2 captioned, 1 could not be.")
@@ -48,6 +59,8 @@ VIEWS: list[Callable[[Page, bytes], None]] = [
     lambda page, jpeg: None,
     show_one,
     show_a_word,
+    show_the_frame,
+    show_a_part,
     show_many,
     show_the_settings,
     show_the_camera,

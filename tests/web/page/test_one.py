@@ -117,7 +117,7 @@ def test_the_keyboard_walks_through_the_sentence(page: Page, jpeg: bytes) -> Non
     choose(page, jpeg)
     expect_told(page)
     lit = page.locator("#caption .lit")
-    page.locator("#own-grid").focus()
+    page.locator("#point").focus()
     page.keyboard.press("Tab")
     expect(lit).to_have_text("an")
     page.keyboard.press("ArrowRight")

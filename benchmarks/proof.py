@@ -1,0 +1,164 @@
+"""Which words of the captions are seen, which merely said, and how far the proof is to be believed.
+
+    python benchmarks/proof.py --data flickr8k [--split test] [--photographs 1000] [--model M]
+    python benchmarks/proof.py --data flickr8k --split dev --photographs 300 --rules
+
+The proof leaves out what a word attended to. It is held against what one would like to know, and
+what takes other photographs to find out: whether the caption's words before call for the word. A
+word that is as likely with other photographs, or nearly, was said; one that becomes half as likely
+or less needs its photograph. The second command compares the rules by which a word could count as
+seen, from which `showtell.proof` took its own.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import fmean
+from typing import NamedTuple
+
+import click
+import numpy as np
+from tqdm import tqdm
+
+from showtell.captioner import BATCH, Captioner, load
+from showtell.data import load as load_data
+from showtell.deletion import Drops, drops
+from showtell.measures import FUNCTION_WORDS
+from showtell.proof import DRAWS, NEED, SHARE
+from showtell.runtime import State
+from showtell.vocab import START
+
+SHARES = (SHARE, 0.25, 0.5, 0.9)
+NEEDS = (0.1, NEED, 0.4)
+OTHERS = 8  # photographs in the place of a word's own
+ENOUGH = 20  # times that a word was said, to be told by itself
+
+
+class Said(NamedTuple):
+    """A word of a caption: its gate, what `drops` of each share says, and its truth."""
+
+    word: str
+    gate: float
+    falls: list[list[float]]  # for each of SHARES, without attended cells and random, shares of p
+    needs: bool  # its photograph
+
+    def seen(self, share: int = 0, need: float = NEED) -> bool:
+        attended, random = self.falls[share]
+        return attended - random >= need
+
+
+@click.command()
+@click.option("--data", required=True, help="A data set, as for `showtell data`.")
+@click.option("--split", default="test", show_default=True)
+@click.option("--photographs", default=1000, show_default=True, help="How many at most.")
+@click.option("--rules", is_flag=True, help="Compare rules, instead of telling the words.")
+@click.option("--model", help="A bundle's folder; the one that ships if not given.")
+def main(data: str, split: str, photographs: int, rules: bool, model: str | None) -> None:
+    """Print the words by how often they were seen; or how right each rule is."""
+    captioner = load(model, threads=1)
+    paths = [p.path for p in load_data(data).split(split)[:photographs]]
+    said: list[Said] = []
+    rng = np.random.default_rng(0)
+    for at in tqdm(range(0, len(paths), BATCH), disable=None):
+        state = captioner.encode(paths[at : at + BATCH])
+        said += _measure(captioner, state, rng, SHARES if rules else SHARES[:1])
+    print(f"{len(paths):,} photographs of {split}, {len(said):,} words\n")
+    if rules:
+        _tell_rules(said)
+    else:
+        _tell_kinds(said)
+        _tell_words(said)
+
+
+def _measure(
+    captioner: Captioner, state: State, rng: np.random.Generator, shares: Sequence[float]
+) -> list[Said]:
+    """Measure the words of the captions of some photographs, against each other's."""
+    said: list[Said] = []
+    runtime = captioner.runtime
+    for i, caption in enumerate(captioner.decode(state)):
+        _, *ids, _ = captioner.bundle.vocabulary.encode(caption.words)
+        if not ids or len(state.h) == 1:
+            continue
+        alone = runtime.select(state, np.array([i]), np.zeros((1, 1), np.int64))
+        found = [drops(runtime, alone, ids, rng, DRAWS, share) for share in shares]
+        needs = _elsewhere(captioner, state, i, ids, rng) <= found[0].probability / 2
+        falls = np.stack([_relative(drop) for drop in found], axis=1)  # (words, shares, 2)
+        said += [
+            Said(word, float(gate), fall.tolist(), bool(need))
+            for word, gate, fall, need in zip(
+                caption.words, caption.gates, falls, needs, strict=True
+            )
+        ]
+    return said
+
+
+def _relative(drop: Drops) -> np.ndarray:
+    return np.stack([drop.attended, drop.random], axis=1) / drop.probability[:, None]
+
+
+def _elsewhere(
+    captioner: Captioner, state: State, own: int, ids: list[int], rng: np.random.Generator
+) -> np.ndarray:
+    """Return how likely each word is with other photographs, (words,): the mean over some."""
+    others = np.delete(np.arange(len(state.h)), own)
+    some = rng.choice(others, min(OTHERS, len(others)), replace=False)
+    state = captioner.runtime.select(state, some, np.zeros((len(some), 1), np.int64))
+    likely = []
+    for last, word in zip([START, *ids], ids, strict=False):
+        step, state = captioner.runtime.step(state, np.full((len(some), 1), last))
+        likely.append(float(np.exp(step.logprobs[:, 0, word]).mean()))
+    return np.array(likely)
+
+
+def _tell_rules(said: list[Said]) -> None:
+    """Say how often each rule is right: mean over words that need their photograph, and others."""
+    print("right, by what is left out and by the loss that makes a word seen")
+    print("              " + "".join(f"{need:>8.0%}" for need in NEEDS))
+    for share in sorted(SHARES):
+        right = (_right(said, SHARES.index(share), need) for need in NEEDS)
+        print(f"  {share:>4.0%} of cells" + "".join(f"{r:>8.1%}" for r in right))
+
+
+def _right(said: list[Said], share: int, need: float) -> float:
+    kinds = ([s for s in said if s.needs == truth] for truth in (True, False))
+    return fmean(fmean(s.seen(share, need) == s.needs for s in kind) for kind in kinds)
+
+
+def _tell_kinds(said: list[Said]) -> None:
+    """Say how many words of each kind were seen, and what they lose of their probability."""
+    kinds = {
+        "all words": said,
+        "that name what is seen": [s for s in said if s.word not in FUNCTION_WORDS],
+        "function words": [s for s in said if s.word in FUNCTION_WORDS],
+        "that need their photograph": [s for s in said if s.needs],
+        "that do not": [s for s in said if not s.needs],
+    }
+    print(_row("", "times", "seen", "needs", "attended", "random", "β"))
+    for name, those in kinds.items():
+        print(_summary(name, those))
+
+
+def _tell_words(said: list[Said]) -> None:
+    """Say the same of each word that was said often, those that were seen most at the top."""
+    by_word = defaultdict(list)
+    for one in said:
+        by_word[one.word].append(one)
+    often = [(word, those) for word, those in by_word.items() if len(those) >= ENOUGH]
+    print()
+    for word, those in sorted(often, key=lambda item: -fmean(s.seen() for s in item[1])):
+        print(_summary(word, those))
+
+
+def _summary(name: str, those: list[Said]) -> str:
+    attended, random = (fmean(s.falls[0][i] for s in those) for i in (0, 1))
+    shares = (fmean(s.seen() for s in those), fmean(s.needs for s in those), -attended, -random)
+    gate = fmean(s.gate for s in those)
+    return _row(name, f"{len(those):,}", *(f"{x:.0%}" for x in shares), f"{gate:.2f}")
+
+
+def _row(name: str, *cells: str) -> str:
+    return f"{name:28}" + "".join(f"{cell:>9}" for cell in cells)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Regions: parts of a photograph that people point at."""
+
+from PIL import Image
+
+from showtell.errors import RegionError
+
+# Left, top, right and bottom, pixels of the upright photograph; right and bottom are not in it.
+Region = tuple[int, int, int, int]
+
+
+def parse(text: str) -> Region:
+    """Read a region as people type it: ``120,40,300,260``.
+
+    Raises
+    ------
+    RegionError : it is something else.
+    """
+    numbers = text.split(",")
+    if len(numbers) != 4 or not all(n.isascii() and n.isdecimal() and len(n) < 10 for n in numbers):
+        raise RegionError(f"a region is left,top,right,bottom in whole pixels, not {text[:50]!r}")
+    left, top, right, bottom = map(int, numbers)
+    return left, top, right, bottom
+
+
+def crop(photograph: Image.Image, region: Region | None) -> Image.Image:
+    """Return a part of a photograph, all of it for None.
+
+    Raises
+    ------
+    RegionError : the region is empty, or not all of it is inside the photograph.
+    """
+    if region is None:
+        return photograph
+    left, top, right, bottom = region
+    width, height = photograph.size
+    told = ",".join(map(str, region))
+    if left >= right or top >= bottom:
+        raise RegionError(f"the region {told} is empty: left is below right, and top below bottom")
+    if left < 0 or top < 0 or right > width or bottom > height:
+        raise RegionError(
+            f"the region {told} is not inside the photograph, which is {width} x {height} pixels"
+        )
+    return photograph.crop(region)
