@@ -3,8 +3,9 @@
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
+from threading import Lock
 
 import numpy as np
 from PIL import Image, ImageCms, ImageFile
@@ -31,6 +32,9 @@ _SHORT_SIGNATURE = ("BMP", "PPM")
 
 # Run-length coded BMP and unusual PPM are decoded pixel by pixel in Python, a second a million.
 _MAX_PIXELS_IN_PYTHON = 2_500_000
+# A larger one takes up to a gigabyte while it is decoded, so one of them at a time is.
+_LARGE = 16_000_000
+_one_large = Lock()
 # Bytes of a JPEG between two looks at the clock: a whole scan of it fits into a few.
 _JPEG_BLOCK = 2048
 
@@ -114,7 +118,9 @@ def open_upright(source: Source, *, at_least: int | None = None) -> Image.Image:
     """
     image = _as_pillow(source)
     _check_size(image)
-    with _decoder_errors_as(BrokenImageError, _DAMAGED):
+    width, height = image.size
+    in_turn = _one_large if width * height > _LARGE else nullcontext()
+    with in_turn, _decoder_errors_as(BrokenImageError, _DAMAGED):
         if at_least and image is not source:
             image.draft("RGB", (2 * at_least, 2 * at_least))
         image.load()

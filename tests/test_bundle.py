@@ -186,13 +186,13 @@ bundle.write(Path(sys.argv[1]), manifest | {"name": "new"}, files)
     assert [f.name for f in tmp_path.iterdir()] == ["model"]
 
 
-def test_killed_at_any_moment_a_write_leaves_a_whole_bundle(tmp_path: Path) -> None:
+def test_killed_at_any_moment_a_write_leaves_a_whole_bundle(tmp_path: Path, kills: int) -> None:
     code = """
 for i in range(10**9):
     bundle.write(Path(sys.argv[1]), manifest | {"name": str(i)}, files)
 """
     rng = random.Random(0)
-    for _ in range(4):
+    for _ in range(3 + kills):
         process = write_in_a_process(code, tmp_path / "model")
         deadline = time.monotonic() + 60
         while not (tmp_path / "model").exists() and time.monotonic() < deadline:

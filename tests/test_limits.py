@@ -5,14 +5,16 @@ import os
 import struct
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
 from time import thread_time
 
 import pytest
 from odd_files import RED, chunk, colours, encode, flat, png
 from PIL import Image
 
-from showtell import limits
+from showtell import image, limits
 from showtell.errors import ImageError, ImageTooLargeError
 from showtell.image import open_upright, read
 
@@ -101,3 +103,25 @@ def test_a_refused_picture_is_given_back_at_once(form: str) -> None:
     finally:
         gc.enable()
     assert held == []
+
+
+@pytest.mark.parametrize(("side", "together"), [(4001, 1), (100, 2)])
+def test_large_pictures_are_decoded_one_at_a_time(
+    side: int, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, most = [0], [0]
+    meet = Barrier(2)
+
+    def watched(picture: Image.Image) -> Image.Image:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        with suppress(BrokenBarrierError):
+            meet.wait(0.5)  # only two that are here together get past it before the time is over
+        inside[0] -= 1
+        return picture.convert("RGB").resize((8, 8))
+
+    monkeypatch.setattr(image, "_to_srgb", watched)
+    with ThreadPoolExecutor(2) as pool:
+        pictures = [Image.new("1", (side, side)) for _ in range(2)]
+        list(pool.map(image.open_upright, pictures))
+    assert most == [together]

@@ -76,15 +76,23 @@ class Checkpoint:
     start: Mapping[str, Any] | None = None
 
     def save(self, path: Path) -> None:
-        """Write ``STEM.json`` and the file of tensors that it names; older tensors are deleted."""
+        """Write ``STEM.json`` and the file of tensors that it names; older tensors are deleted.
+
+        Raises
+        ------
+        CheckpointError : the tensors cannot be written; the older checkpoint is still there.
+        """
         tensors = {
             f"{part}.{name}": tensor
             for part in ("network", "optimizer", "average")
             for name, tensor in getattr(self, part).items()
         }
         file = path.with_name(f"{path.stem}-{self.progress['total_steps']:08d}.safetensors")
-        with replacing(file) as partial:
-            save_file({name: t.contiguous() for name, t in tensors.items()}, partial)
+        try:
+            with replacing(file) as partial:
+                save_file({name: t.contiguous() for name, t in tensors.items()}, partial)
+        except SafetensorError as error:  # of a full disk too
+            raise CheckpointError(f"{file}: cannot be written: {error}") from error
         content = {
             "tensors": file.name,
             "progress": self.progress,

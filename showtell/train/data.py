@@ -268,6 +268,7 @@ def _compute(
     device = encoder.mean.device
     try:
         rows = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
+        _take_space(partial)
         for i in tqdm(range(0, len(photographs), 16), desc="features", unit="×16"):
             images = read_images(photographs[i : i + 16], encoder.size).to(device)
             for side in range(shape[1]):
@@ -278,6 +279,13 @@ def _compute(
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _take_space(path: Path) -> None:
+    """Have the disk give what a file declares: without it, a full disk ends the process later."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _clear_abandoned(path: Path) -> None:
