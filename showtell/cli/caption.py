@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from showtell.cli.common import beam_option, json_option, model_option, on_a_line
+from showtell.cli.many import caption_many
 from showtell.errors import ImageError, ShowtellError
 
 if TYPE_CHECKING:
@@ -36,6 +37,21 @@ STDIN = "-"
     "an animation that goes from word to word (GIF), and what --json prints.",
 )
 @model_option
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a row of each photograph into FILE, .jsonl, .csv or .parquet, and print nothing.",
+)
+@click.option(
+    "--recursive", is_flag=True, help="With --out: caption all photographs in folders, and below."
+)
+@click.option("--resume", is_flag=True, help="With --out: go on with a run that was interrupted.")
+@click.option(
+    "--sidecar",
+    type=click.Choice(["xmp"]),
+    help="With --out: write each caption into PHOTO.xmp as well, where nothing is said yet.",
+)
 def caption(
     paths: tuple[str, ...],
     beam: int,
@@ -43,11 +59,25 @@ def caption(
     as_json: bool,
     attention: Path | None,
     model: str | None,
+    out: Path | None,
+    recursive: bool,
+    resume: bool,
+    sidecar: str | None,
 ) -> None:
     """Caption photographs; - reads one from standard input.
 
     A photograph that cannot be used is told on standard error, and the others are captioned.
     """
+    if out:
+        if as_json or attention or STDIN in paths:
+            raise click.UsageError("--out goes with files and folders, without --json, --attention")
+        options = {"beam": beam, "max_length": max_length, "model": model}
+        caption_many(
+            paths, out, recursive=recursive, resume=resume, sidecars=bool(sidecar), **options
+        )
+        return
+    if recursive or resume or sidecar:
+        raise click.UsageError("--recursive, --resume and --sidecar need --out")
     from showtell.captioner import load
     from showtell.limits import MAX_BYTES
 
