@@ -10,7 +10,6 @@ from contextlib import suppress
 from threading import Thread
 from typing import Any
 
-from showtell import memory
 from showtell.batch.rows import Row, caption_rows, digest, error_row
 from showtell.bundle import Bundle
 from showtell.captioner import Captioner
@@ -97,7 +96,6 @@ def _prepare(bundle: Bundle, options: dict[str, Any]) -> None:
     global _captioner, _options
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's, who asks for no more
     Thread(target=_follow_parent, daemon=True).start()
-    memory.give_back()
     _captioner, _options = Captioner(bundle, threads=1), options
 
 

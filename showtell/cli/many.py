@@ -23,7 +23,7 @@ def caption_many(paths: tuple[str, ...], out: Path, *, resume: bool, **options: 
         say(f"{out}: finished already")
         return
     summary = caption_folder(paths, out, resume=resume, say=say, **options)
-    say(f"{out}: {summary.captioned:,} captions, {summary.failed:,} errors")
+    say(f"{out}: {summary.captioned:,} captioned, {summary.failed:,} not")
     if summary.interrupted:
         say("interrupted; --resume goes on")
         raise SystemExit(_INTERRUPTED)

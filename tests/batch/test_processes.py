@@ -108,7 +108,7 @@ def test_ctrl_c_keeps_what_was_finished(
     assert 0 < n < 400
     assert n % 4 == 0
     assert told.splitlines() == [
-        f"showtell: {out}: {n} captions, 0 errors",
+        f"showtell: {out}: {n} captioned, 0 not",
         "showtell: interrupted; --resume goes on",
     ]
     assert begin(small_model, path, out, "--resume").wait() == 0
