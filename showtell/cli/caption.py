@@ -71,13 +71,24 @@ def caption(
     if out:
         if as_json or attention or STDIN in paths:
             raise click.UsageError("--out goes with files and folders, without --json, --attention")
-        options = {"beam": beam, "max_length": max_length, "model": model}
-        caption_many(
-            paths, out, recursive=recursive, resume=resume, sidecars=bool(sidecar), **options
-        )
+        sidecars = sidecar is not None
+        options = {"model": model, "beam": beam, "max_length": max_length, "sidecars": sidecars}
+        caption_many(paths, out, recursive=recursive, resume=resume, **options)
         return
     if recursive or resume or sidecar:
         raise click.UsageError("--recursive, --resume and --sidecar need --out")
+    _print(paths, beam, max_length, as_json, attention, model)
+
+
+def _print(
+    paths: tuple[str, ...],
+    beam: int,
+    max_length: int,
+    as_json: bool,
+    attention: Path | None,
+    model: str | None,
+) -> None:
+    """Caption photographs one by one, and print a line of each."""
     from showtell.captioner import load
     from showtell.limits import MAX_BYTES
 

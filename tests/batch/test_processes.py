@@ -115,6 +115,20 @@ def test_ctrl_c_keeps_what_was_finished(
     assert [row["image"] for row in rows(out)] == sorted(str(p) for p in path.rglob("*.png"))
 
 
+def test_ctrl_c_while_the_workers_begin(
+    small_model: Path, photographs: Make, tmp_path: Path
+) -> None:
+    """They told of it each with a traceback."""
+    process = begin(small_model, photographs(80), tmp_path / "rows.jsonl")
+    while len(children(process)) < 2 and process.poll() is None:  # one begins, and a tracker
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate()
+    assert process.returncode == 130
+    assert len(told.splitlines()) == 2
+    assert "Traceback" not in told
+
+
 def test_two_processes_on_one_output(small_model: Path, photographs: Make, tmp_path: Path) -> None:
     path, out = photographs(200), tmp_path / "rows.jsonl"
     first = begin(small_model, path, out)
