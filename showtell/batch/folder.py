@@ -84,19 +84,18 @@ def caption_folder(
     """
     output.require_format(out)
     bundle = Bundle.load(model)
+    options = {"beam": beam, "max_length": max_length}
     settings = {
         "paths": list(paths),
         "recursive": recursive,
         "model": bundle.manifest["sha256"],
-        "beam": beam,
-        "max_length": max_length,
         "sidecars": sidecars,
+        **options,
     }
-    processes = Workers(bundle, workers or cores(), beam=beam, max_length=max_length)
     with (
-        closing(Journal(out, settings, resume)) as journal,
-        closing(processes),
         _interrupted() as interrupted,
+        closing(Journal(out, settings, resume)) as journal,
+        closing(Workers(bundle, workers or cores(), **options)) as processes,
     ):
         run = _Run(journal, processes, bundle.manifest["name"], sidecars, say)
         finished = run.go(lambda: walk(paths) if recursive else map(Found, paths), interrupted)

@@ -62,6 +62,14 @@ def is_alive(process: int) -> bool:
     return False
 
 
+def imports(process: int) -> bool:
+    """Tell whether a process is a worker that is importing what it needs."""
+    with suppress(OSError):
+        is_worker = b"spawn_main" in Path(f"/proc/{process}/cmdline").read_bytes()
+        return is_worker and "numpy" in Path(f"/proc/{process}/maps").read_text()
+    return False
+
+
 def rows(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.read_text().splitlines()]
 
@@ -120,7 +128,7 @@ def test_ctrl_c_while_the_workers_begin(
 ) -> None:
     """They told of it each with a traceback."""
     process = begin(small_model, photographs(80), tmp_path / "rows.jsonl")
-    while len(children(process)) < 2 and process.poll() is None:  # one begins, and a tracker
+    while not any(imports(child) for child in children(process)) and process.poll() is None:
         time.sleep(0.001)
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate()
