@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -111,6 +112,7 @@ def _require_alive(pool: ProcessPoolExecutor) -> None:
 def _prepare(bundle: Bundle, options: dict[str, Any]) -> None:
     global _captioner, _options
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and asks for no more
+    warnings.filterwarnings("ignore", module="PIL")  # of odd metadata, as in the parent
     Thread(target=_follow_parent, daemon=True).start()
     _captioner, _options = Captioner(bundle, threads=1), options
 
