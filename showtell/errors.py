@@ -29,6 +29,10 @@ class BundleError(ShowtellError):
     """A model folder is missing, damaged, or made by a newer version."""
 
 
+class OutputError(ShowtellError):
+    """An output cannot be written, or belongs to another run."""
+
+
 class DataError(ShowtellError):
     """A data set is missing, or is not in a layout that is known."""
 

@@ -85,7 +85,7 @@ def read_and_warn(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Read a photograph as :func:`read` does, and tell what the reader should know of it."""
     if isinstance(source, str | os.PathLike):
-        source = _read_file(source)
+        source = read_file(source)
     pixels = read(source, size, region)
     return pixels, _warnings(source) if isinstance(source, bytes) else ()
 
@@ -142,7 +142,7 @@ def _as_pillow(source: Source) -> Image.Image:
         return source
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    return _open(source if isinstance(source, bytes) else _read_file(source))
+    return _open(source if isinstance(source, bytes) else read_file(source))
 
 
 def _from_array(array: np.ndarray) -> Image.Image:
@@ -174,8 +174,13 @@ def _check_size(image: Image.Image) -> None:
 # Files
 
 
-def _read_file(path: str | os.PathLike) -> bytes:
-    """Return the bytes of a regular file, at most one more than ``MAX_BYTES``."""
+def read_file(path: str | os.PathLike) -> bytes:
+    """Return the bytes of a regular file, at most one more than ``MAX_BYTES``.
+
+    Raises
+    ------
+    ImageError : there is no such file, it is of another kind, or it may not be read.
+    """
     try:
         with open(os.fspath(path), "rb", opener=_open_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

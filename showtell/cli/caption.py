@@ -4,11 +4,12 @@ import json
 import sys
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from showtell.cli.common import beam_option, json_option, model_option, on_a_line
+from showtell.cli.many import caption_many
 from showtell.errors import BundleError, ImageError, RegionError, ShowtellError
 
 if TYPE_CHECKING:
@@ -60,6 +61,21 @@ def _region(context: click.Context, option: click.Parameter, text: str | None) -
     "an animation that goes from word to word (GIF), and what --json prints.",
 )
 @model_option
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a row of each photograph into FILE, .jsonl, .csv or .parquet, and print nothing.",
+)
+@click.option(
+    "--recursive", is_flag=True, help="With --out: caption all photographs in folders, and below."
+)
+@click.option("--resume", is_flag=True, help="With --out: go on with a run that was interrupted.")
+@click.option(
+    "--sidecar",
+    type=click.Choice(["xmp"]),
+    help="With --out: write each caption into PHOTO.xmp as well, where nothing is said yet.",
+)
 def caption(
     paths: tuple[str, ...],
     beam: int,
@@ -69,17 +85,44 @@ def caption(
     as_json: bool,
     attention: Path | None,
     model: str | None,
+    out: Path | None,
+    recursive: bool,
+    resume: bool,
+    sidecar: str | None,
 ) -> None:
     """Caption photographs; - reads one from standard input.
 
     A photograph that cannot be used is told on standard error, and the others are captioned.
     """
+    if out:
+        if as_json or attention or region or proof or STDIN in paths:
+            raise click.UsageError(
+                "--out goes with files and folders, without --json, --attention, --region, --proof"
+            )
+        sidecars = sidecar is not None
+        options = {"model": model, "beam": beam, "max_length": max_length, "sidecars": sidecars}
+        caption_many(paths, out, recursive=recursive, resume=resume, **options)
+        return
+    if recursive or resume or sidecar:
+        raise click.UsageError("--recursive, --resume and --sidecar need --out")
+    search = {"beam": beam, "max_length": max_length, "region": region, "proof": proof}
+    _print(paths, search, as_json, attention, model)
+
+
+def _print(
+    paths: tuple[str, ...],
+    search: dict[str, Any],
+    as_json: bool,
+    attention: Path | None,
+    model: str | None,
+) -> None:
+    """Caption photographs one by one, and print a line of each."""
     from showtell.captioner import load
     from showtell.limits import MAX_BYTES
     from showtell.runtime import WHOLE_GRID_ONLY
 
     captioner = load(model)
-    if proof and not captioner.runtime.cells_vary:
+    if search["proof"] and not captioner.runtime.cells_vary:
         raise BundleError(f"{captioner.bundle.path}: {WHOLE_GRID_ONLY}")
     failed = False
     for path, stem in zip(paths, _stems(attention, paths), strict=True):
@@ -87,9 +130,7 @@ def caption(
         try:
             # One byte more than may be is enough to refuse it.
             source = sys.stdin.buffer.read(MAX_BYTES + 1) if path == STDIN else path
-            found = captioner.caption(
-                source, beam=beam, max_length=max_length, region=region, proof=proof
-            )
+            found = captioner.caption(source, **search)
             if attention:
                 _write(attention / stem, source, found, name)
         except ImageError as error:

@@ -1,0 +1,250 @@
+"""Folders: every photograph captioned once, in a file of rows that an interruption cannot spoil.
+
+Photographs are read in one order and captioned in chunks whose bounds depend on that order alone;
+a chunk's rows enter the journal together, behind those of the chunk before. A run that goes on
+therefore begins with the chunk at which it was interrupted, and ends with the same file.
+"""
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+from tqdm import tqdm
+
+from showtell import image
+from showtell.batch import output, sidecar
+from showtell.batch.journal import Journal
+from showtell.batch.rows import Row, digest, error_row
+from showtell.batch.sources import Found, readable, walk
+from showtell.batch.workers import Item, Workers
+from showtell.bundle import Bundle
+from showtell.captioner import BEAM
+from showtell.decoding import MAX_LENGTH
+from showtell.errors import ImageError
+
+# A chunk is full with so many photographs, or so many bytes of files.
+CHUNK = 32
+CHUNK_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run came to.
+
+    Attributes
+    ----------
+    captioned, failed : rows with a caption, and with an error.
+    interrupted : whether it was, and there is more to do.
+    """
+
+    captioned: int
+    failed: int
+    interrupted: bool
+
+
+def caption_folder(
+    paths: Sequence[str],
+    out: Path,
+    *,
+    model: str | Path | None = None,
+    beam: int = BEAM,
+    max_length: int = MAX_LENGTH,
+    recursive: bool = True,
+    resume: bool = False,
+    sidecars: bool = False,
+    workers: int | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Summary:
+    """Caption photographs into a file of rows, with a progress bar on a terminal.
+
+    Ctrl+C ends it when what was begun is finished: the file then holds that much, and beside it
+    lies the journal with which a later call goes on.
+
+    Parameters
+    ----------
+    paths : files; and folders, with all below them, if `recursive`.
+    out : a name that ends in .jsonl, .csv or .parquet.
+    model, beam, max_length : as for a :class:`~showtell.captioner.Captioner`.
+    resume : whether to go on with a run that was interrupted, if there is one.
+    sidecars : whether to write each caption into an XMP sidecar as well.
+    workers : processes; None is one for each core that may be used.
+    say : is told what is wrong with a photograph, a line each.
+
+    Raises
+    ------
+    OutputError : `out` cannot be written, is there already, or belongs to another run.
+    BundleError : the model cannot be used.
+    """
+    output.require_format(out)
+    bundle = Bundle.load(model)
+    options = {"beam": beam, "max_length": max_length}
+    source = {"paths": list(paths), "recursive": recursive, "sidecars": sidecars}
+    settings = {**source, "model": bundle.manifest["sha256"], **options}
+    with (
+        _interrupted() as interrupted,
+        closing(Journal(out, settings, resume)) as journal,
+        closing(Workers(bundle, workers or cores(), **options)) as processes,
+    ):
+        run = _Run(journal, processes, bundle.manifest["name"], sidecars, say)
+        finished = run.go(lambda: walk(paths) if recursive else map(Found, paths), interrupted)
+        failed = _write(out, journal)
+        captioned = len(journal) - failed
+        if finished:
+            journal.delete()
+    return Summary(captioned, failed, interrupted=not finished)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _write(out: Path, journal: Journal) -> int:
+    """Write all rows, and return how many are errors."""
+    failed = 0
+
+    def counted() -> Iterator[Row]:
+        nonlocal failed
+        for row in journal:
+            failed += row["error"] is not None
+            yield row
+
+    output.write(out, counted())
+    return failed
+
+
+@contextmanager
+def _interrupted() -> Iterator[Event]:
+    """Give what is set by Ctrl+C, which ends the process only if it comes again."""
+    event = Event()
+
+    def interrupt(number: int, frame: object) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@dataclass
+class _Chunk:
+    """Photographs that are captioned together.
+
+    Attributes
+    ----------
+    errors : what cannot be read, and why.
+    contents : SHA-256 of what can be.
+    items : those whose content was not seen before.
+    """
+
+    paths: list[str] = field(default_factory=list)
+    errors: dict[str, str] = field(default_factory=dict)
+    contents: dict[str, str | None] = field(default_factory=dict)
+    items: dict[str, Item] = field(default_factory=dict)
+
+    @property
+    def is_full(self) -> bool:
+        size = sum(len(data) for _, data in self.items.values())
+        return len(self.paths) >= CHUNK or size >= CHUNK_BYTES
+
+
+@dataclass
+class _Run:
+    journal: Journal
+    workers: Workers
+    model: str
+    sidecars: bool
+    say: Callable[[str], None]
+    begun: set[str] = field(default_factory=set)  # contents that are not in the journal yet
+
+    def go(self, photographs: Callable[[], Iterable[Found]], interrupted: Event) -> bool:
+        """Caption what has no row yet, and tell whether nothing is left to do."""
+        finished = True
+        total = sum(1 for _ in photographs())
+        waiting: deque[tuple[_Chunk, Future[list[Row]]]] = deque()
+        with tqdm(total=total, initial=len(self.journal), unit="photo", disable=None) as bar:
+            for chunk in self._chunks(photographs()):
+                if interrupted.is_set():
+                    finished = False
+                    break
+                waiting.append((chunk, self.workers.submit(list(chunk.items.values()))))
+                if len(waiting) > 2 * self.workers.n:  # enough that none waits, no more in memory
+                    bar.update(self._finish(*waiting.popleft()))
+            while waiting:
+                bar.update(self._finish(*waiting.popleft()))
+        return finished
+
+    def _chunks(self, photographs: Iterable[Found]) -> Iterator[_Chunk]:
+        chunk = _Chunk()
+        for found in photographs:
+            if self.journal.has(found.path):
+                continue
+            self._read(chunk, found)
+            if chunk.is_full:
+                yield chunk
+                chunk = _Chunk()
+        if chunk.paths:
+            yield chunk
+
+    def _read(self, chunk: _Chunk, found: Found) -> None:
+        path, error = found
+        chunk.paths.append(path)
+        try:
+            if error:
+                raise ImageError(error)
+            data = image.read_file(path)
+        except ImageError as reason:
+            chunk.errors[path] = str(reason)
+            return
+        content = chunk.contents[path] = digest(data)
+        if content is None or not (content in self.begun or self.journal.same(content)):
+            chunk.items[path] = readable(path), data
+            if content:
+                self.begun.add(content)
+
+    def _finish(self, chunk: _Chunk, begun: "Future[list[Row]]") -> int:
+        """Keep the rows of a chunk, and return how many there are."""
+        items = list(chunk.items.values())
+        captioned = dict(zip(chunk.items, self.workers.rows(items, begun), strict=True))
+        rows = [(path, self._row(path, chunk, captioned)) for path in chunk.paths]
+        for path, row in rows:
+            for told in filter(None, (row["error"], row["warning"])):
+                self.say(f"{row['image']}: {told}")
+            if self.sidecars and row["caption"]:
+                self._write_sidecar(path, row)
+        self.journal.add(rows)
+        self.begun.difference_update(filter(None, chunk.contents.values()))
+        return len(rows)
+
+    def _row(self, path: str, chunk: _Chunk, captioned: dict[str, Row]) -> Row:
+        if path in chunk.errors:
+            return error_row(readable(path), self.model, chunk.errors[path])
+        if path in captioned:
+            return captioned[path]
+        content = chunk.contents[path]
+        here = (row for row in captioned.values() if row["sha256"] == content)
+        first = next(here, None) or self.journal.same(content or "")
+        assert first is not None, "the rows of earlier chunks are in the journal"
+        return {**first, "image": readable(path)}
+
+    def _write_sidecar(self, path: str, row: Row) -> None:
+        try:
+            told = sidecar.write(path, row["caption"] or "")
+        except PermissionError:
+            told = "its sidecar may not be written"
+        except OSError as error:
+            name = sidecar.path_for(path)
+            raise output.unwritable(name, error) from error
+        if told:
+            self.say(f"{row['image']}: {told}")

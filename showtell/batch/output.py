@@ -1,0 +1,93 @@
+"""Files of rows: JSON lines, CSV and Parquet, each written as a whole."""
+
+import csv
+import json
+import os
+import re
+from collections.abc import Callable, Iterable
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+
+from showtell.atomic import replacing
+from showtell.batch.rows import Row
+from showtell.errors import MissingExtraError, OutputError
+
+COLUMNS = tuple(Row.__annotations__)
+_NUMBERS = ("logprob", "confidence")
+_ROWS_OF_A_GROUP = 10_000
+# What a spreadsheet would take for a formula; the page's CSV does the same.
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+
+
+def require_format(out: Path) -> None:
+    """Refuse an output that could not be written in the end.
+
+    Raises
+    ------
+    OutputError : its ending is none of those that are known.
+    MissingExtraError : it is Parquet, and pyarrow is not installed.
+    """
+    if out.suffix not in _WRITERS:
+        raise OutputError(f"{out}: name a file that ends in {', '.join(_WRITERS)}")
+    if out.suffix == ".parquet" and find_spec("pyarrow") is None:
+        raise MissingExtraError("Parquet", "parquet")
+
+
+def write(out: Path, rows: Iterable[Row]) -> None:
+    """Write rows in the format that the name of `out` ends in.
+
+    Raises
+    ------
+    OutputError : it cannot be written; what was there before still is.
+    """
+    try:
+        with replacing(out) as partial:
+            _WRITERS[out.suffix](partial, rows)
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise unwritable(out, error) from error
+
+
+def unwritable(path: str | Path, error: OSError) -> OutputError:
+    """Return the error of a file that cannot be written while a run is going on."""
+    reason = (error.strerror or str(error)).lower()
+    return OutputError(f"{path}: cannot be written: {reason}; mend that, and go on with --resume")
+
+
+def _write_jsonl(path: Path, rows: Iterable[Row]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(f"{json.dumps(row)}\n" for row in rows)
+
+
+def _write_csv(path: Path, rows: Iterable[Row]) -> None:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        table = csv.DictWriter(file, COLUMNS)
+        table.writeheader()
+        for row in rows:
+            table.writerow({column: _cell(value) for column, value in row.items()})
+
+
+def _cell(value: object) -> object:
+    """Put an apostrophe before text that would be a formula: a file's name can say anything."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def _write_parquet(path: Path, rows: Iterable[Row]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    kinds = {name: pyarrow.float64() if name in _NUMBERS else pyarrow.string() for name in COLUMNS}
+    schema = pyarrow.schema(kinds)
+    remaining = iter(rows)
+    with parquet.ParquetWriter(path, schema) as file:
+        while group := list(islice(remaining, _ROWS_OF_A_GROUP)):
+            file.write_table(pyarrow.Table.from_pylist(group, schema))
+
+
+_WRITERS: dict[str, Callable[[Path, Iterable[Row]], None]] = {
+    ".jsonl": _write_jsonl,
+    ".csv": _write_csv,
+    ".parquet": _write_parquet,
+}

@@ -1,0 +1,66 @@
+"""Where photographs come from: files that are named, and folders that are walked."""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from showtell.data.files import is_picture
+
+_LINK = "a link to a folder is not followed: name the folder itself"
+
+
+class Found(NamedTuple):
+    """A path, and why nothing can be had from it, if so."""
+
+    path: str
+    error: str | None = None
+
+
+def walk(paths: Iterable[str]) -> Iterator[Found]:
+    """Yield the photographs in folders, and below them, in an order that is always the same.
+
+    Names are in the order of their bytes, a folder's files before what its folders hold. Files are
+    taken by their endings, those that `paths` name themselves in any case; hidden ones are left
+    out. Links to folders are not followed, so that there are no loops: they are told as an error,
+    as is a folder that cannot be listed.
+    """
+    for path in paths:
+        if not os.path.isdir(path):
+            yield Found(path)
+            continue
+        folders = [path]
+        while folders:
+            found, below = _list(folders.pop())
+            yield from found
+            folders += reversed(below)
+
+
+def _list(folder: str) -> tuple[list[Found], list[str]]:
+    """Return what a folder holds, and the folders in it."""
+    try:
+        with os.scandir(folder) as entries:
+            seen = sorted((os.fsencode(e.name), e.is_symlink(), _is_folder(e)) for e in entries)
+    except OSError as error:
+        return [Found(folder, f"it cannot be listed: {(error.strerror or str(error)).lower()}")], []
+    found, below = [], []
+    for raw, is_link, is_folder in seen:
+        name = os.fsdecode(raw)
+        path = os.path.join(folder, name)
+        if is_folder and not name.startswith("."):
+            found += [Found(path, _LINK)] if is_link else []
+            below += [] if is_link else [path]
+        elif is_picture(name):
+            found.append(Found(path))
+    return found, below
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, which is told when it is read
+        return False
+
+
+def readable(path: str) -> str:
+    r"""Return a path as text: bytes that are none are written as ``\xff``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
