@@ -6,7 +6,6 @@ from typing import Any
 
 import ray
 
-# Nobody else can reach it.
 OWN_CLUSTER: dict[str, Any] = {
     "address": "local",
     "include_dashboard": False,
@@ -21,8 +20,6 @@ def connect() -> int:
     -------
     Its cores.
     """
-    # Ray tells its makers of every cluster that is started without this.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if not ray.is_initialized():
         own = {} if os.environ.get("RAY_ADDRESS") else OWN_CLUSTER
         ray.init(logging_level=logging.ERROR, **own)

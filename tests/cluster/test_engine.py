@@ -17,19 +17,29 @@ from showtell.batch import caption_rows
 from showtell.cli import main
 from showtell.errors import OutputError
 
-ray = pytest.importorskip("ray", reason="the extra cluster brings Ray")
-from showtell.cluster import engine  # noqa: E402
-from showtell.cluster.connection import OWN_CLUSTER  # noqa: E402
+engine = pytest.importorskip(
+    "showtell.cluster.engine", reason="the extra cluster brings Ray", exc_type=ImportError
+)
+from showtell.cluster import connection  # noqa: E402
+
+ray = engine.ray
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    # Ray makes way for everything else on the machine, which would be other tests.
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RAY_ADDRESS", raising=False)
+        # Ray makes way for everything else on the machine, which would be other tests.
         patch.setenv("RAY_worker_niceness", "0")
-        ray.init(num_cpus=2, logging_level="error", **OWN_CLUSTER)
+        patch.setattr(connection, "OWN_CLUSTER", {**connection.OWN_CLUSTER, "num_cpus": 2})
+        assert connection.connect() == 2
         yield
         ray.shutdown()
+
+
+def test_the_cluster_is_of_this_machine_alone_and_tells_nobody(cluster: None) -> None:
+    assert [node["NodeManagerAddress"] for node in ray.nodes()] == ["127.0.0.1"]
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
 
 
 def workers() -> list[int]:
