@@ -11,6 +11,7 @@ import numpy as np
 from showtell import image
 from showtell.bundle import Bundle
 from showtell.decoding import MAX_LENGTH, Hypothesis, beam_search
+from showtell.errors import ImageError
 from showtell.runtime import Runtime, State
 from showtell.vocab import detokenize
 
@@ -139,6 +140,25 @@ class Captioner:
         chunks = (sources[i : i + BATCH] for i in range(0, len(sources), BATCH))
         return [caption for chunk in chunks for caption in self._caption(chunk, beam, max_length)]
 
+    def caption_each(
+        self,
+        sources: Iterable[image.Source],
+        *,
+        beam: int = BEAM,
+        max_length: int = MAX_LENGTH,
+    ) -> list[Caption | ImageError]:
+        """Caption several photographs together; of one that cannot be used, return the error.
+
+        Options are those of :meth:`caption`.
+        """
+        read = [self._try_to_read(source) for source in sources]
+        pixels = [got[0] for got in read if not isinstance(got, ImageError)]
+        captions = iter(self.caption(pixels, beam=beam, max_length=max_length))
+        return [
+            got if isinstance(got, ImageError) else replace(next(captions), warnings=got[1])
+            for got in read
+        ]
+
     def encode(self, sources: Iterable[image.Source]) -> State:
         """Return what the model knows of photographs before the first word.
 
@@ -164,6 +184,12 @@ class Captioner:
         """Return the pixels (B, size, size, 3) of photographs, and the warnings of each."""
         read = [image.read_and_warn(source, self.bundle.image_size) for source in sources]
         return np.stack([pixels for pixels, _ in read]), [warnings for _, warnings in read]
+
+    def _try_to_read(self, source: image.Source) -> tuple[np.ndarray, tuple[str, ...]] | ImageError:
+        try:
+            return image.read_and_warn(source, self.bundle.image_size)
+        except ImageError as error:
+            return error
 
     def _caption(self, sources: list[Any], beam: int, max_length: int) -> list[Caption]:
         pixels, warnings = self._read(sources)

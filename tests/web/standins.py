@@ -1,7 +1,7 @@
 """Captioners without a network, a server around an application, and those who ask it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -14,6 +14,7 @@ from waitress import wasyncore
 
 from showtell import image
 from showtell.captioner import Caption
+from showtell.errors import ImageError
 from showtell.vocab import detokenize
 from showtell.web.server import make_server
 
@@ -29,6 +30,7 @@ class FakeCaptioner:
 
     def __init__(self) -> None:
         self.beams: list[int] = []
+        self.together: list[int] = []
 
     def caption(self, source: image.Source, *, beam: int = 5, max_length: int = 20) -> Caption:
         """Return nine words, or as many as asked for; each alternative has one word less."""
@@ -37,6 +39,19 @@ class FakeCaptioner:
         sentences = [WORDS[: min(max_length, len(WORDS)) - i] for i in range(min(beam, 3))]
         best, *others = (self._say(words) for words in sentences if words)
         return replace(best, alternatives=tuple(others))
+
+    def caption_each(
+        self, sources: Sequence[image.Source], **search: int
+    ) -> list[Caption | ImageError]:
+        """Return a caption, or why there is none, of each."""
+        self.together.append(len(sources))
+        return [self._caption_or_tell(source, **search) for source in sources]
+
+    def _caption_or_tell(self, source: image.Source, **search: int) -> Caption | ImageError:
+        try:
+            return self.caption(source, **search)
+        except ImageError as error:
+            return error
 
     def _say(self, words: tuple[str, ...]) -> Caption:
         """Move the light, a spot, from the lower left upwards."""
