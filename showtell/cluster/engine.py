@@ -201,7 +201,7 @@ def _digest(blocks: Sequence[Block]) -> str:
 def _require_whole(output: Output, blocks: int, failures: Collection[str]) -> None:
     if missing := sorted(set(range(blocks)) - output.finished()):
         first = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
-        why = min(failures, default="what did them died each time")
+        why = min(failures, default="their workers died each time")
         raise OutputError(
             f"{output.path}: {len(missing)} of {blocks} blocks are missing ({first}): {why}; "
             "then go on with --resume"
