@@ -11,7 +11,7 @@ workers = 1
 worker_class = "gthread"
 # The THREADS of showtell.web.turns, which cannot be imported here: ONNX Runtime does not survive
 # the fork of a process that has loaded it. For the same reason there is no --preload.
-threads = (os.cpu_count() or 1) + 72
+threads = 4 * (os.cpu_count() or 1) + 72
 timeout = 60  # seconds without a sign of life after which the worker is started anew
 graceful_timeout = 30  # seconds that requests may still take after SIGTERM
 keepalive = 30  # seconds

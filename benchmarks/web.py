@@ -1,22 +1,27 @@
 """How long a visitor waits, and what many at once do to a server.
 
-    python benchmarks/web.py
+    python benchmarks/web.py                    # `showtell serve`: its page, then its load
+    python benchmarks/web.py --server gunicorn  # the load of another: gunicorn, ray
 
-Starts `showtell serve` with the model that ships, drops photographs on its page in Chromium, then
-asks it from many clients at the same time. Needs the dev extra and Chromium.
+Starts a server with the model that ships, drops photographs on its page in Chromium, then lets
+ever more clients send it photographs, each the next one as soon as it has its caption. Needs the
+dev extra and Chromium; Ray Serve needs `pip install 'ray[serve]'`.
 """
 
+import argparse
 import base64
+import os
 import shutil
 import socket
 import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from io import BytesIO
 
 from PIL import Image
@@ -24,8 +29,16 @@ from playwright.sync_api import Page, sync_playwright
 from skimage import data
 
 SIZES = (500, 375), (4000, 3000)
-CLIENTS = 1, 10, 50, 100
+CLIENTS = 1, 8, 64, 256
+SECONDS = 10  # that each number of clients asks for
 DROPS = 15
+
+SERVE = "from showtell.cli import main; main()"
+SERVERS = {
+    "showtell": ["-c", SERVE, "serve", "--host", "127.0.0.1", "--port", "{port}"],
+    "gunicorn": ["-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "{cores}", "app:app"],
+    "ray": ["-m", "showtell.cluster.serve", "{port}"],
+}
 
 # From the drop to the frame in which the caption stands on the page, milliseconds.
 DROP = """async (text) => {
@@ -53,18 +66,15 @@ def jpeg(width: int, height: int) -> bytes:
 
 
 @contextmanager
-def serving() -> Iterator[int]:
+def serving(name: str) -> Iterator[int]:
     """Serve at a free port, as a process of its own."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = "from showtell.cli import main; main()"
-    arguments = ["serve", "--host", "127.0.0.1", "--port", str(port)]
-    with subprocess.Popen(
-        [sys.executable, "-c", command, *arguments], stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout
-        server.stdout.readline()
+    arguments = [word.format(port=port, cores=os.cpu_count()) for word in SERVERS[name]]
+    with subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL) as server:
         try:
+            while ask(port, jpeg(*SIZES[0]))[0] != 200:
+                time.sleep(0.1)
             yield port
         finally:
             server.terminate()
@@ -77,20 +87,40 @@ def drop(page: Page, photograph: bytes) -> list[float]:
 
 
 def ask(port: int, photograph: bytes) -> tuple[int, float]:
-    """Return the status and the wait, seconds."""
+    """Return the status, 0 when nobody answers, and the wait, seconds."""
     start = time.perf_counter()
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.request("POST", "/api/v1/captions", photograph)
-    response = connection.getresponse()
-    response.read()
-    connection.close()
-    return response.status, time.perf_counter() - start
+    try:
+        connection.request("POST", "/api/v1/captions", photograph)
+        response = connection.getresponse()
+        response.read()
+        return response.status, time.perf_counter() - start
+    except (OSError, HTTPException):
+        return 0, time.perf_counter() - start
+    finally:
+        connection.close()
 
 
-def main() -> None:
-    """Print what was measured."""
+def load(port: int, clients: int, seconds: float = SECONDS) -> list[tuple[int, float]]:
+    """Let clients ask one photograph after the other; one that is sent away comes back later."""
+    photograph, end = jpeg(*SIZES[0]), time.monotonic() + seconds
+
+    def client(_: int) -> list[tuple[int, float]]:
+        answers = []
+        while time.monotonic() < end:
+            answers.append(ask(port, photograph))
+            if answers[-1][0] != 200:
+                time.sleep(1)  # as the answer asks
+        return answers
+
+    with ThreadPoolExecutor(clients) as pool:
+        return [answer for answers in pool.map(client, range(clients)) for answer in answers]
+
+
+def show_page(port: int) -> None:
+    """Print how long a visitor of the page waits."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    with serving() as port, sync_playwright() as drivers:
+    with sync_playwright() as drivers:
         browser = drivers.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         print("from the drop to the caption, ms      first  median  slowest")
         for size in SIZES:
@@ -102,14 +132,31 @@ def main() -> None:
             page.close()
         browser.close()
 
-        print("clients at once                   answered  busy  median  95th, ms")
-        for clients in CLIENTS:
-            with ThreadPoolExecutor(clients) as pool:
-                answers = list(pool.map(ask, [port] * clients, [jpeg(*SIZES[0])] * clients))
-            waits = sorted(1000 * wait for status, wait in answers if status == 200)
-            busy = sum(status == 503 for status, _ in answers)
-            late = waits[int(0.95 * (len(waits) - 1))]
-            print(f"{clients:15}{len(waits):27}{busy:6}{statistics.median(waits):8.0f}{late:10.0f}")
+
+def show_load(port: int) -> None:
+    """Print what ever more clients get."""
+    print("clients  captions a second  sent away  broken  median  95th, ms")
+    for clients in CLIENTS:
+        start = time.perf_counter()
+        answers = load(port, clients)
+        seconds = time.perf_counter() - start
+        counts = Counter(status for status, _ in answers)
+        waits = sorted(1000 * wait for status, wait in answers if status == 200) or [0.0]
+        median, late = statistics.median(waits), waits[int(0.95 * (len(waits) - 1))]
+        broken = len(answers) - counts[200] - counts[503]
+        told = f"{clients:7}{counts[200] / seconds:19.1f}{counts[503]:11}{broken:8}"
+        print(f"{told}{median:8.0f}{late:10.0f}", flush=True)
+
+
+def main() -> None:
+    """Print what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--server", choices=SERVERS, default="showtell")
+    name = parser.parse_args().server
+    with serving(name) as port:
+        if name == "showtell":
+            show_page(port)
+        show_load(port)
 
 
 if __name__ == "__main__":

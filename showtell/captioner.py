@@ -12,6 +12,7 @@ import numpy as np
 from showtell import doubt, image
 from showtell.bundle import Bundle
 from showtell.decoding import MAX_LENGTH, Hypothesis, beam_search
+from showtell.errors import ImageError
 from showtell.proof import Proof, prove
 from showtell.region import Region
 from showtell.runtime import Runtime, State
@@ -185,6 +186,27 @@ class Captioner:
         found = (self._caption(chunk, beam, max_length, region, proof) for chunk in chunks)
         return list(chain.from_iterable(found))
 
+    def caption_each(
+        self,
+        sources: Iterable[image.Source],
+        *,
+        beam: int = BEAM,
+        max_length: int = MAX_LENGTH,
+        region: Region | None = None,
+        proof: bool = False,
+    ) -> list[Caption | ImageError]:
+        """Caption several photographs together; of one that cannot be used, return the error.
+
+        Options are those of :meth:`caption`.
+        """
+        read = [self._try_to_read(source, region) for source in sources]
+        pixels = [got[0] for got in read if not isinstance(got, ImageError)]
+        found = iter(self.caption(pixels, beam=beam, max_length=max_length, proof=proof))
+        return [
+            got if isinstance(got, ImageError) else _told(next(found), got[1], region)
+            for got in read
+        ]
+
     def encode(self, sources: Iterable[image.Source]) -> State:
         """Return what the model knows of photographs before the first word.
 
@@ -220,6 +242,14 @@ class Captioner:
         read = [image.read_and_warn(source, self.bundle.image_size, region) for source in sources]
         return np.stack([pixels for pixels, _ in read]), [warnings for _, warnings in read]
 
+    def _try_to_read(
+        self, source: image.Source, region: Region | None
+    ) -> tuple[np.ndarray, tuple[str, ...]] | ImageError:
+        try:
+            return image.read_and_warn(source, self.bundle.image_size, region)
+        except ImageError as error:
+            return error
+
     def _caption(
         self, sources: list[Any], beam: int, max_length: int, region: Region | None, proof: bool
     ) -> list[Caption]:
@@ -228,7 +258,7 @@ class Captioner:
         found = self.decode(state, beam=beam, max_length=max_length)
         proofs = [self._prove(state, i, c) if proof else None for i, c in enumerate(found)]
         return [
-            replace(caption, warnings=told + caption.warnings, region=region, proof=proved)
+            replace(_told(caption, told, region), proof=proved)
             for caption, told, proved in zip(found, warnings, proofs, strict=True)
         ]
 
@@ -262,6 +292,11 @@ class Captioner:
             warnings=(doubt.STRANGE,) if unsure else (),
             unsure=unsure,
         )
+
+
+def _told(caption: Caption, warnings: tuple[str, ...], region: Region | None) -> Caption:
+    """Return a caption with what is known of its photograph."""
+    return replace(caption, warnings=warnings + caption.warnings, region=region)
 
 
 def load(model: str | Path | None = None, threads: int | None = None) -> Captioner:

@@ -8,10 +8,14 @@ from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from showtell.atomic import replacing
 from showtell.batch.rows import Row
 from showtell.errors import MissingExtraError, OutputError
+
+if TYPE_CHECKING:
+    import pyarrow
 
 COLUMNS = tuple(Row.__annotations__)
 _NUMBERS = ("logprob", "confidence")
@@ -75,15 +79,20 @@ def _cell(value: object) -> object:
 
 
 def _write_parquet(path: Path, rows: Iterable[Row]) -> None:
-    import pyarrow
     from pyarrow import parquet
 
-    kinds = {name: pyarrow.float64() if name in _NUMBERS else pyarrow.string() for name in COLUMNS}
-    schema = pyarrow.schema(kinds)
     remaining = iter(rows)
-    with parquet.ParquetWriter(path, schema) as file:
+    with parquet.ParquetWriter(path, table([]).schema) as file:
         while group := list(islice(remaining, _ROWS_OF_A_GROUP)):
-            file.write_table(pyarrow.Table.from_pylist(group, schema))
+            file.write_table(table(group))
+
+
+def table(rows: list[Row]) -> "pyarrow.Table":
+    """Return rows as a table of pyarrow's."""
+    import pyarrow
+
+    kinds = {name: pyarrow.float64() if name in _NUMBERS else pyarrow.string() for name in COLUMNS}
+    return pyarrow.Table.from_pylist(rows, pyarrow.schema(kinds))
 
 
 _WRITERS: dict[str, Callable[[Path, Iterable[Row]], None]] = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from showtell.cli.common import beam_option, json_option, model_option, on_a_line
-from showtell.cli.many import caption_many
+from showtell.cli.many import caption_many, caption_on_cluster
 from showtell.errors import BundleError, ImageError, RegionError, ShowtellError
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ def _region(context: click.Context, option: click.Parameter, text: str | None) -
 @model_option
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Write a row of each photograph into FILE, .jsonl, .csv or .parquet, and print nothing.",
 )
@@ -76,6 +75,17 @@ def _region(context: click.Context, option: click.Parameter, text: str | None) -
     type=click.Choice(["xmp"]),
     help="With --out: write each caption into PHOTO.xmp as well, where nothing is said yet.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["ray"]),
+    help="With --out: caption one folder, or URI as s3://bucket/folder, on a cluster of Ray's; "
+    "FILE is a folder or URI then, of Parquet.",
+)
+@click.option(
+    "--column",
+    metavar="NAME",
+    help="With --engine: the photographs are in this column of Parquet files.",
+)
 def caption(
     paths: tuple[str, ...],
     beam: int,
@@ -85,26 +95,39 @@ def caption(
     as_json: bool,
     attention: Path | None,
     model: str | None,
-    out: Path | None,
+    out: str | None,
     recursive: bool,
     resume: bool,
     sidecar: str | None,
+    engine: str | None,
+    column: str | None,
 ) -> None:
     """Caption photographs; - reads one from standard input.
 
     A photograph that cannot be used is told on standard error, and the others are captioned.
     """
+    if column and not engine:
+        raise click.UsageError("--column needs --engine")
     if out:
         if as_json or attention or region or proof or STDIN in paths:
             raise click.UsageError(
                 "--out goes with files and folders, without --json, --attention, --region, --proof"
             )
-        sidecars = sidecar is not None
-        options = {"model": model, "beam": beam, "max_length": max_length, "sidecars": sidecars}
-        caption_many(paths, out, recursive=recursive, resume=resume, **options)
+        options: dict[str, Any] = {
+            "beam": beam,
+            "max_length": max_length,
+            "model": model,
+            "resume": resume,
+        }
+        if engine:
+            if len(paths) > 1 or sidecar:
+                raise click.UsageError("--engine goes with one folder or URI, without --sidecar")
+            caption_on_cluster(paths[0], out, column=column, **options)
+        else:
+            caption_many(paths, Path(out), recursive=recursive, sidecars=bool(sidecar), **options)
         return
-    if recursive or resume or sidecar:
-        raise click.UsageError("--recursive, --resume and --sidecar need --out")
+    if recursive or resume or sidecar or engine:
+        raise click.UsageError("--recursive, --resume, --sidecar and --engine need --out")
     search = {"beam": beam, "max_length": max_length, "region": region, "proof": proof}
     _print(paths, search, as_json, attention, model)
 

@@ -11,21 +11,39 @@ _INTERRUPTED = 130  # as shells report a program that Ctrl+C ended
 
 def caption_many(paths: tuple[str, ...], out: Path, *, resume: bool, **options: Any) -> None:
     """Caption photographs into a file; see :func:`showtell.batch.folder.caption_folder`."""
-    from tqdm import tqdm
-
     from showtell.batch.folder import caption_folder
     from showtell.batch.journal import path_for
 
-    def say(line: str) -> None:
-        tqdm.write(f"showtell: {on_a_line(line)}", file=sys.stderr)
-
     if resume and out.exists() and not path_for(out).exists():
-        say(f"{out}: finished already")
+        _say(f"{out}: finished already")
         return
-    summary = caption_folder(paths, out, resume=resume, say=say, **options)
-    say(f"{out}: {summary.captioned:,} captioned, {summary.failed:,} not")
+    summary = caption_folder(paths, out, resume=resume, say=_say, **options)
+    _say(f"{out}: {summary.captioned:,} captioned, {summary.failed:,} not")
     if summary.interrupted:
-        say("interrupted; --resume goes on")
+        _say("interrupted; --resume goes on")
         raise SystemExit(_INTERRUPTED)
     if summary.failed:
         raise SystemExit(1)
+
+
+def caption_on_cluster(uri: str, out: str, **options: Any) -> None:
+    """Caption photographs into a folder; see :func:`showtell.cluster.engine.run`."""
+    from importlib.util import find_spec
+
+    from showtell.errors import MissingExtraError
+
+    if any(find_spec(module) is None for module in ("ray", "pyarrow", "pandas")):
+        raise MissingExtraError("--engine ray", "cluster")
+    from showtell.cluster.engine import run
+
+    tally = run(uri, out, **options)
+    captions = tally.photographs - tally.errors
+    _say(f"{out}: {captions:,} captioned, {tally.errors:,} not")
+    if tally.errors:
+        raise SystemExit(1)
+
+
+def _say(line: str) -> None:
+    from tqdm import tqdm
+
+    tqdm.write(f"showtell: {on_a_line(line)}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """The interface for programs: a photograph in; its caption, or a drawing of it, out."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from io import BytesIO
 from typing import Any
 
@@ -33,8 +33,8 @@ def create_caption() -> Response:
         "attention": _switch(options, "attention", True),
         "alternatives": _switch(options, "alternatives", False),
     }
-    with _turn():
-        caption = _caption(photograph, search)
+    together, turns = current_app.extensions["together"], current_app.extensions["turns"]
+    caption = together.caption(photograph, search, turns, _gone())
     return jsonify(caption.to_dict(**told))
 
 
@@ -86,12 +86,13 @@ def _caption(photograph: bytes, search: dict[str, Any]) -> Caption:
     return current_app.extensions["captioner"].caption(photograph, **search)
 
 
-@contextmanager
-def _turn() -> Iterator[None]:
+def _turn() -> AbstractContextManager[None]:
+    return current_app.extensions["turns"].take(_gone())
+
+
+def _gone() -> Callable[[], bool]:
     # Waitress tells whether the client is still there; other servers do not.
-    gone = request.environ.get("waitress.client_disconnected", lambda: False)
-    with current_app.extensions["turns"].take(gone):
-        yield
+    return request.environ.get("waitress.client_disconnected", lambda: False)
 
 
 # What a request says

@@ -9,6 +9,7 @@ from showtell import memory
 from showtell.captioner import Captioner, load
 from showtell.limits import MAX_BYTES
 from showtell.web import api, docs, guard, metrics, monitoring, problems, views
+from showtell.web.together import Together
 from showtell.web.turns import Turns
 
 
@@ -38,8 +39,9 @@ def create_app(captioner: Captioner | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     # Photographs share the cores better than the threads of one do: with two at once on two cores,
     # 56 photographs a second with one thread each, 33 with two.
-    app.extensions["captioner"] = load(threads=1) if captioner is None else captioner
+    captioner = app.extensions["captioner"] = load(threads=1) if captioner is None else captioner
     app.extensions["turns"] = Turns()
+    app.extensions["together"] = Together(captioner)
     metrics.register(app)
     guard.register(app)
     problems.register(app)

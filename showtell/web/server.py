@@ -13,7 +13,7 @@ from showtell.limits import MAX_BYTES
 from showtell.web.turns import THREADS
 
 BODY = MAX_BYTES + 2**20  # bytes of a request
-CONNECTIONS = 120  # some more than THREADS; each may hold a body in memory before its turn comes
+CONNECTIONS = THREADS + 40  # each may hold a body in memory before its turn comes
 IDLE = 15  # seconds without a byte after which a connection is closed
 
 # Addresses that a name has but this machine has not: ::1 for localhost where IPv6 is off.

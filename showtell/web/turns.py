@@ -15,9 +15,10 @@ AT_ONCE = os.cpu_count() or 1
 WAITING = 64
 PATIENCE = 60.0  # seconds; a whole queue of animations takes less
 GLANCE = 1.0  # seconds between two looks whether the client is still there
+TOGETHER = 4  # photographs that are captioned in one turn, if that many wait
 # A server's threads: one for each request that works or waits, and a few for the page, the health
 # check, the metrics, and for sending others away.
-THREADS = AT_ONCE + WAITING + 8
+THREADS = AT_ONCE * TOGETHER + WAITING + 8
 
 
 class Turns:

@@ -1,7 +1,7 @@
 """Captioners without a network, a server around an application, and those who ask it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -15,6 +15,7 @@ from waitress import wasyncore
 
 from showtell import image
 from showtell.captioner import Caption
+from showtell.errors import ImageError
 from showtell.proof import Proof
 from showtell.region import Region
 from showtell.vocab import detokenize
@@ -32,6 +33,7 @@ class FakeCaptioner:
 
     def __init__(self) -> None:
         self.beams: list[int] = []
+        self.together: list[int] = []
 
     def caption(
         self,
@@ -56,6 +58,19 @@ class FakeCaptioner:
     def _prove(self, caption: Caption) -> Proof:
         seen = np.arange(len(caption.words)) % 2 == 1
         return Proof(caption.probabilities * np.where(seen, 0.6, -0.1), 0.1 * seen, seen)
+
+    def caption_each(
+        self, sources: Sequence[image.Source], **search: Any
+    ) -> list[Caption | ImageError]:
+        """Return a caption, or why there is none, of each."""
+        self.together.append(len(sources))
+        return [self._caption_or_tell(source, **search) for source in sources]
+
+    def _caption_or_tell(self, source: image.Source, **search: Any) -> Caption | ImageError:
+        try:
+            return self.caption(source, **search)
+        except ImageError as error:
+            return error
 
     def _say(self, words: tuple[str, ...]) -> Caption:
         """Move the light, a spot, from the lower left upwards."""

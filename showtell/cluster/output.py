@@ -1,0 +1,109 @@
+"""The folder that a cluster writes: a Parquet file a block, and what run they belong to.
+
+_run.json              what the rows depend on; whoever reads a folder of Parquet skips it
+block-000000.parquet   the rows of a block, written as a whole
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+from uuid import uuid4
+
+import pyarrow.parquet as pq
+from pyarrow.fs import FileSelector, FileSystem
+
+from showtell.batch.output import table
+from showtell.batch.rows import Row
+from showtell.errors import OutputError
+
+_RUN = "_run.json"
+_BLOCK = re.compile(r"block-(\d{6,})\.parquet")
+
+
+@dataclass(frozen=True)
+class Output:
+    """A folder of blocks.
+
+    Attributes
+    ----------
+    files : the file system it is in.
+    path : its path there.
+    """
+
+    files: FileSystem
+    path: str
+
+    def claim(self, settings: Mapping[str, Any], resume: bool) -> None:
+        """Make the folder, or go on in it.
+
+        Two that go on at the same time do no harm: both write the same.
+
+        Parameters
+        ----------
+        settings : what the rows depend on, in plain types.
+        resume : whether to go on with a run of the same settings, if there is one.
+
+        Raises
+        ------
+        OutputError : the folder holds something else, or cannot be written.
+        """
+        names = self._names()
+        if _RUN in names:
+            self._require_same(settings, resume)
+        elif names:
+            raise OutputError(f"{self.path}: holds something else already; name a new folder")
+        else:
+            self._write(_RUN, json.dumps(settings, indent=2).encode())
+
+    def _require_same(self, settings: Mapping[str, Any], resume: bool) -> None:
+        if not resume:
+            raise OutputError(
+                f"{self.path}: a run is there: go on with --resume, or name a new folder"
+            )
+        try:
+            with self.files.open_input_stream(f"{self.path}/{_RUN}") as file:
+                old = json.loads(file.read())
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{self.path}/{_RUN}: cannot be read: {error}") from error
+        if other := [name for name, value in settings.items() if old.get(name) != value]:
+            raise OutputError(
+                f"{self.path}: its run was begun with another {', '.join(other)}: "
+                "give the same, or name a new folder"
+            )
+
+    def finished(self) -> set[int]:
+        """Return the numbers of the blocks that are there."""
+        found = map(_BLOCK.fullmatch, self._names())
+        return {int(name[1]) for name in found if name}
+
+    def write(self, number: int, rows: list[Row]) -> None:
+        """Write a block.
+
+        Raises
+        ------
+        OutputError : it cannot be written.
+        """
+        buffer = BytesIO()
+        pq.write_table(table(rows), buffer)
+        self._write(f"block-{number:06}.parquet", buffer.getvalue())
+
+    def _write(self, name: str, data: bytes) -> None:
+        """Write a file as a whole: a dot keeps its beginnings from whoever reads the folder."""
+        partial = f"{self.path}/.{name}.{uuid4().hex}"
+        try:
+            with self.files.open_output_stream(partial) as file:
+                file.write(data)
+            self.files.move(partial, f"{self.path}/{name}")
+        except OSError as error:
+            raise OutputError(f"{self.path}/{name}: cannot be written: {error}") from error
+
+    def _names(self) -> set[str]:
+        try:
+            self.files.create_dir(self.path)
+            found = self.files.get_file_info(FileSelector(self.path))
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be used: {error}") from error
+        return {info.base_name for info in found if not info.base_name.startswith(".")}

@@ -1,0 +1,68 @@
+"""Captions for many clients: a replica of the Captioner on every core, behind Ray Serve.
+
+    python -m showtell.cluster.serve 8000                # this machine, or where RAY_ADDRESS says
+    curl --data-binary @photo.jpg http://localhost:8000
+
+answers with the row that ``showtell caption --out`` writes; with status 422 when it tells an error,
+and 503 when too many wait. Needs ``pip install 'ray[serve]'``.
+"""
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from ray import serve
+from starlette.responses import JSONResponse
+
+from showtell.batch.rows import Row, caption_rows
+from showtell.captioner import load
+from showtell.cluster.connection import connect
+from showtell.limits import MAX_BYTES
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+TOGETHER = 8  # photographs that a replica captions at a time, if that many wait
+WAITING = 64  # that wait for a replica; others are sent away
+
+
+class Captions:
+    """A replica: a Captioner on one core."""
+
+    def __init__(self, model: str | None = None) -> None:
+        self._captioner = load(model, threads=1)
+
+    # No time is spent on waiting for company.
+    @serve.batch(max_batch_size=TOGETHER, batch_wait_timeout_s=0)  # type: ignore[untyped-decorator]
+    async def _caption(self, photographs: list[bytes]) -> list[Row]:
+        items = [("", data) for data in photographs]
+        return await asyncio.to_thread(caption_rows, self._captioner, items)
+
+    async def __call__(self, request: "Request") -> JSONResponse:
+        """Answer one request, whose body is a photograph."""
+        data = b""
+        async for part in request.stream():
+            data += part
+            if len(data) > MAX_BYTES:
+                break  # one byte more than may be is enough to refuse it
+        row = await self._caption(data)
+        return JSONResponse(row, status_code=422 if row["error"] else 200)
+
+
+def main() -> None:
+    """Serve at the port that the command line names, until Ctrl+C."""
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 8000
+    replicas = connect()
+    deployment = serve.deployment(
+        Captions,
+        num_replicas=replicas,
+        ray_actor_options={"num_cpus": 1},
+        max_ongoing_requests=2 * TOGETHER,  # the next ones arrive while these are captioned
+        max_queued_requests=WAITING,
+    )
+    serve.start(http_options={"host": "127.0.0.1", "port": port})
+    serve.run(deployment.bind(), blocking=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""What a cluster captions: files, or a column of Parquet files, cut into blocks.
+
+The blocks of an input are always the same: they are cut from its names in order, and what is to be
+done again, after a crash or a stop, is whole blocks.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
+
+from showtell import image
+from showtell.batch.sources import readable, walk
+from showtell.captioner import BATCH
+from showtell.data.files import is_picture
+from showtell.errors import DataError, ImageError
+from showtell.limits import MAX_BYTES
+
+# Photographs of a block: a crash costs no more than that, and hundreds of cores have one each.
+LARGEST = 1024
+BLOCKS = 256
+
+# Name of a photograph, and its bytes or why they cannot be had.
+Item = tuple[str, bytes | ImageError]
+
+
+@dataclass(frozen=True)
+class Files:
+    """A block of photographs that are files.
+
+    Attributes
+    ----------
+    paths : the files, in order.
+    """
+
+    paths: tuple[str, ...]
+
+    def batches(self, files: FileSystem) -> Iterator[list[Item]]:
+        """Read as many as are captioned together; far away, each takes its time to come."""
+        read = partial(_read, files)
+        with ThreadPoolExecutor(BATCH) as pool:
+            for i in range(0, len(self.paths), BATCH):
+                yield list(pool.map(read, self.paths[i : i + BATCH]))
+
+
+@dataclass(frozen=True)
+class ParquetRows:
+    """A block of photographs that are rows of a Parquet file.
+
+    Attributes
+    ----------
+    path : the file.
+    column : its column that holds the bytes of photographs.
+    groups : the row groups that make up the block.
+    first : the number of the first row in the file, from 0.
+    """
+
+    path: str
+    column: str
+    groups: tuple[int, ...]
+    first: int
+
+    def batches(self, files: FileSystem) -> Iterator[list[Item]]:
+        """Read as many as are captioned together; a row without bytes is an empty file."""
+        number = self.first
+        with _opened(files, self.path) as table:
+            for batch in table.iter_batches(BATCH, self.groups, [self.column]):
+                column = batch.column(0)
+                if pa.types.is_struct(column.type):
+                    column = column.field(0)
+                data = column.to_pylist()
+                yield [(f"{self.path}#{number + i}", data[i] or b"") for i in range(len(data))]
+                number += len(data)
+
+
+Block = Files | ParquetRows
+
+
+def locate(uri: str) -> tuple[FileSystem, str]:
+    """Return the file system that a path or URI is in, and the path inside it.
+
+    Raises
+    ------
+    DataError : there is no such kind of file system.
+    """
+    if "://" not in uri:
+        return LocalFileSystem(), os.path.abspath(uri)
+    try:
+        return FileSystem.from_uri(uri)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{uri}: not an address of files: {error}") from error
+
+
+def cut(
+    files: FileSystem, path: str, column: str | None = None, size: int | None = None
+) -> list[Block]:
+    """Cut an input into blocks.
+
+    Parameters
+    ----------
+    files, path : from :func:`locate`: photographs, or a folder that holds some; with `column`,
+        Parquet files.
+    column : that holds the bytes of photographs; of Hugging Face's ``{bytes, path}``, the bytes
+        are taken.
+    size : photographs of a block; None chooses it by their number alone. A block of Parquet is
+        whole row groups, so that it may have more.
+
+    Raises
+    ------
+    DataError : there is nothing to caption, or no such column.
+    """
+    if column is None:
+        paths = _photographs(files, path)
+        size = size or _size(len(paths))
+        found: list[Block] = [Files(tuple(paths[i : i + size])) for i in range(0, len(paths), size)]
+    else:
+        paths = _list(files, path, lambda name: name.endswith(".parquet"))
+        tables = [_table(files, table, column) for table in paths]
+        size = size or _size(sum(sum(table.rows) for table in tables))
+        found = [block for table in tables for block in table.cut(size)]
+    if not found:
+        kind = "photographs" if column is None else "rows of Parquet"
+        raise DataError(f"{path}: there are no {kind} in it")
+    return found
+
+
+def _size(photographs: int) -> int:
+    return min(LARGEST, max(BATCH, photographs // BLOCKS))
+
+
+def _photographs(files: FileSystem, path: str) -> list[str]:
+    if isinstance(files, LocalFileSystem) and os.path.exists(path):
+        return [found.path for found in walk([path])]  # whose names may be other bytes than text
+    return _list(files, path, is_picture)
+
+
+def _list(files: FileSystem, path: str, is_wanted: Callable[[str], bool]) -> list[str]:
+    """Return `path`, when it is a file; else the files below it whose names are wanted, sorted."""
+    try:
+        kind = files.get_file_info(path).type
+        if kind == FileType.File:
+            return [path]
+        if kind == FileType.NotFound:
+            raise DataError(f"{path}: there is no such file or folder")
+        below = files.get_file_info(FileSelector(path, recursive=True))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be listed: {error}") from error
+    named = [info for info in below if info.type == FileType.File]
+    return sorted(info.path for info in named if is_wanted(info.base_name))
+
+
+class _Table(NamedTuple):
+    """A Parquet file: its path, its column of bytes, and the rows of each of its groups."""
+
+    path: str
+    column: str
+    rows: list[int]
+
+    def cut(self, size: int) -> Iterator[ParquetRows]:
+        """Put row groups together until they are `size` rows or more."""
+        groups, first, end = [], 0, 0
+        for i, rows in enumerate(self.rows):
+            groups.append(i)
+            end += rows
+            if end - first >= size or i == len(self.rows) - 1:
+                yield ParquetRows(self.path, self.column, tuple(groups), first)
+                groups, first = [], end
+
+
+def _table(files: FileSystem, path: str, column: str) -> _Table:
+    with _opened(files, path) as table:
+        groups = range(table.num_row_groups)
+        rows = [table.metadata.row_group(i).num_rows for i in groups]
+        return _Table(path, _leaf(path, table.schema_arrow, column), rows)
+
+
+def _leaf(path: str, schema: pa.Schema, column: str) -> str:
+    """Return what holds the bytes: `column`, or its field ``bytes``."""
+    if column not in schema.names:
+        there = ", ".join(schema.names)
+        raise DataError(f"{path}: has no column {column!r}; its columns are {there}")
+    kind, leaf = schema.field(column).type, column
+    if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        kind, leaf = kind.field("bytes").type, f"{column}.bytes"
+    if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+        raise DataError(f"{path}: its column {column!r} holds {kind}, not the bytes of photographs")
+    return leaf
+
+
+@contextmanager
+def _opened(files: FileSystem, path: str) -> Iterator[pq.ParquetFile]:
+    try:
+        with files.open_input_file(path) as file:
+            yield pq.ParquetFile(file)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
+
+
+def _read(files: FileSystem, path: str) -> Item:
+    """Read a file, at most one byte more than it may have."""
+    name = readable(path)
+    try:
+        if isinstance(files, LocalFileSystem):
+            return name, image.read_file(path)
+        with files.open_input_stream(path) as file:
+            return name, file.read(MAX_BYTES + 1)
+    except ImageError as error:
+        return name, error
+    except OSError as error:
+        return name, ImageError(f"it cannot be read: {error}")

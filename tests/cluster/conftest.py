@@ -1,0 +1,26 @@
+"""What the tests of clusters share: a folder of photographs."""
+
+from pathlib import Path
+
+import pytest
+from odd_files import encode
+from PIL import Image
+
+pytest.importorskip("pyarrow", reason="the extra cluster brings pyarrow")
+
+
+@pytest.fixture
+def photographs() -> list[bytes]:
+    """Twelve files, all of them different."""
+    return [encode(Image.new("RGB", (64, 48), (20 * n, 90, 160)), "JPEG") for n in range(12)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photographs: list[bytes]) -> Path:
+    """Those files in two folders, and one that is no photograph behind them."""
+    path = tmp_path / "photographs"
+    for number, data in enumerate([*photographs, b"no photograph"]):
+        file = path / f"{number // 8}" / f"{number:02}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    return path

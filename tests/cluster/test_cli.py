@@ -1,0 +1,35 @@
+"""What the command line says of a cluster before there is one."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from showtell.cli import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["a", "--engine", "ray"], "need --out"),
+        (["a", "b", "--engine", "ray", "--out", "o"], "one folder or URI"),
+        (["a", "--engine", "ray", "--out", "o", "--sidecar", "xmp"], "without --sidecar"),
+        (["a", "--column", "jpeg", "--out", "o.csv"], "--column needs --engine"),
+        (["a", "--engine", "spark", "--out", "o"], "'spark' is not 'ray'"),
+    ],
+)
+def test_options_that_do_not_go_together(arguments: list[str], reason: str) -> None:
+    result = CliRunner().invoke(main, ["caption", *arguments])
+    assert result.exit_code == 2
+    assert reason in result.stderr
+
+
+def test_without_ray_it_says_what_to_install(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    arguments = ["caption", str(folder), "--engine", "ray", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert "pip install '.[cluster]'" in result.stderr

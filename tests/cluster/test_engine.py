@@ -1,0 +1,118 @@
+"""A real cluster of two workers on this machine, one of which is killed at work."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+import showtell
+from showtell.batch import caption_rows
+from showtell.cli import main
+from showtell.errors import OutputError
+
+engine = pytest.importorskip(
+    "showtell.cluster.engine", reason="the extra cluster brings Ray", exc_type=ImportError
+)
+from showtell.cluster import connection  # noqa: E402
+
+ray = engine.ray
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RAY_ADDRESS", raising=False)
+        # Ray makes way for everything else on the machine, which would be other tests.
+        patch.setenv("RAY_worker_niceness", "0")
+        patch.setattr(connection, "OWN_CLUSTER", {**connection.OWN_CLUSTER, "num_cpus": 2})
+        assert connection.connect() == 2
+        yield
+        ray.shutdown()
+
+
+def test_the_cluster_is_of_this_machine_alone_and_tells_nobody(cluster: None) -> None:
+    assert [node["NodeManagerAddress"] for node in ray.nodes()] == ["127.0.0.1"]
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def workers() -> list[int]:
+    """Return the processes that caption, of those that descend from this one."""
+    parents, found = {}, []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                parents[int(entry.name)] = int(
+                    (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                )
+                if (entry / "cmdline").read_bytes().startswith(b"ray::MapWorker"):
+                    found.append(int(entry.name))
+            except OSError:
+                continue  # it is gone by now
+    # Ray's own process is between.
+    return [pid for pid in found if parents.get(parents[pid]) == os.getpid()]
+
+
+def kill_one(out: Path, killed: list[int]) -> None:
+    """Kill a worker when the first block is there."""
+    while not list(out.glob("block-*")):
+        time.sleep(0.01)
+    killed += workers()[:1]
+    os.kill(killed[0], signal.SIGKILL)
+    killed += [len(list(out.glob("block-*")))]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="/proc tells who the workers are")
+def test_nothing_is_lost_when_a_worker_is_killed(
+    cluster: None, folder: Path, tmp_path: Path
+) -> None:
+    out, killed = tmp_path / "out", []
+    Thread(target=kill_one, args=(out, killed), daemon=True).start()
+    search = {"beam": 20, "max_length": 40}  # to be at work for a while
+    tally = engine.run(str(folder), str(out), size=1, **search)
+    assert killed[1] < 13, "every block was finished already"
+    assert tally == engine.Tally(photographs=13, errors=1)
+    rows = pq.read_table(out).to_pylist()
+    files = sorted(folder.rglob("*.jpg"))
+    alone = [caption_rows(showtell.load(threads=1), [(str(f), f)], **search)[0] for f in files]
+    assert rows == alone
+
+    (out / "block-000004.parquet").unlink()
+    again = engine.run(str(folder), str(out), size=1, resume=True, **search)
+    assert again == engine.Tally(photographs=1, errors=0)
+    assert pq.read_table(out).to_pylist() == alone
+
+
+def test_parquet_on_the_command_line(
+    cluster: None, photographs: list[bytes], tmp_path: Path
+) -> None:
+    table = pa.table({"id": range(4), "jpeg": [photographs[0], b"none", None, photographs[1]]})
+    pq.write_table(table, tmp_path / "photographs.parquet", row_group_size=2)
+    arguments = ["caption", str(tmp_path / "photographs.parquet"), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, [*arguments, "--engine", "ray", "--column", "jpeg"])
+    assert result.exit_code == 1, result.output
+    assert "2 captioned, 2 not" in result.stderr
+    rows = pq.read_table(tmp_path / "out").to_pylist()
+    assert [row["error"] is None for row in rows] == [True, False, False, True]
+    assert rows[2]["error"] == "the file is empty"
+    assert rows[3]["image"].endswith("photographs.parquet#3")
+
+
+def test_blocks_that_cannot_be_done_are_told_and_the_others_are_written(
+    cluster: None, photographs: list[bytes], tmp_path: Path
+) -> None:
+    for name in "ab":
+        pq.write_table(pa.table({"jpeg": photographs}), tmp_path / f"{name}.parquet")
+    whole = (tmp_path / "b.parquet").read_bytes()
+    (tmp_path / "b.parquet").write_bytes(whole[:4] + b"\xff" * 500 + whole[504:])
+    with pytest.raises(
+        OutputError, match=r"1 of 2 blocks are missing \(1\): .*b\.parquet: cannot be"
+    ):
+        engine.run(str(tmp_path), str(tmp_path / "out"), column="jpeg", beam=1, size=12)
+    assert len(pq.read_table(tmp_path / "out")) == 12
