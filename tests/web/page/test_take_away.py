@@ -51,7 +51,7 @@ def test_the_json_is_that_of_the_command_line(
 ) -> None:
     name, data = download(told, "JSON")
     assert name == "my holiday.2026.json"
-    assert json.loads(data) == captioner.caption(jpeg).to_dict(NAME)
+    assert json.loads(data) == captioner.caption(jpeg, proof=True).to_dict(NAME)
 
 
 def test_the_figure_is_that_of_the_command_line(
