@@ -23,11 +23,13 @@ class Release:
     captions : (name of the photograph, caption), in the order of the file.
     splits : the split of each name that has one.
     pictures : where the pictures lie, by name.
+    broken : lines that could not be read.
     """
 
     captions: Iterable[tuple[str, str]]
     splits: Mapping[str, str]
     pictures: Mapping[str, Path]
+    broken: Iterable[str] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def _findings(release: Release, released: Captions, told: Captions) -> Findings:
         stray=Finding.of(stray),
         duplicates=Finding.of(_repeats(told)),
         empty=Finding.of(n for n in released for _ in range(len(released[n]) - len(told[n]))),
+        broken=Finding.of(release.broken),
     )
 
 
