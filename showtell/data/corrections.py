@@ -68,9 +68,9 @@ class Corrections:
         CorrectionError : the caption is empty or too long, or the folder is full.
         ImageError : the photograph cannot be used.
         """
-        caption = " ".join(caption.split())
         if not tokenize(caption) or len(caption) > LONGEST:
             raise CorrectionError(f"a caption has a word in it, and {LONGEST} characters at most")
+        caption = " ".join(caption.split())
         name = f"{hashlib.sha256(photograph).hexdigest()[:16]}.jpg"
         copy = b"" if (self._folder / name).exists() else _copy(photograph)
         line = {"image": name, "caption": caption}

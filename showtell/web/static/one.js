@@ -1,6 +1,7 @@
 // One photograph: asked for, told, and taken away.
 
 import * as api from "./api.js";
+import * as corrections from "./corrections.js";
 import * as figure from "./figure.js";
 import * as player from "./player.js";
 import { save, saveJson, stem } from "./save.js";
@@ -74,6 +75,7 @@ function tell() {
   enter("told");
   say(`Caption: ${best.caption}.`);
   figure.tell(best);
+  corrections.offer(shown.photograph, best.caption);
   warnings.textContent = best.warnings.map((warning) => `Note: ${warning}.`).join(" ");
   if (document.activeElement === document.body) section.focus({ preventScroll: true });
 }
@@ -92,6 +94,7 @@ alternatives.addEventListener("change", () => {
   player.stop();
   const sentence = shown.sentences[chosen()];
   figure.tell(sentence);
+  corrections.offer(shown.photograph, sentence.caption);
   say(`Caption: ${sentence.caption}.`);
 });
 
