@@ -114,8 +114,11 @@ class Recipe:
     ----------
     start : a bundle's folder, or ``shipped``, whose network and vocabulary the run starts from;
         None starts from the CNN's weights alone.
+    min_count : how often the training captions say a word that enters the vocabulary, which has
+        those of `start` already.
     devices : processes that share every step, each on a device of its own (on CPU, some cores).
-    judge : the dev score by which the best epoch is kept and a phase ends early.
+    judge : the dev score by which the best epoch is kept and a phase ends early; None keeps the
+        last, and needs no dev split.
     hard : trains ``frozen`` and ``finetune`` with hard attention; None is soft attention.
     """
 
@@ -141,7 +144,7 @@ class Recipe:
     crop: int = 200
     validate_photos: int = 500
     validate_beam: int = 3
-    judge: Literal["cider", "bleu4"] = "cider"
+    judge: Literal["cider", "bleu4"] | None = "cider"
     checkpoint_minutes: float = 3.0
     precision: str = "32-true"
     devices: int = 1
