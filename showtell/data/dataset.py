@@ -139,6 +139,8 @@ class Dataset:
             empty = f"{self.root}: the {name} split holds no photograph with a caption."
             if self.layout == "own":
                 empty += f" Write {name} for some in a column 'split' of captions.csv."
+            if self.layout == "corrections":
+                empty += " Correct five photographs or more: every fifth is in the test split."
             raise DataError(" ".join([empty, *self.findings.sentences()]))
         return photographs
 

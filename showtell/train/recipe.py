@@ -62,6 +62,24 @@ class HardAttentionRecipe:
 
 
 @dataclass(frozen=True)
+class RehearsalRecipe:
+    """What keeps a network that learns a little more from forgetting the rest.
+
+    Attributes
+    ----------
+    photographs : how many at the end of the training split are rehearsed: of these the network
+        goes on to say what it said when the phase began.
+    known : words at the start of the vocabulary that are not new.
+    hurry : how many times as far as other weights the rows of new words move in a step: they have
+        everything to learn, and the others little.
+    """
+
+    photographs: int
+    known: int
+    hurry: float
+
+
+@dataclass(frozen=True)
 class Phase:
     """One part of the training, with an optimiser of its own.
 
@@ -120,6 +138,7 @@ class Recipe:
     judge : the dev score by which the best epoch is kept and a phase ends early; None keeps the
         last, and needs no dev split.
     hard : trains ``frozen`` and ``finetune`` with hard attention; None is soft attention.
+    rehearsal : as ``showtell teach`` needs it.
     """
 
     data: str
@@ -136,6 +155,7 @@ class Recipe:
     encoder: EncoderRecipe = EncoderRecipe()
     decoder: DecoderRecipe = DecoderRecipe()
     hard: HardAttentionRecipe | None = None
+    rehearsal: RehearsalRecipe | None = None
     label_smoothing: float = 0.1
     optimizer: Literal["adamw", "rmsprop"] = "adamw"
     weight_decay: float = 0.01

@@ -29,9 +29,7 @@ def bundle_of(start: str) -> Bundle:
     return Bundle.load(None if start == "shipped" else start)
 
 
-def tell_new(
-    photographs: Sequence[Photograph], known: Vocabulary, vocabulary: Vocabulary
-) -> list[str]:
+def tell_new(photographs: Sequence[Photograph], known: Vocabulary, vocabulary: Vocabulary) -> str:
     """Say which words of the captions a bundle does not know, and what becomes of them.
 
     Parameters
@@ -43,14 +41,15 @@ def tell_new(
     counts = Counter(w for p in photographs for c in p.captions for w in tokenize(c))
     new = [word for word, _ in counts.most_common() if word not in known]
     if not new:
-        return [f"the model knows all {len(counts):,} words of the captions"]
+        return f"the model knows all {len(counts):,} words of the captions"
     learned = [word for word in new if word in vocabulary]
     rare = [word for word in new if word not in vocabulary]
     sentences = {
         "new words, which the model learns": learned,
         f"words that are too rare to be learned, and become {SPECIAL[UNK]}": rare,
     }
-    return [f"{text} ({len(words):,}): {_few(words)}" for text, words in sentences.items() if words]
+    told = (f"{text} ({len(words):,}): {_few(words)}" for text, words in sentences.items() if words)
+    return "\n".join(told)
 
 
 def _few(words: Sequence[str]) -> str:
