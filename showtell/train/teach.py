@@ -53,7 +53,7 @@ def teach(
 
     Raises
     ------
-    TeachingError : it got worse by more than it may; nothing is written.
+    TeachingError : it got worse by more than it may, or cannot be taught; nothing is written.
     DataError : there are too few corrections, or a data set cannot be read.
     BundleError : the model cannot be read, or `target` holds something else.
     CheckpointError : the model cannot be trained further.
@@ -64,6 +64,8 @@ def teach(
     for sentence in corrections.findings.sentences():
         say(sentence)
     before = Captioner(Bundle.load(model))
+    if target.resolve() == before.bundle.path.resolve():
+        raise TeachingError(f"{target}: is the old model, which stays; name a new folder")
     with tempfile.TemporaryDirectory() as scratch:
         lessons = corrections.split("train")
         rehearsed = _rehearse(known, REHEARSED * len(lessons), before) if known else ()

@@ -157,6 +157,11 @@ def test_a_bundle_that_tells_no_recipe_stays_as_it_is(
         teach(album, tmp_path / "model", model=silent, data=None, may_lose=0, say=print)
 
 
+def test_the_old_model_is_not_replaced(album: Path, exported: Bundle) -> None:
+    with pytest.raises(TeachingError, match="is the old model, which stays; name a new folder"):
+        teach(album, exported.path, model=exported.path, data=None, may_lose=0, say=print)
+
+
 def test_a_folder_with_something_else_is_left_alone(album: Path, tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "holiday.png")
     with pytest.raises(BundleError, match="holds something else"):
