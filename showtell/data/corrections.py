@@ -18,9 +18,8 @@ from threading import Lock
 from showtell import image
 from showtell.atomic import replacing
 from showtell.data.files import find_pictures, normal
-from showtell.data.release import Layout, Release
+from showtell.data.release import Layout, Release, has_words
 from showtell.errors import CorrectionError
-from showtell.vocab import tokenize
 
 CORRECTIONS = "corrections.jsonl"
 HELD_OUT = 5  # one of so many photographs is not learned from
@@ -68,7 +67,7 @@ class Corrections:
         CorrectionError : the caption is empty or too long, or the folder is full.
         ImageError : the photograph cannot be used.
         """
-        if not tokenize(caption) or len(caption) > LONGEST:
+        if not has_words(caption) or len(caption) > LONGEST:
             raise CorrectionError(f"a caption has a word in it, and {LONGEST} characters at most")
         caption = " ".join(caption.split())
         name = f"{hashlib.sha256(photograph).hexdigest()[:16]}.jpg"

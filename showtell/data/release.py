@@ -66,7 +66,7 @@ def assemble(root: Path, layout: str, release: Release) -> Dataset:
     released: Captions = {}
     for name, caption in release.captions:
         released.setdefault(name, []).append(caption.strip())
-    told = {name: [c for c in captions if _has_words(c)] for name, captions in released.items()}
+    told = {name: [c for c in captions if has_words(c)] for name, captions in released.items()}
     splits: dict[str, list[Photograph]] = {split: [] for split in SPLITS}
     for name in sorted(release.splits.keys() & release.pictures.keys()):
         if captions := told.get(name):
@@ -97,5 +97,6 @@ def _repeats(captions: Captions) -> Iterable[str]:
         yield from [name] * (len(texts) - len(set(texts)))
 
 
-def _has_words(caption: str) -> bool:
+def has_words(caption: str) -> bool:
+    """Tell whether a caption says anything: it has a letter or a digit."""
     return any(letter.isalnum() for letter in caption)

@@ -105,7 +105,7 @@ def test_empty_captions_and_photographs_without_a_file_are_told(tmp_path: Path, 
     assert "caption has no words: it is dropped (b.jpg)" in told
 
 
-@pytest.mark.parametrize("caption", ["", " \n", "...", "a" * (LONGEST + 1)])
+@pytest.mark.parametrize("caption", ["", " \n", "...", "_", "a" * (LONGEST + 1)])
 def test_what_is_no_caption_is_refused(tmp_path: Path, caption: str) -> None:
     with pytest.raises(CorrectionError, match=f"has a word in it, and {LONGEST} characters at"):
         Corrections(tmp_path).add(photograph(1), caption)
