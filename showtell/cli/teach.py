@@ -18,6 +18,7 @@ from showtell.cli.common import model_option, require_torch
 )
 @click.option(
     "--data",
+    required=True,
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     help="The data set that the old model was trained on: some of it is rehearsed, and its test "
@@ -32,7 +33,7 @@ from showtell.cli.common import model_option, require_torch
     help="What the model may lose on that test split; one that loses more is not written.",
 )
 @model_option
-def teach(album: Path, out: Path, data: Path | None, may_lose: float, model: str | None) -> None:
+def teach(album: Path, out: Path, data: Path, may_lose: float, model: str | None) -> None:
     """Teach a model the captions that you corrected in an ALBUM.
 
     ALBUM is a folder of `showtell serve --corrections`, or the corrections.jsonl in it. Every fifth

@@ -42,15 +42,15 @@ class Comparison:
         order, mean over the photographs.
     logprob : natural logarithm of the probability of a word of the person's, behind those before
         it, mean over all words; a word that a model does not know counts as ``<unk>``.
-    known : photographs of the old test split; 0 where it is not at hand.
-    cider : CIDEr-D on them; None where there are none.
+    known : photographs of the old test split.
+    cider : CIDEr-D on them.
     """
 
     said: tuple[Said, ...]
     words: Change
     logprob: Change
     known: int
-    cider: Change | None
+    cider: Change
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers, in plain types; the captions are nobody else's business."""
@@ -59,7 +59,7 @@ class Comparison:
             "words": self.words._asdict(),
             "logprob": self.logprob._asdict(),
             "known": self.known,
-            "cider": self.cider and self.cider._asdict(),
+            "cider": self.cider._asdict(),
         }
 
     def captions(self) -> str:
@@ -74,15 +74,12 @@ class Comparison:
         rows = [
             (f"words that are right, of {n}", self.words, 3),
             (f"log-probability of a word, of {n}", self.logprob, 3),
+            (f"CIDEr on the {self.known:,} old test photographs", self.cider, 4),
         ]
-        if self.cider:
-            rows.append((f"CIDEr on the {self.known:,} old test photographs", self.cider, 4))
         lines = [
             f"{what:55} {change.before:7.{digits}f} {change.after:7.{digits}f}"
             for what, change, digits in rows
         ]
-        if not self.cider:
-            lines.append("what it knew before is not tested: give its data set with --data")
         return "\n".join([f"{'':55} {'before':>7} {'after':>7}", *lines])
 
 
@@ -90,7 +87,7 @@ def compare(
     before: Captioner,
     after: Captioner,
     held_out: Sequence[Photograph],
-    known: Sequence[Photograph] = (),
+    known: Sequence[Photograph],
 ) -> Comparison:
     """Compare two models.
 
@@ -114,7 +111,7 @@ def compare(
         words=Change(*(fmean(map(words_right, captions, wanted)) for captions in said)),
         logprob=Change(*(mean_logprob(model, held_out) for model in models)),
         known=len(known),
-        cider=Change(*(cider(model, known) for model in models)) if known else None,
+        cider=Change(*(cider(model, known) for model in models)),
     )
 
 

@@ -35,7 +35,7 @@ def teach(
     target: Path,
     *,
     model: str | Path | None,
-    data: Path | None,
+    data: Path,
     may_lose: float,
     say: Say = print,
 ) -> Bundle:
@@ -47,7 +47,7 @@ def teach(
         a training split, to learn from, and a test split, to be compared on.
     target : the new bundle's folder; the old model stays as it is.
     model : the old model, as :meth:`Bundle.load` takes it.
-    data : the data set that it was trained on, to be rehearsed and tested; None has neither.
+    data : the data set that it was trained on, to be rehearsed and tested.
     may_lose : CIDEr-D that it may lose on that test split.
     say : told what is going on, and the comparison.
 
@@ -59,8 +59,8 @@ def teach(
     CheckpointError : the model cannot be trained further.
     """
     bundle.refuse_other(target)
-    corrections, known = load(album), load(data) if data else None
-    held_out = corrections.split("test")
+    corrections, known = load(album), load(data)
+    held_out, test = corrections.split("test"), known.split("test")
     for sentence in corrections.findings.sentences():
         say(sentence)
     before = Captioner(Bundle.load(model))
@@ -68,12 +68,12 @@ def teach(
         raise TeachingError(f"{target}: is the old model, which stays; name a new folder")
     with tempfile.TemporaryDirectory() as scratch:
         lessons = corrections.split("train")
-        rehearsed = _rehearse(known, REHEARSED * len(lessons), before) if known else ()
+        rehearsed = _rehearse(known, REHEARSED * len(lessons), before)
         recipe = _recipe(before.bundle, album, target.name, Path(scratch), len(rehearsed))
         splits = {"train": lessons + rehearsed, "dev": (), "test": ()}
         run = train(recipe, data=replace(corrections, splits=splits), say=say)
         after = Captioner(export(run, Path(scratch, "model"), say))
-        found = compare(before, after, held_out, known.split("test") if known else ())
+        found = compare(before, after, held_out, test)
         say(f"{found.captions()}\n\n{found}")
         _require(found, may_lose)
         return _write(after.bundle, target, found)
@@ -112,7 +112,7 @@ def _rehearse(known: Dataset, number: int, before: Captioner) -> tuple[Photograp
 
 
 def _require(found: Comparison, may_lose: float) -> None:
-    if found.cider and found.cider.before - found.cider.after > may_lose:
+    if found.cider.before - found.cider.after > may_lose:
         raise TeachingError(
             f"the model forgets too much, and is not written: CIDEr on the {found.known:,} old "
             f"test photographs falls from {found.cider.before:.4f} to {found.cider.after:.4f}, and "
