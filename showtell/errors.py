@@ -41,6 +41,14 @@ class DownloadError(DataError):
     """A file cannot be fetched, or what came is not what was promised."""
 
 
+class CorrectionError(ShowtellError):
+    """A correction cannot be kept."""
+
+
+class TeachingError(ShowtellError):
+    """A model cannot be taught, or is worse for it."""
+
+
 class RecipeError(ShowtellError):
     """A training recipe has a value that cannot be used."""
 

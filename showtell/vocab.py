@@ -60,6 +60,11 @@ class Vocabulary:
         kept = [w for w, n in counts.items() if n >= min_count and w not in SPECIAL]
         return cls(SPECIAL + tuple(sorted(kept, key=lambda w: (-counts[w], w))))
 
+    def grow(self, captions: Iterable[Sequence[str]], min_count: int) -> "Vocabulary":
+        """Add, behind the words that are there, those that :meth:`build` would take."""
+        wanted = Vocabulary.build(captions, min_count).words
+        return Vocabulary(self.words + tuple(word for word in wanted if word not in self))
+
     def __len__(self) -> int:
         return len(self.words)
 

@@ -32,6 +32,18 @@ def test_build_keeps_frequent_words_in_a_stable_order() -> None:
     assert Vocabulary.build(captions, min_count=2).words == (*SPECIAL, "a", "cat", "dog")
 
 
+def test_new_words_stand_behind_those_that_were_there() -> None:
+    vocabulary = Vocabulary((*SPECIAL, "dog", "a"))
+    captions = [tokenize(c) for c in ("Rex and a dog", "Bella and Rex", "Bella, Rex")]
+    assert vocabulary.grow(captions, min_count=2).words == (
+        *vocabulary.words,
+        "rex",
+        "and",
+        "bella",
+    )
+    assert vocabulary.grow(captions, min_count=4) == vocabulary
+
+
 def test_encode_and_decode() -> None:
     vocabulary = Vocabulary((*SPECIAL, "a", "dog"))
     ids = vocabulary.encode(["a", "zebra", "dog"])

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from showtell.data.corrections import CORRECTED
 from showtell.data.dataset import Dataset, Finding, Findings, Photograph
 from showtell.data.flickr8k import KAGGLE, RELEASED
 from showtell.data.karpathy import KARPATHY
@@ -14,7 +15,7 @@ from showtell.errors import DataError
 __all__ = ["Dataset", "Finding", "Findings", "Photograph", "describe", "layouts", "load"]
 
 # The first that recognises a folder reads it.
-layouts = (RELEASED, KARPATHY, OWN, KAGGLE)
+layouts = (RELEASED, KARPATHY, CORRECTED, OWN, KAGGLE)
 
 
 def load(root: str | os.PathLike[str]) -> Dataset:

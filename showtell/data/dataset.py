@@ -53,6 +53,7 @@ class Findings:
     duplicates : captions that their photograph has already. They are kept, in training as in the
         references: they are the release's own, and scores are comparable only with all of them.
     empty : captions without a letter or digit; they are dropped, since they say nothing.
+    broken : lines of corrections that cannot be read; they are skipped.
     """
 
     missing: Finding
@@ -61,6 +62,7 @@ class Findings:
     stray: Finding
     duplicates: Finding
     empty: Finding
+    broken: Finding
 
     def sentences(self) -> list[str]:
         """Tell each finding whose count is not 0."""
@@ -93,6 +95,10 @@ _SENTENCES = {
     "empty": (
         "caption has no words: it is dropped",
         "captions have no words: they are dropped",
+    ),
+    "broken": (
+        "correction cannot be read: it is skipped",
+        "corrections cannot be read: they are skipped",
     ),
 }
 
@@ -133,6 +139,8 @@ class Dataset:
             empty = f"{self.root}: the {name} split holds no photograph with a caption."
             if self.layout == "own":
                 empty += f" Write {name} for some in a column 'split' of captions.csv."
+            if self.layout == "corrections":
+                empty += " Correct five photographs or more: every fifth is in the test split."
             raise DataError(" ".join([empty, *self.findings.sentences()]))
         return photographs
 

@@ -23,11 +23,13 @@ class Release:
     captions : (name of the photograph, caption), in the order of the file.
     splits : the split of each name that has one.
     pictures : where the pictures lie, by name.
+    broken : lines that could not be read.
     """
 
     captions: Iterable[tuple[str, str]]
     splits: Mapping[str, str]
     pictures: Mapping[str, Path]
+    broken: Iterable[str] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def assemble(root: Path, layout: str, release: Release) -> Dataset:
     released: Captions = {}
     for name, caption in release.captions:
         released.setdefault(name, []).append(caption.strip())
-    told = {name: [c for c in captions if _has_words(c)] for name, captions in released.items()}
+    told = {name: [c for c in captions if has_words(c)] for name, captions in released.items()}
     splits: dict[str, list[Photograph]] = {split: [] for split in SPLITS}
     for name in sorted(release.splits.keys() & release.pictures.keys()):
         if captions := told.get(name):
@@ -86,6 +88,7 @@ def _findings(release: Release, released: Captions, told: Captions) -> Findings:
         stray=Finding.of(stray),
         duplicates=Finding.of(_repeats(told)),
         empty=Finding.of(n for n in released for _ in range(len(released[n]) - len(told[n]))),
+        broken=Finding.of(release.broken),
     )
 
 
@@ -94,5 +97,6 @@ def _repeats(captions: Captions) -> Iterable[str]:
         yield from [name] * (len(texts) - len(set(texts)))
 
 
-def _has_words(caption: str) -> bool:
+def has_words(caption: str) -> bool:
+    """Tell whether a caption says anything: it has a letter or a digit."""
     return any(letter.isalnum() for letter in caption)

@@ -60,9 +60,12 @@ def model_card(manifest: Mapping[str, Any], scorecard: str | None) -> str:
     """
     recipe = manifest["training"]["recipe"]
     rows, cols = manifest["grid"]
+    first = manifest["training"]
+    while first.get("start"):
+        first = first["start"]
     made = _MADE.format(
-        data=recipe["data"],
-        weights=recipe["encoder"]["weights"],
+        data=first["recipe"]["data"],
+        weights=first["recipe"]["encoder"]["weights"],
         phases=", then ".join(_phases(manifest["training"])),
     )
     return _CARD.format(
@@ -80,10 +83,12 @@ def model_card(manifest: Mapping[str, Any], scorecard: str | None) -> str:
 
 def _phases(training: Mapping[str, Any]) -> list[str]:
     """Tell the phases of a training, those of the bundle that it started from before its own."""
-    earlier = _phases(training["start"]) if training.get("start") else []
-    recipe = training["recipe"]
-    return earlier + [
+    recipe, start = training["recipe"], training.get("start")
+    own = [
         text.format(epochs=recipe[name]["epochs"])
         for name, text in _PHASES.items()
         if recipe.get(name, {}).get("epochs")
     ]
+    if start and start["recipe"]["data"] != recipe["data"]:
+        own[:1] = [f"on {recipe['data']} {text}" for text in own[:1]]
+    return (_phases(start) if start else []) + own

@@ -23,21 +23,20 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from showtell import memory
-from showtell.atomic import replacing
 from showtell.bundle import Bundle
-from showtell.data import load
+from showtell.data import Dataset, load
 from showtell.errors import CheckpointError, ShowtellError
 from showtell.train import checkpoint as checkpoints
 from showtell.train.checkpoint import BEST, LAST, START, Checkpoint, Progress
 from showtell.train.data import Batch, Features, TrainingCaptions, augment, read_images
 from showtell.train.encoder import Encoder
 from showtell.train.model import ShowAttendTell
-from showtell.train.objective import CrossEntropy, HardAttention, Objective
-from showtell.train.optimizer import make_optimizer, rate_at, restore_optimizer
-from showtell.train.plot import LOG, open_board, plot_curves, read_log
+from showtell.train.objective import CrossEntropy, HardAttention, Objective, Rehearsal
+from showtell.train.optimizer import hasten, make_optimizer, rate_at, restore_optimizer
+from showtell.train.plot import LOG, open_board, plot_curves, trim_log
 from showtell.train.recipe import Phase, Recipe
 from showtell.train.reinforce import SelfCritical
-from showtell.train.start import bundle_of, network_of, tell_unknown
+from showtell.train.start import bundle_of, network_of, tell_new
 from showtell.train.validate import validate
 from showtell.vocab import Vocabulary, tokenize
 
@@ -49,12 +48,15 @@ _JUDGES = {"cider": "CIDEr", "bleu4": "BLEU-4"}
 Say = Callable[[str], None]
 
 
-def train(recipe: Recipe, *, resume: bool = False, say: Say = tqdm.write) -> Path:
+def train(
+    recipe: Recipe, *, data: Dataset | None = None, resume: bool = False, say: Say = tqdm.write
+) -> Path:
     """Train a model by a recipe.
 
     Parameters
     ----------
     recipe : what to do.
+    data : what to train on; None reads it from the recipe's folder.
     resume : go on from the last checkpoint of ``recipe.run``.
     say : told what is going on, a line at a time.
 
@@ -79,20 +81,21 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = tqdm.write) -> Pat
         precision=recipe.precision,  # type: ignore[arg-type]
     )
     # Bound, not handed on: Fabric looks into what it hands on, and refuses frozen classes.
-    ended = fabric.launch(partial(_train, recipe=recipe, last=last, say=say))
+    ended = fabric.launch(partial(_train, recipe=recipe, data=data, last=last, say=say))
     if isinstance(ended, ShowtellError):
         raise ended
     return Path(recipe.run)
 
 
 def _train(
-    fabric: Fabric, recipe: Recipe, last: Checkpoint | None, say: Say
+    fabric: Fabric, recipe: Recipe, data: Dataset | None, last: Checkpoint | None, say: Say
 ) -> ShowtellError | None:
     """Train, in each process; an error for the user is returned: raised, it would lose its type."""
     assert fabric.world_size == recipe.devices
     memory.keep()
     try:
-        Trainer(recipe, fabric, last, say if fabric.is_global_zero else _silent).finish()
+        data = load(recipe.data) if data is None else data
+        Trainer(recipe, data, fabric, last, say if fabric.is_global_zero else _silent).finish()
     except ShowtellError as error:
         return error
     return None
@@ -108,6 +111,7 @@ class Trainer:
     Parameters
     ----------
     recipe : what to do.
+    data : what to train on and, unless nobody judges, the dev split to judge by.
     fabric : devices and precision.
     last : the checkpoint to go on from.
     say : told what is going on.
@@ -123,20 +127,21 @@ class Trainer:
     # From an encoder to its features of dev photographs by index.
     features: Callable[[Encoder], Callable[[np.ndarray], Tensor]]
 
-    def __init__(self, recipe: Recipe, fabric: Fabric, last: Checkpoint | None, say: Say) -> None:
+    def __init__(
+        self, recipe: Recipe, data: Dataset, fabric: Fabric, last: Checkpoint | None, say: Say
+    ) -> None:
         self.recipe, self.fabric, self.say = recipe, fabric, say
         self.run = Path(recipe.run)
-        data = load(recipe.data)
         self.photographs = data.split("train")
-        self.dev = data.split("dev")[: recipe.validate_photos]
+        self.dev = data.split("dev")[: recipe.validate_photos] if recipe.judge else ()
         base = bundle_of(recipe.start) if recipe.start and last is None else None
         self.vocabulary, self.start = self._words(last, base)
         self.captions = TrainingCaptions.prepare(
             self.photographs, self.vocabulary, recipe.max_words
         )
         say(f"{len(self.photographs):,} photographs to train on, {len(self.dev):,} to judge by")
-        if recipe.start:
-            say(tell_unknown(self.photographs, self.vocabulary))
+        if base is not None:
+            say(tell_new(self.photographs, base.vocabulary, self.vocabulary))
         torch.manual_seed(recipe.seed)
         encoder = Encoder(recipe.encoder, pretrained=last is None and base is None)
         self.network = ShowAttendTell(encoder, len(self.vocabulary), recipe.decoder)
@@ -156,11 +161,12 @@ class Trainer:
         self, last: Checkpoint | None, base: Bundle | None
     ) -> tuple[Vocabulary, Mapping[str, Any] | None]:
         """Return the vocabulary, and how the bundle was trained that it comes from, if any."""
-        if base is not None:
-            return base.vocabulary, base.manifest["training"]
         if last is not None and last.recipe.start:
             return last.vocabulary, last.start
         captions = [tokenize(c) for p in self.photographs for c in p.captions]
+        if base is not None:
+            known, start = base.vocabulary, base.manifest["training"]
+            return known.grow(captions, self.recipe.min_count), start
         return Vocabulary.build(captions, self.recipe.min_count), None
 
     def _restore(self, last: Checkpoint) -> None:
@@ -173,33 +179,20 @@ class Trainer:
         self._optimizer_tensors = dict(last.optimizer)
         self._average_tensors = dict(last.average)
         if self.fabric.is_global_zero:
-            self._trim_log()
-
-    def _trim_log(self) -> None:
-        """Leave out of the log what the run will write again."""
-        kept = [record for record in read_log(self.run) if self._is_before(record)]
-        with replacing(self.run / LOG) as partial:
-            partial.write_text("".join(json.dumps(record) + "\n" for record in kept))
-
-    def _is_before(self, record: dict[str, Any]) -> bool:
-        """Tell whether the run will not write this record of its log again."""
-        at = self.progress
-        ends_epoch = "epoch" in record and at.step > 0
-        return record["step"] < at.total_steps or (
-            record["step"] == at.total_steps and not ends_epoch
-        )
+            trim_log(self.run, self.progress)
 
     def finish(self) -> None:
         """Train all phases from where the run stands."""
         for phase in range(self.progress.phase, len(PHASES)):
             self.run_phase(phase)
-        best, judge = self.progress.best, _JUDGES[self.recipe.judge]
-        self.say(f"best dev {judge} {best:.3f}: {self.run / BEST}")
+        judge = self.recipe.judge
+        told = f"best dev {_JUDGES[judge]} {self.progress.best:.3f}" if judge else "trained"
+        self.say(f"{told}: {self.run / BEST}")
 
     def run_phase(self, index: int) -> None:
         """Train one phase to its end; it starts from the best network so far."""
         self.phase = getattr(self.recipe, PHASES[index])
-        if self.progress.phase < index:
+        if self.progress.phase < index or self.progress == Progress():
             self._start_phase(index)
         if self.phase.epochs == 0:
             return
@@ -231,9 +224,10 @@ class Trainer:
             cache = Path(recipe.cache)
             with self.fabric.rank_zero_first():
                 train = Features(cache, encoder, self.photographs, recipe.mirror, say)
-                dev = Features(cache, encoder, self.dev, False, say)
+                if self.dev:
+                    dev = Features(cache, encoder, self.dev, False, say)
+                    self.features = lambda _: dev.read
             self.inputs = lambda batch, _: train.read(batch.photos, batch.mirrored)
-            self.features = lambda _: dev.read
             return
 
         def inputs(batch: Batch, rng: np.random.Generator) -> Tensor:
@@ -256,6 +250,8 @@ class Trainer:
         if PHASES[self.progress.phase] == "selfcritical":
             network, photographs, words = self.network, self.photographs, self.vocabulary
             return SelfCritical(*shared, network, self.captions, photographs, words)
+        if self.recipe.rehearsal:
+            return Rehearsal(*shared, self.captions, self.network.decoder)
         if self.recipe.hard:
             return HardAttention(*shared, self.captions, self.progress.baseline, self._mean)
         return CrossEntropy(*shared, self.captions)
@@ -269,6 +265,8 @@ class Trainer:
             groups.append({"params": list(network.encoder.parameters()), "peak": phase.encoder_lr})
         optimizer = make_optimizer(groups, self.recipe)
         restore_optimizer(optimizer, self._optimizer_tensors)
+        if self.recipe.rehearsal:
+            hasten(optimizer, network.decoder, self.recipe.rehearsal)
         return self.fabric.setup(network, optimizer)
 
     def _start_average(self) -> AveragedModel | None:
@@ -357,12 +355,16 @@ class Trainer:
             self._save_last()
 
     def _validate(self) -> None:
-        """End an epoch: score the dev split, keep the best, save; the other processes wait."""
+        """End an epoch: score the dev split, keep the best, save; the other processes wait.
+
+        Where nobody judges, every epoch is better than those before it.
+        """
         kept = self._kept() if self.fabric.is_global_zero else None
-        scores = self.fabric.broadcast(self._score(kept) if kept else {})
+        scores = self.fabric.broadcast(self._score(kept) if kept and self.dev else {})
         at, judge = self.progress, self.recipe.judge
-        better = scores[judge] > at.best
-        best = scores[judge] if better else at.best
+        score = scores[judge] if judge else float(at.total_steps)
+        better = score > at.best
+        best = score if better else at.best
         stale = 0 if better else at.stale + 1
         self.progress = replace(at, epoch=at.epoch + 1, step=0, best=best, stale=stale)
         if kept:
@@ -380,10 +382,11 @@ class Trainer:
     def _tell(self, scores: dict[str, float], better: bool) -> None:
         at = self.progress
         self._log(epoch=at.epoch, **scores)
-        self.say(
-            f"{PHASES[at.phase]} epoch {at.epoch}: dev BLEU-4 {100 * scores['bleu4']:.1f}, "
-            f"CIDEr {scores['cider']:.3f}{', the best so far' if better else ''}"
-        )
+        if scores:
+            self.say(
+                f"{PHASES[at.phase]} epoch {at.epoch}: dev BLEU-4 {100 * scores['bleu4']:.1f}, "
+                f"CIDEr {scores['cider']:.3f}{', the best so far' if better else ''}"
+            )
 
     def _save_last(self) -> None:
         state = self.optimizer.state_dict()["state"]

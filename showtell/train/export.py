@@ -140,7 +140,7 @@ def _round(network: nn.Module) -> None:
 
 
 def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
-    recipe = trained.recipe.to_dict()
+    recipe, judge = trained.recipe.to_dict(), trained.recipe.judge
     # Of the folders of whoever trained it, only the last name is anyone else's business.
     recipe["data"] = Path(recipe["data"]).name
     recipe["encoder"]["weights"] = Path(recipe["encoder"]["weights"] or "timm's own weights").name
@@ -155,7 +155,7 @@ def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in network.parameters()),
         "training": {
             "steps": trained.progress["total_steps"],
-            f"dev_{trained.recipe.judge}": trained.progress["best"],
+            **({f"dev_{judge}": trained.progress["best"]} if judge else {}),
             "recipe": recipe,
             "start": trained.start,
         },

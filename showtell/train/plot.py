@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from showtell.atomic import replacing
+from showtell.train.checkpoint import Progress
 
 LOG = "log.jsonl"
 
@@ -14,6 +15,19 @@ def read_log(run: Path) -> list[dict[str, Any]]:
     path = run / LOG
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def trim_log(run: Path, at: Progress) -> None:
+    """Leave out of a run's log what the run will write again, from where it stands."""
+    kept = [record for record in read_log(run) if _is_before(record, at)]
+    with replacing(run / LOG) as partial:
+        partial.write_text("".join(json.dumps(record) + "\n" for record in kept))
+
+
+def _is_before(record: dict[str, Any], at: Progress) -> bool:
+    """Tell whether a run that stands at `at` will not write this record of its log again."""
+    ends_epoch = "epoch" in record and at.step > 0
+    return record["step"] < at.total_steps or (record["step"] == at.total_steps and not ends_epoch)
 
 
 def open_board(run: Path, step: int) -> Any:

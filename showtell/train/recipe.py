@@ -62,6 +62,24 @@ class HardAttentionRecipe:
 
 
 @dataclass(frozen=True)
+class RehearsalRecipe:
+    """What keeps a network that learns a little more from forgetting the rest.
+
+    Attributes
+    ----------
+    photographs : how many at the end of the training split are rehearsed: of these the network
+        goes on to say what it said when the phase began.
+    known : words at the start of the vocabulary that are not new.
+    hurry : how many times as far as other weights the rows of new words move in a step: they have
+        everything to learn, and the others little.
+    """
+
+    photographs: int
+    known: int
+    hurry: float
+
+
+@dataclass(frozen=True)
 class Phase:
     """One part of the training, with an optimiser of its own.
 
@@ -114,9 +132,13 @@ class Recipe:
     ----------
     start : a bundle's folder, or ``shipped``, whose network and vocabulary the run starts from;
         None starts from the CNN's weights alone.
+    min_count : how often the training captions say a word that enters the vocabulary, which has
+        those of `start` already.
     devices : processes that share every step, each on a device of its own (on CPU, some cores).
-    judge : the dev score by which the best epoch is kept and a phase ends early.
+    judge : the dev score by which the best epoch is kept and a phase ends early; None keeps the
+        last, and needs no dev split.
     hard : trains ``frozen`` and ``finetune`` with hard attention; None is soft attention.
+    rehearsal : as ``showtell teach`` needs it.
     """
 
     data: str
@@ -133,6 +155,7 @@ class Recipe:
     encoder: EncoderRecipe = EncoderRecipe()
     decoder: DecoderRecipe = DecoderRecipe()
     hard: HardAttentionRecipe | None = None
+    rehearsal: RehearsalRecipe | None = None
     label_smoothing: float = 0.1
     optimizer: Literal["adamw", "rmsprop"] = "adamw"
     weight_decay: float = 0.01
@@ -141,7 +164,7 @@ class Recipe:
     crop: int = 200
     validate_photos: int = 500
     validate_beam: int = 3
-    judge: Literal["cider", "bleu4"] = "cider"
+    judge: Literal["cider", "bleu4"] | None = "cider"
     checkpoint_minutes: float = 3.0
     precision: str = "32-true"
     devices: int = 1

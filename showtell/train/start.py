@@ -20,6 +20,8 @@ from showtell.errors import CheckpointError
 from showtell.vocab import SPECIAL, UNK, Vocabulary, tokenize
 
 TRANSPOSED, HALF = ".T", ".half"
+# Tensors that have a row for each word.
+_BY_WORD = ("decoder.E.weight", "decoder.L_o.weight", "decoder.L_o.bias")
 
 
 def bundle_of(start: str) -> Bundle:
@@ -27,17 +29,31 @@ def bundle_of(start: str) -> Bundle:
     return Bundle.load(None if start == "shipped" else start)
 
 
-def tell_unknown(photographs: Sequence[Photograph], vocabulary: Vocabulary) -> str:
-    """Say in a sentence which words of the captions are not in a bundle's vocabulary."""
+def tell_new(photographs: Sequence[Photograph], known: Vocabulary, vocabulary: Vocabulary) -> str:
+    """Say which words of the captions a bundle does not know, and what becomes of them.
+
+    Parameters
+    ----------
+    photographs : with the captions.
+    known : the bundle's words.
+    vocabulary : those, and the words that are learned.
+    """
     counts = Counter(w for p in photographs for c in p.captions for w in tokenize(c))
-    unknown = [word for word, _ in counts.most_common() if word not in vocabulary]
-    if not unknown:
+    new = [word for word, _ in counts.most_common() if word not in known]
+    if not new:
         return f"the model knows all {len(counts):,} words of the captions"
-    named = ", ".join(unknown[:10]) + (", ..." if len(unknown) > 10 else "")
-    return (
-        f"the model does not know {len(unknown):,} of the {len(counts):,} words of the captions, "
-        f"and will not say them; each becomes {SPECIAL[UNK]}: {named}"
-    )
+    learned = [word for word in new if word in vocabulary]
+    rare = [word for word in new if word not in vocabulary]
+    sentences = {
+        "new words, which the model learns": learned,
+        f"words that are too rare to be learned, and become {SPECIAL[UNK]}": rare,
+    }
+    told = (f"{text} ({len(words):,}): {_few(words)}" for text, words in sentences.items() if words)
+    return "\n".join(told)
+
+
+def _few(words: Sequence[str]) -> str:
+    return ", ".join(words[:10]) + (", ..." if len(words) > 10 else "")
 
 
 def network_of(bundle: Bundle, network: nn.Module) -> dict[str, Tensor]:
@@ -46,7 +62,8 @@ def network_of(bundle: Bundle, network: nn.Module) -> dict[str, Tensor]:
     Parameters
     ----------
     bundle : written by ``showtell export``.
-    network : tells which tensors there are; it stays as it is.
+    network : tells which tensors there are; it stays as it is. Where it has more words than the
+        bundle, the last ones are new.
 
     Returns
     -------
@@ -64,7 +81,15 @@ def network_of(bundle: Bundle, network: nn.Module) -> dict[str, Tensor]:
             if name not in found:
                 raise CheckpointError(f"{bundle.path}: cannot be trained further: it lacks {name}")
             tensors[name] = found[name]
+            if name in _BY_WORD:
+                tensors[name] = _add_rows(found[name], len(tensor))
     return tensors
+
+
+def _add_rows(rows: Tensor, size: int) -> Tensor:
+    """Add rows for new words up to `size`: each is the mean of the rows of all known words."""
+    new = rows[len(SPECIAL) :].mean(dim=0, keepdim=True)
+    return torch.cat([rows, *[new] * (size - len(rows))])
 
 
 def weights(bundle: Bundle) -> dict[str, Tensor]:

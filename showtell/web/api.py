@@ -61,6 +61,21 @@ def create_preview() -> Response:
         return Response(_encoded(picture, "JPEG"), mimetype="image/jpeg")
 
 
+@bp.post("/corrections")
+def create_correction() -> Response:
+    """Keep what a person says of the photograph, on a server that was told to."""
+    corrections = current_app.extensions["corrections"]
+    if corrections is None:
+        raise Problem(
+            404,
+            "no_corrections",
+            "This server keeps no corrections: start it with --corrections FOLDER.",
+        )
+    photograph, options = _photograph(), _options("caption")
+    with _turn():
+        return jsonify(corrections.add(photograph, options.get("caption", "")))
+
+
 def _drawn(draw: Callable[[Image, Caption], bytes], mimetype: str) -> Response:
     photograph, options = _photograph(), _options(*SEARCH, "alternative")
     search, chosen = _search(options), _number(options, "alternative", ALTERNATIVES, 0)

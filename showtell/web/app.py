@@ -1,12 +1,14 @@
 """The application factory: one Captioner, uploads in memory, a guard before everything."""
 
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Request
 
 from showtell import memory
 from showtell.captioner import Captioner, load
+from showtell.data.corrections import Corrections
 from showtell.limits import MAX_BYTES
 from showtell.web import api, docs, guard, metrics, monitoring, problems, views
 from showtell.web.together import Together
@@ -20,16 +22,19 @@ class InMemoryRequest(Request):
         return BytesIO()
 
 
-def create_app(captioner: Captioner | None = None) -> Flask:
+def create_app(captioner: Captioner | None = None, corrections: Path | None = None) -> Flask:
     """Make the web application; ``SHOWTELL_`` in the environment begins a key of its configuration.
 
     Parameters
     ----------
     captioner : what captions the uploads; None loads the model that ships.
+    corrections : the folder in which corrected captions are kept; None keeps none, and writes
+        nothing anywhere.
 
     Raises
     ------
     BundleError : the model that ships is missing or damaged.
+    OSError : the folder cannot be written to.
     """
     memory.give_back()
     app = Flask("showtell.web")
@@ -40,6 +45,7 @@ def create_app(captioner: Captioner | None = None) -> Flask:
     # Photographs share the cores better than the threads of one do: with two at once on two cores,
     # 56 photographs a second with one thread each, 33 with two.
     captioner = app.extensions["captioner"] = load(threads=1) if captioner is None else captioner
+    app.extensions["corrections"] = Corrections(corrections) if corrections else None
     app.extensions["turns"] = Turns()
     app.extensions["together"] = Together(captioner)
     metrics.register(app)

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from showtell.errors import (
     BrokenImageError,
+    CorrectionError,
     ImageError,
     ImageTooLargeError,
     RegionError,
@@ -46,6 +47,7 @@ class Problem(HTTPException):
 def register(app: Flask) -> None:
     """Answer what goes wrong in `app` with problems."""
     app.register_error_handler(ImageError, _image_problem)
+    app.register_error_handler(CorrectionError, _correction_problem)
     app.register_error_handler(413, _too_large)
     app.register_error_handler(HTTPException, _http_problem)
 
@@ -54,6 +56,12 @@ def _image_problem(error: ImageError) -> Response:
     """Tell why a photograph cannot be used."""
     status, slug = IMAGE_PROBLEMS.get(type(error), (422, "broken_image"))
     return _http_problem(Problem(status, slug, f"This file cannot be captioned: {error}."))
+
+
+def _correction_problem(error: CorrectionError) -> Response:
+    """Tell why a correction cannot be kept."""
+    detail = f"This correction cannot be kept: {error}."
+    return _http_problem(Problem(422, "invalid_correction", detail))
 
 
 def _too_large(error: HTTPException) -> Response:

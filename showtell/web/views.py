@@ -5,6 +5,7 @@ from collections.abc import Callable
 from flask import Blueprint, Response, abort, current_app, render_template
 
 from showtell.captioner import BEAM
+from showtell.data.corrections import LONGEST
 from showtell.decoding import MAX_LENGTH
 from showtell.web import samples
 from showtell.web.api import BEAMS, LENGTHS
@@ -24,6 +25,8 @@ def index() -> str:
         beams=BEAMS,
         max_length=MAX_LENGTH,
         lengths=LENGTHS,
+        corrections=current_app.extensions["corrections"] is not None,
+        longest_correction=LONGEST,
     )
 
 

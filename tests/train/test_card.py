@@ -6,6 +6,20 @@ from showtell.bundle import Bundle
 from showtell.train.card import model_card
 
 
+def test_it_tells_what_each_part_of_the_training_was_on() -> None:
+    """Of a model that went on with other pictures it said that it was trained on these alone."""
+    manifest = dict(Bundle.load().manifest)
+    start = manifest["training"]
+    recipe = start["recipe"] | {"data": "album", "frozen": {"epochs": 7}, "finetune": {"epochs": 0}}
+    recipe["selfcritical"] = {"epochs": 0}
+    recipe["encoder"] = recipe["encoder"] | {"weights": "timm's own weights"}
+    manifest["training"] = {"recipe": recipe, "start": start}
+    told = " ".join(model_card(manifest, None).split())
+    assert f"on the training split of {start['recipe']['data']}. The CNN started from" in told
+    assert "then on album the decoder was trained alone for up to 7 epochs" in told
+    assert "timm's own weights" not in told
+
+
 @pytest.mark.parametrize(
     ("hard", "told"), [(None, "soft attention"), ({"reward": 1.0}, "hard attention")]
 )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ import torch
 from PIL import Image
 
 from showtell.bundle import Bundle
+from showtell.data import load
 from showtell.errors import CheckpointError, DataError
 from showtell.train import checkpoint as checkpoints
 from showtell.train import recipe as recipes
 from showtell.train.engine import Trainer, train
 from showtell.train.plot import read_log
+from showtell.train.start import network_of
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -95,6 +98,32 @@ def test_the_average_of_the_weights_is_what_is_kept(recipe_file: Path, tmp_path:
         assert kept.network[name].equal(average)
     moved = (last.network["decoder.L_o.weight"] - last.average["decoder.L_o.weight"]).abs().max()
     assert moved > 0.05
+
+
+def test_where_nobody_judges_the_last_epoch_is_kept(recipe_file: Path, tmp_path: Path) -> None:
+    """And there need be no dev split."""
+    recipe = recipes.read(recipe_file, ["judge=null", "finetune.epochs=0", "frozen.patience=1"])
+    data = load(recipe.data)
+    train_alone = replace(data, splits={**data.splits, "dev": ()})
+    told: list[str] = []
+    run = train(recipe, data=train_alone, say=told.append)
+    best, last = checkpoints.read(run), checkpoints.read(run / "last.json")
+    assert last.progress["epoch"] == 2
+    assert all(best.network[name].equal(tensor) for name, tensor in last.network.items())
+    assert told[-1] == f"trained: {run / 'best.json'}"
+    assert [r["epoch"] for r in read_log(run) if "epoch" in r] == [1, 2]
+
+
+def test_the_first_phase_too_keeps_what_lies_on_the_way_from_the_start(
+    recipe_file: Path, exported: Bundle
+) -> None:
+    """It had nothing to mix with, and failed at the end of its first epoch."""
+    changes = [f"start={exported.path}", "finetune.epochs=0", "frozen.epochs=1", "frozen.mix=0.25"]
+    run = train(recipes.read(recipe_file, changes), say=quiet)
+    kept, last = checkpoints.read(run), checkpoints.read(run / "last.json")
+    for name, start in network_of(exported, kept.build()).items():
+        torch.testing.assert_close(kept.network[name], torch.lerp(start, last.network[name], 0.25))
+    assert not kept.network["decoder.L_o.weight"].equal(last.network["decoder.L_o.weight"])
 
 
 def test_killed_at_any_moment_it_resumes_to_the_same_numbers(

@@ -15,7 +15,7 @@ from showtell.train import recipe as recipes
 from showtell.train.encoder import Encoder
 from showtell.train.engine import train
 from showtell.train.model import ShowAttendTell
-from showtell.train.start import bundle_of, network_of, tell_unknown
+from showtell.train.start import bundle_of, network_of, tell_new
 from showtell.vocab import SPECIAL, Vocabulary
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -41,11 +41,11 @@ def test_the_model_that_ships_can_be_trained_further() -> None:
 
 
 def test_own_pictures_train_the_model_that_ships(shapes: Path, tmp_path: Path) -> None:
-    """As the README says, without a column of splits, and with a word that it does not know."""
+    """As the README says, without a column of splits, and with words that it does not know."""
     rows = ["image,caption"]
-    for picture in sorted(shapes.glob("*.png"))[:24]:
+    for i, picture in enumerate(sorted(shapes.glob("*.png"))[:24]):
         (tmp_path / picture.name).symlink_to(picture)
-        rows.append(f"{picture.name},something of the zyzzogeton")
+        rows.append(f"{picture.name},something of the zyzzogeton{' quokka' * (i == 0)}")
     (tmp_path / "captions.csv").write_text("\n".join(rows))
     changes = [f"data={tmp_path}", f"run={tmp_path / 'run'}", f"cache={tmp_path / 'cache'}"]
     told: list[str] = []
@@ -53,15 +53,35 @@ def test_own_pictures_train_the_model_that_ships(shapes: Path, tmp_path: Path) -
     splits = load(tmp_path).splits
     trained, judged = len(splits["train"]), len(splits["dev"])
     assert told[0] == f"{trained} photographs to train on, {judged} to judge by"
-    assert told[1].startswith("the model does not know 1 of the 4 words")
-    assert told[1].endswith("each becomes <unk>: zyzzogeton")
-    assert checkpoints.read(run).vocabulary == Bundle.load().vocabulary
+    learned, rare = told[1].splitlines()
+    assert learned == "new words, which the model learns (1): zyzzogeton"
+    assert rare.endswith("become <unk> (1): quokka")
+    assert checkpoints.read(run).vocabulary.words == (*Bundle.load().vocabulary.words, "zyzzogeton")
 
 
 def test_known_words_are_told() -> None:
     vocabulary = Vocabulary((*SPECIAL, "a", "dog"))
     photographs = [Photograph("1.jpg", Path("1.jpg"), ("A dog.",))]
-    assert tell_unknown(photographs, vocabulary) == "the model knows all 2 words of the captions"
+    told = tell_new(photographs, vocabulary, vocabulary)
+    assert told == "the model knows all 2 words of the captions"
+
+
+def test_new_words_start_as_the_mean_of_those_it_knows(trained: Path, exported: Bundle) -> None:
+    """And say nothing other than before of the words that were there."""
+    known = checkpoints.read(trained).build()
+    recipe, n = checkpoints.read(trained).recipe, len(exported.vocabulary)
+    network = ShowAttendTell(known.encoder, n + 2, recipe.decoder).eval()
+    checkpoints.load_tensors(network, network_of(exported, network))
+    checkpoints.load_tensors(known, network_of(exported, known))
+    decoder = network.decoder
+    for rows in (decoder.E.weight, decoder.L_o.weight, decoder.L_o.bias):
+        assert rows[n].equal(rows[n + 1])
+        torch.testing.assert_close(rows[n], rows[len(SPECIAL) : n].mean(dim=0))
+    features, photo = torch.rand(1, 4, known.encoder.channels), torch.zeros(1, dtype=torch.long)
+    captions = torch.tensor([[1, 5, 6, 2]])
+    with torch.inference_mode():
+        before, after = (model(features, photo, captions)[0] for model in (known, network))
+    torch.testing.assert_close(after[:, :n], before)
 
 
 def test_a_weight_that_is_missing_is_named(trained: Path, exported: Bundle, tmp_path: Path) -> None:

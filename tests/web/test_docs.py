@@ -82,8 +82,8 @@ def test_the_policy_is_kept_and_the_structure_sound(text: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with serving(create_app(FakeCaptioner())) as port:
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(create_app(FakeCaptioner(), tmp_path_factory.mktemp("album"))) as port:
         yield f"http://127.0.0.1:{port}"
 
 
@@ -122,6 +122,11 @@ def check_result(source: str, printed: bytes, folder: Path) -> None:
     elif "/metrics" in source:
         assert b"showtell_" in printed
     else:
-        key = {"captions": "caption", "healthz": "status", "openapi.json": "openapi"}
+        key = {
+            "captions": "caption",
+            "corrections": "caption",
+            "healthz": "status",
+            "openapi.json": "openapi",
+        }
         (name,) = (name for name in key if f"/{name}" in source)
         assert key[name] in json.loads(printed)

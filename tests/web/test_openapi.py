@@ -23,6 +23,7 @@ from standins import FakeCaptioner, serving
 import showtell.web
 from showtell import __version__
 from showtell.captioner import BEAM
+from showtell.data.corrections import LONGEST
 from showtell.decoding import MAX_LENGTH
 from showtell.doubt import of_caption
 from showtell.limits import MAX_BYTES, MAX_PIXELS
@@ -34,6 +35,7 @@ WEB = Path(showtell.web.__file__).parent
 DOCUMENT = json.loads((WEB / "openapi.json").read_text(encoding="utf-8"))
 SCHEMAS = DOCUMENT["components"]["schemas"]
 CAPTIONS = "/api/v1/captions"
+CORRECTIONS = "/api/v1/corrections"
 
 # What Werkzeug refuses by itself: the code is the name of the status.
 OF_WERKZEUG = {"bad_request", "not_found", "method_not_allowed", "internal_server_error"}
@@ -86,6 +88,7 @@ def test_ranges_and_defaults_are_those_of_the_code() -> None:
     assert told("Beam") == (api.BEAMS, BEAM)
     assert told("MaxLength") == (api.LENGTHS, MAX_LENGTH)
     assert told("Alternative") == (api.ALTERNATIVES, 0)
+    assert SCHEMAS["Correction"]["maxLength"] == LONGEST
     text = json.dumps(DOCUMENT)
     assert f"at most {MAX_BYTES // 2**20} MB and {MAX_PIXELS // 10**6} million pixels" in text
 
@@ -157,13 +160,22 @@ PROVOCATIONS: dict[str, Callable[[FlaskClient, bytes], Any]] = {
     "invalid_parameter": lambda client, jpeg: client.post(f"{CAPTIONS}?beam=50", data=jpeg),
     "internal_server_error": lambda client, jpeg: client.post(CAPTIONS, data=jpeg),
     "busy": lambda client, jpeg: client.post(CAPTIONS, data=jpeg),
+    "no_corrections": lambda client, jpeg: client.post(f"{CORRECTIONS}?caption=Rex", data=jpeg),
+    "invalid_correction": lambda client, jpeg: client.post(CORRECTIONS, data=jpeg),
 }
 
 
 @pytest.mark.parametrize("code", problems())
 def test_the_example_of_a_problem_is_what_is_answered(
-    code: str, app: Flask, captioner: FakeCaptioner, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
+    code: str,
+    app: Flask,
+    captioner: FakeCaptioner,
+    jpeg: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    if code == "invalid_correction":
+        app = create_app(captioner, tmp_path)
     if code == "internal_server_error":
         monkeypatch.setattr(captioner, "caption", fail)
     if code == "busy":
@@ -188,13 +200,18 @@ for content_type in ("image/*", "application/octet-stream"):
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict({"seed": 1}))
 
 # What schemas cannot say: the two places of a parameter, how many captions there are to draw, and
-# how large the photograph is.
-NOT_IN_SCHEMAS = (b"is told more than once", b"for this photograph", b"the region")
+# how large the photograph is, and that a text has a word in it.
+NOT_IN_SCHEMAS = (
+    b"is told more than once",
+    b"for this photograph",
+    b"the region",
+    b"a caption has a word in it",
+)
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with serving(create_app(FakeCaptioner())) as port:
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(create_app(FakeCaptioner(), tmp_path_factory.mktemp("album"))) as port:
         yield f"http://127.0.0.1:{port}"
 
 

@@ -23,6 +23,10 @@ export const caption = (photograph, options, signal) =>
 export const drawing = (kind, photograph, options, signal) =>
   post(kind, "blob", photograph, options, signal);
 
+// Let the server keep what a person says of a photograph.
+export const correct = (photograph, caption) =>
+  post("corrections", "json", photograph, { caption });
+
 async function post(kind, form, photograph, options, signal) {
   if (!photograph.size) throw new Refusal("This file is empty.");
   if (photograph.size > LIMIT) {

@@ -1,6 +1,7 @@
 // Several photographs: a table of captions that can be edited, and taken away as one file.
 
 import * as api from "./api.js";
+import { areKept } from "./corrections.js";
 import { inTable } from "./doubt.js";
 import { decode } from "./picture.js";
 import { saveCsv, saveJson } from "./save.js";
@@ -11,12 +12,12 @@ const AT_ONCE = 2; // questions that the server is asked at the same time
 const THUMBNAIL = 320; // pixels of a thumbnail's longer side
 const COLUMNS = ["image", "caption", "edited", "confidence", "unsure", "model", "error"];
 
-const [body, template, progress, go, clear, head, title] =
-  ["rows", "row", "progress", "go", "clear", "many-head", "many-title"].map((id) =>
+const [body, template, progress, go, keep, clear, head, title] =
+  ["rows", "row", "progress", "go", "keep", "clear", "many-head", "many-title"].map((id) =>
     document.getElementById(id),
   );
 
-let rows = []; // { photograph, element, answer, error, waiting }
+let rows = []; // { photograph, element, answer, error, waiting, edited, unkept }
 let asking = new AbortController();
 let workers = 0;
 let unsaved = false; // captions that a person wrote and did not take away
@@ -39,7 +40,8 @@ function makeRow(photograph) {
   element.querySelector("span").textContent = photograph.name;
   element.querySelector("textarea").ariaLabel = `Caption of ${photograph.name}`;
   element.querySelector("textarea").addEventListener("input", () => {
-    unsaved = row.edited = true;
+    unsaved = row.edited = row.unkept = true;
+    show();
   });
   element.querySelector("button").addEventListener("click", () => {
     opened = element;
@@ -124,6 +126,7 @@ function show() {
   progress.hidden = !workers;
   go.hidden = !workers && !rows.some(again);
   go.textContent = workers ? "Stop" : outdated ? "Caption again" : "Go on";
+  keep.hidden = !areKept || !rows.some((row) => row.unkept);
 }
 
 // Offer to caption again what nobody has edited.
@@ -155,6 +158,29 @@ head.addEventListener("click", ({ target }) => {
   else return;
   unsaved = false;
 });
+
+// ---- Let the server keep it ----------------------------------------------------------------
+
+keep.addEventListener("click", async () => {
+  const edited = rows.filter((row) => row.unkept);
+  for (const row of edited) await keepRow(row);
+  const kept = edited.filter((row) => !row.unkept).length;
+  unsaved &&= rows.some((row) => row.unkept);
+  show();
+  say(`${kept} of ${edited.length} edited captions kept.`);
+});
+
+async function keepRow(row) {
+  const problem = row.element.querySelector("p");
+  row.unkept = false; // what is written from now on is kept next time
+  try {
+    await api.correct(row.photograph.blob, row.element.querySelector("textarea").value);
+    problem.textContent = "";
+  } catch (error) {
+    row.unkept = true;
+    problem.textContent = error.message;
+  }
+}
 
 clear.addEventListener("click", () => {
   if (unsaved && !confirm("Discard the captions that you edited?")) return;

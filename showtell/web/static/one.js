@@ -1,6 +1,7 @@
 // One photograph: asked for, told, and taken away.
 
 import * as api from "./api.js";
+import * as corrections from "./corrections.js";
 import { spoken } from "./doubt.js";
 import * as figure from "./figure.js";
 import * as part from "./part.js";
@@ -96,6 +97,7 @@ function tell() {
   say(spoken(best));
   figure.tell(best);
   part.reset(shown.whole?.sentences[0].caption);
+  corrections.offer(shown, best.caption);
   warnings.textContent = best.warnings.map((warning) => `Note: ${warning}.`).join(" ");
   if (document.activeElement === document.body) section.focus({ preventScroll: true });
 }
@@ -114,6 +116,7 @@ alternatives.addEventListener("change", () => {
   player.stop();
   const sentence = shown.sentences[chosen()];
   figure.tell(sentence);
+  corrections.offer(shown, sentence.caption);
   say(spoken(sentence));
 });
 

@@ -1,0 +1,34 @@
+// Captions that a person corrects; a server that was started with --corrections keeps them.
+
+import * as api from "./api.js";
+import { complain, say } from "./state.js";
+
+const [form, text] = ["correction", "better"].map((id) => document.getElementById(id));
+const button = form.querySelector("button");
+
+export const areKept = !form.hidden;
+
+let shown; // the photograph
+let offered; // what was offered to be corrected
+
+// Offer a caption of a photograph to be corrected, if it is not that of a region; what a person has
+// written of the photograph stays.
+export function offer({ photograph, region }, caption) {
+  form.hidden = !areKept || region !== null;
+  if (region) return;
+  if (photograph !== shown || text.value === offered) text.value = caption;
+  [shown, offered] = [photograph, caption];
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  complain("");
+  try {
+    const { caption } = await api.correct(shown.blob, text.value);
+    say(`Kept: ${caption}.`);
+    button.textContent = "Kept";
+    setTimeout(() => (button.textContent = "Keep it"), 1500);
+  } catch (error) {
+    complain(error.message);
+  }
+});
