@@ -20,7 +20,6 @@ from showtell.web.views import PAGE
 
 _OURS = Path(__file__).parent
 _WEB = Path(web.__file__).parent
-_MODEL = (MANIFEST, *REQUIRED, "README.md")
 # What worker.js fetches before it can caption.
 _LOADED = (
     f"ort/{vendor.WASM}",
@@ -49,7 +48,8 @@ def build(target: Path, bundle: Bundle) -> int:
         raise PageError(f"{target}: holds something else already; name a new folder")
     files = _static() | _samples()
     files |= {f"ort/{name}": content for name, content in vendor.fetch().items()}
-    files |= {f"model/{name}": (bundle.path / name).read_bytes() for name in _MODEL}
+    model = [MANIFEST, *bundle.manifest["sha256"]]
+    files |= {f"model/{name}": (bundle.path / name).read_bytes() for name in model}
     files["index.html"] = _page(bundle, files).encode()
     try:
         with replacing_folder(target) as folder:

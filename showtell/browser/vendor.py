@@ -16,15 +16,15 @@ INTEGRITY = (
     "sha512-"
     "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 )
-# Of all that it holds, the interface for WebAssembly alone, and that without a GPU's part.
-WASM = "ort-wasm-simd-threaded.wasm"
-FILES = ("ort.wasm.bundle.min.mjs", WASM)
+# Of all that it holds the part without a GPU, by our names: web servers know what .js is.
+SCRIPT, WASM = "onnxruntime.js", "onnxruntime.wasm"
+_FILES = {SCRIPT: "ort.wasm.bundle.min.mjs", WASM: "ort-wasm-simd-threaded.wasm"}
 
 _SECONDS = 600  # that npm may take
 
 
 def fetch() -> dict[str, bytes]:
-    """Return the contents of ``FILES`` by name; npm keeps what it has fetched once.
+    """Return the contents of ``SCRIPT`` and ``WASM`` by name; npm keeps what it has fetched once.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def fetch() -> dict[str, bytes]:
         archive = _pack(Path(scratch))
         _verify(archive)
         with tarfile.open(archive) as package:
-            return {name: _extract(package, f"package/dist/{name}") for name in FILES}
+            return {name: _extract(package, there) for name, there in _FILES.items()}
 
 
 def _pack(folder: Path) -> Path:
@@ -63,6 +63,6 @@ def _verify(archive: Path) -> None:
 
 
 def _extract(package: tarfile.TarFile, name: str) -> bytes:
-    file = package.extractfile(name)
+    file = package.extractfile(f"package/dist/{name}")
     assert file is not None, "the checksum says what the package holds"
     return file.read()

@@ -19,7 +19,7 @@ THEIRS = Path(web.__file__).parent / "static"
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A page whose ONNX Runtime is empty."""
-    monkeypatch.setattr(vendor, "fetch", lambda: dict.fromkeys(vendor.FILES, b""))
+    monkeypatch.setattr(vendor, "fetch", lambda: dict.fromkeys((vendor.SCRIPT, vendor.WASM), b""))
     build(tmp_path / "page", Bundle.load())
     return tmp_path / "page"
 
@@ -49,7 +49,8 @@ def test_our_interface_gives_what_the_servers_gives() -> None:
         set(exports.findall((folder / "api.js").read_text(encoding="utf-8")))
         for folder in (OURS, THEIRS)
     )
-    assert ours == theirs == {"caption", "drawing", "sample"}
+    assert ours == theirs
+    assert "caption" in ours
 
 
 def test_the_model_is_copied_as_it_is(page: Path) -> None:

@@ -26,7 +26,8 @@ export async function read(photograph, size) {
 }
 
 // Squash RGBA to RGB by the filter of Pillow's bicubic resampling. Browsers' own filters differ
-// from it, and from each other, so much that the captions would often be others.
+// from it, and from each other, so much that the captions would often be others. (Pillow may begin
+// with the height, which shows where values are cut off at black and white.)
 export const squash = (rgba, width, height, size) =>
   squeeze(squeeze(rgba, 4, width, height, size), 3, height, size, size);
 

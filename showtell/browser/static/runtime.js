@@ -1,6 +1,6 @@
 // A bundle's two graphs as a step model for decoding.js, run by ONNX Runtime on this machine.
 
-import { InferenceSession, Tensor, env } from "./ort/ort.wasm.bundle.min.mjs";
+import { InferenceSession, Tensor, env } from "./ort/onnxruntime.js";
 
 const STATE = ["annotations", "projected", "h", "c"];
 const STEP = ["logprobs", "alphas", "betas", "next_h", "next_c"];

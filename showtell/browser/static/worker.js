@@ -27,7 +27,7 @@ async function load() {
   const [manifest, vocabulary, ...binaries] = await Promise.all([
     json("model/manifest.json"),
     json("model/vocab.json"),
-    bytes("ort/ort-wasm-simd-threaded.wasm"),
+    bytes("ort/onnxruntime.wasm"),
     bytes("model/encoder.onnx"),
     bytes("model/decoder.onnx"),
   ]);
