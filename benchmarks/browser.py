@@ -47,7 +47,8 @@ def serving(folder: Path) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
-    with subprocess.Popen([*command, "--directory", folder], stderr=subprocess.DEVNULL) as server:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*command, "--directory", folder], **quiet) as server:
         while socket.socket().connect_ex(("127.0.0.1", port)):
             time.sleep(0.05)
         try:

@@ -3,7 +3,7 @@
 
 const [PAD, START, END, UNK] = [0, 1, 2, 3];
 const NEVER_SAID = [PAD, START, UNK];
-export const LENGTH_POWER = 0.7;
+const LENGTH_POWER = 0.7;
 
 // Find the captions of a photograph by beam search: one to `beam` hypotheses, the best first.
 //
