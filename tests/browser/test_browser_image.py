@@ -12,10 +12,10 @@ from showtell import image
 
 SIZE = 224
 # Returns the bytes of a file, told in base64, as the pixels of the model's input.
-READ = """async ([file, size]) => {
+READ = """async ([file, size, region]) => {
     const { read } = await import("/image.js");
     const bytes = Uint8Array.from(atob(file), (character) => character.charCodeAt(0));
-    const pixels = await read(new Blob([bytes]), size);
+    const pixels = await read(new Blob([bytes]), size, region);
     return btoa(Array.from(pixels, (value) => String.fromCharCode(value)).join(""));
 }"""
 
@@ -33,10 +33,13 @@ def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
     return np.ascontiguousarray(coarse.repeat(3, 0).repeat(3, 1)[:height, :width])
 
 
+def read(page: Page, file: bytes, region: list[int] | None = None) -> np.ndarray:
+    told = page.evaluate(READ, [base64.b64encode(file).decode(), SIZE, region])
+    return np.frombuffer(base64.b64decode(told), np.uint8).reshape(SIZE, SIZE, 3).astype(int)
+
+
 def difference(page: Page, file: bytes) -> np.ndarray:
-    told = page.evaluate(READ, [base64.b64encode(file).decode(), SIZE])
-    pixels = np.frombuffer(base64.b64decode(told), np.uint8).reshape(SIZE, SIZE, 3)
-    return np.abs(pixels.astype(int) - image.read(file, SIZE))
+    return np.abs(read(page, file) - image.read(file, SIZE))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +57,12 @@ def test_large_ones_come_nearer_to_pillow_than_browsers_do(scripts: Page) -> Non
 
 def test_what_is_transparent_lies_on_white(scripts: Page) -> None:
     assert difference(scripts, png(noise(60, 80, 4))).max() <= 2
+
+
+def test_a_part_is_read_as_if_nothing_were_around_it(scripts: Page) -> None:
+    whole = noise(300, 400)
+    part = image.read(whole[40:260, 120:310].copy(), SIZE)
+    assert np.abs(read(scripts, png(whole), [120, 40, 310, 260]) - part).max() <= 1
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

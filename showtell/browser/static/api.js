@@ -17,16 +17,16 @@ const samples = new Map(
 let questions = 0;
 let failure = null; // why there is no model
 
-// The caption of a photograph, a Blob, as the server's interface would tell it; `options` are the
-// parameters of that interface.
-export function caption(photograph, { beam, max_length: maxLength }, signal) {
+// The caption of a photograph, a Blob, or of a region of it, as the server's interface would tell it;
+// the options are parameters of that interface.
+export function caption(photograph, { beam, max_length: maxLength, region }, signal) {
   const id = ++questions;
   return new Promise((resolve, reject) => {
     if (failure) return reject(failure);
     signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
     waiting.set(id, { resolve, reject });
     const options = { beam: beam && Number(beam), maxLength: maxLength && Number(maxLength) };
-    worker.postMessage({ id, photograph, options });
+    worker.postMessage({ id, photograph, region, options });
   });
 }
 

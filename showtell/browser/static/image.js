@@ -4,8 +4,9 @@
 // large ones cost is bounded so.
 const ENOUGH = 4;
 
-// Read a Blob as RGB (size * size * 3 bytes); an Error says what is wrong with it.
-export async function read(photograph, size) {
+// Read a Blob, or a part of it (left, top, right and bottom in pixels of the upright photograph), as
+// RGB (size * size * 3 bytes); an Error says what is wrong with it.
+export async function read(photograph, size, region) {
   if (!photograph.size) throw new Error("This file is empty.");
   const bitmap = await createImageBitmap(photograph).catch(() => {
     throw new Error(
@@ -13,13 +14,14 @@ export async function read(photograph, size) {
         "others can be saved as JPEG first. It may also be damaged, or too large.",
     );
   });
-  const width = Math.min(bitmap.width, ENOUGH * size);
-  const height = Math.min(bitmap.height, ENOUGH * size);
+  const [left, top, right, bottom] = region ?? [0, 0, bitmap.width, bitmap.height];
+  const width = Math.min(right - left, ENOUGH * size);
+  const height = Math.min(bottom - top, ENOUGH * size);
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   context.fillStyle = "#fff";
   context.fillRect(0, 0, width, height);
   context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, 0, 0, width, height);
+  context.drawImage(bitmap, left, top, right - left, bottom - top, 0, 0, width, height);
   bitmap.close();
   const { data } = context.getImageData(0, 0, width, height);
   return squash(data, width, height, size);

@@ -1,7 +1,7 @@
 // Where the model lives, so that the page stays responsive while it captions.
 //
 // Posts { loaded } with the bytes that came, then { ready } or { failed }; takes { id, photograph,
-// options } and posts { id, answer } or { id, refusal } in return.
+// region, options } and posts { id, answer } or { id, refusal } in return.
 
 import { Captioner } from "./captioner.js";
 import { read } from "./image.js";
@@ -40,19 +40,19 @@ loading.then(
   (error) => postMessage({ failed: error.message }),
 );
 
-async function caption(photograph, options) {
+async function caption(photograph, region, options) {
   const captioner = await loading;
   const start = performance.now();
-  const pixels = await read(photograph, captioner.manifest.image_size);
+  const pixels = await read(photograph, captioner.manifest.image_size, region);
   const answer = await captioner.caption(pixels, options);
   return { ...answer, seconds: (performance.now() - start) / 1000 };
 }
 
 let turn = loading; // settles when the photographs before are done
 
-addEventListener("message", ({ data: { id, photograph, options } }) => {
+addEventListener("message", ({ data: { id, photograph, region, options } }) => {
   turn = turn
-    .then(() => caption(photograph, options))
+    .then(() => caption(photograph, region, options))
     .then(
       (answer) => postMessage({ id, answer }),
       (error) => postMessage({ id, refusal: error.message }),
