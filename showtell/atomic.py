@@ -1,6 +1,7 @@
-"""Files that are replaced as a whole: whoever reads finds the old one or the new one."""
+"""Files and folders replaced as a whole: whoever reads finds the old one or the new one."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,3 +17,16 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder to fill; it becomes `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
+        new = Path(scratch, "new")
+        new.mkdir()
+        yield new
+        if path.exists():
+            os.replace(path, Path(scratch, "old"))
+        os.replace(new, path)

@@ -10,13 +10,12 @@ README.md       the model card
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from showtell.atomic import replacing_folder
 from showtell.errors import BundleError, MissingExtraError
 from showtell.vocab import Vocabulary
 
@@ -182,16 +181,10 @@ def write(path: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     manifest = {"format": FORMAT, **manifest, "sha256": sums}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
-            new = Path(scratch, "new")
-            new.mkdir()
+        with replacing_folder(path) as new:
             for name, data in files.items():
                 (new / name).write_bytes(data)
             (new / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-            if path.exists():
-                os.replace(path, Path(scratch, "old"))
-            os.replace(new, path)
     except OSError as error:
         raise BundleError(f"{path}: cannot be written: {error.strerror}") from error
     return Bundle.load(path)

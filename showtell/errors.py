@@ -57,6 +57,10 @@ class CheckpointError(ShowtellError):
     """A checkpoint is missing, damaged, or belongs to another recipe."""
 
 
+class PageError(ShowtellError):
+    """The page without a server cannot be built."""
+
+
 class MissingExtraError(ShowtellError):
     """An optional dependency is not installed.
 

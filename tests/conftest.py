@@ -1,14 +1,32 @@
-"""What tests share: the research data where it is present."""
+"""What tests share: the research data where it is present, and a browser."""
 
 import os
+import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
 # Small networks are quicker on one thread, and processes that start here inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera that films a clock
+]
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +57,43 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"no right to mount a small disk: {error}")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    api.expect.set_options(timeout=30_000)  # a busy machine is no failure
+    with api.sync_playwright() as drivers:
+        browser = drivers.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: "Browser") -> Iterator[Callable[..., "Page"]]:
+    """Open the page of a server: ``visit(port, **options of the browser's context)``.
+
+    No script may fail, no policy be violated, and nothing be asked of another server.
+    """
+    errors: list[str] = []
+    requests: list[str] = []
+    origins: list[str] = []
+
+    def open_page(port: int, **options: object) -> "Page":
+        options = {"reduced_motion": "reduce", **options}
+        context = stack.enter_context(browser.new_context(**options))  # type: ignore[arg-type]
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: said.type == "error" and errors.append(said.text))
+        page.on("request", lambda request: requests.append(request.url))
+        origin = f"http://127.0.0.1:{port}/"
+        origins.extend((origin, f"blob:{origin}"))
+        page.goto(origin)
+        return page
+
+    with ExitStack() as stack:
+        yield open_page
+    assert [error for error in errors if not error.startswith("Failed to load resource")] == []
+    assert [url for url in requests if not url.startswith(tuple(origins))] == []

@@ -12,6 +12,16 @@ from showtell.web.api import BEAMS, LENGTHS
 
 bp = Blueprint("views", __name__)
 
+# What the template asks for besides the model and the limits of the server.
+PAGE = {
+    "samples": samples.SAMPLES,
+    "beam": BEAM,
+    "beams": BEAMS,
+    "max_length": MAX_LENGTH,
+    "lengths": LENGTHS,
+    "longest_correction": LONGEST,
+}
+
 
 @bp.get("/")
 def index() -> str:
@@ -20,13 +30,8 @@ def index() -> str:
         "index.html",
         model=current_app.extensions["captioner"].name,
         max_bytes=current_app.config["MAX_CONTENT_LENGTH"],
-        samples=samples.SAMPLES,
-        beam=BEAM,
-        beams=BEAMS,
-        max_length=MAX_LENGTH,
-        lengths=LENGTHS,
         corrections=current_app.extensions["corrections"] is not None,
-        longest_correction=LONGEST,
+        **PAGE,
     )
 
 

@@ -27,6 +27,13 @@ export const drawing = (kind, photograph, options, signal) =>
 export const correct = (photograph, caption) =>
   post("corrections", "json", photograph, { caption });
 
+// One of the pictures that the page offers, a Blob.
+export async function sample(address) {
+  const response = await fetch(address).catch(gone);
+  if (!response.ok) throw await refusal(response);
+  return response.blob();
+}
+
 async function post(kind, form, photograph, options, signal) {
   if (!photograph.size) throw new Refusal("This file is empty.");
   if (photograph.size > LIMIT) {

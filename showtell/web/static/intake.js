@@ -2,6 +2,7 @@
 //
 // A photograph is { name, blob }; of a dropped folder the name says where in it.
 
+import { sample } from "./api.js";
 import { complain } from "./state.js";
 
 const file = document.getElementById("file");
@@ -20,7 +21,7 @@ export function listen(receive) {
       const photographs = await coming;
       if (turn === turns && photographs.length) receive(photographs);
     } catch (error) {
-      if (turn === turns) complain(`That could not be opened: ${error.message}`);
+      if (turn === turns) complain(`That could not be opened. ${error.message}`);
     }
   }
 
@@ -62,19 +63,17 @@ function isOurs({ dataTransfer, target }) {
 }
 
 async function fetchSample(address) {
-  const response = await fetch(address).catch(() => null);
-  if (!response?.ok) throw new Error("the server does not answer. Is showtell still running?");
-  return [{ name: address.replace(/^.*\//, ""), blob: await response.blob() }];
+  return [{ name: address.replace(/^.*\//, ""), blob: await sample(address) }];
 }
 
 // ---- Dropped folders -----------------------------------------------------------------------
 
 async function unpack({ files, items }) {
-  if (!files.length) throw new Error("drop the file itself, not a link to it.");
+  if (!files.length) throw new Error("Drop the file itself, not a link to it.");
   const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.some((entry) => entry.isDirectory)) return [...files].map(named);
   const found = (await Promise.all(entries.map(walk))).flat();
-  if (!found.length) throw new Error("there is no photograph in this folder.");
+  if (!found.length) throw new Error("There is no photograph in this folder.");
   return found;
 }
 

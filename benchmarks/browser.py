@@ -1,0 +1,127 @@
+"""How long a visitor of the page without a server waits, and whether it says what Python says.
+
+    python benchmarks/browser.py
+
+Builds the page with the model that ships, serves it by `python -m http.server`, and drops
+photographs on it in Chromium. Needs the dev extra, Chromium and npm.
+"""
+
+import base64
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+from skimage import data
+from web import SIZES, drop, jpeg
+
+import showtell
+from showtell.browser import build
+from showtell.bundle import Bundle
+from showtell.image import open_upright
+
+PHOTOGRAPHS = ["astronaut", "brick", "camera", "chelsea", "coffee", "coins", "gravel", "rocket"]
+PARTS = 9  # of each
+
+# Captions a file, told in base64, as the page does when it is dropped.
+CAPTION = """async (text) => {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const { caption } = await import("/api.js");
+    return (await caption(new Blob([bytes]), {})).caption;
+}"""
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[int]:
+    """Serve a folder at a free port, as a process of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*command, "--directory", folder], **quiet) as server:
+        while socket.socket().connect_ex(("127.0.0.1", port)):
+            time.sleep(0.05)
+        try:
+            yield port
+        finally:
+            server.terminate()
+
+
+def load(page: Page, port: int) -> float:
+    """Open the page; return how long it takes until it can caption, milliseconds."""
+    start = time.perf_counter()
+    page.goto(f"http://127.0.0.1:{port}/")
+    expect(page.get_by_role("status")).to_have_text("The model is here.", timeout=60_000)
+    return 1000 * (time.perf_counter() - start)
+
+
+def photographs() -> Iterator[bytes]:
+    """Draw parts of photographs, of any shape, up to four times as large: JPEGs."""
+    rng = np.random.default_rng(0)
+    for name in PHOTOGRAPHS:
+        whole = Image.fromarray(getattr(data, name)()).convert("RGB")
+        for _ in range(PARTS):
+            width, height = (round(side * rng.uniform(0.5, 1)) for side in whole.size)
+            left, top = (
+                rng.integers(whole.width - width + 1),
+                rng.integers(whole.height - height + 1),
+            )
+            part = whole.crop((left, top, left + width, top + height))
+            scale = rng.uniform(1, 4)
+            file = BytesIO()
+            part.resize((round(scale * width), round(scale * height))).save(
+                file, "JPEG", quality=90
+            )
+            yield file.getvalue()
+
+
+def agreement(page: Page) -> tuple[int, int, int]:
+    """Return how many photographs there are, and of how many captions are Python's.
+
+    The first are the page's; the second are Python's own where it decodes the JPEG in full.
+    """
+    files = list(photographs())
+    captioner = showtell.load()
+    expected = captioner.caption(files)
+    in_full = captioner.caption([np.asarray(open_upright(file)) for file in files])
+    told = [page.evaluate(CAPTION, base64.b64encode(file).decode()) for file in files]
+    same = sum(caption == e.text for caption, e in zip(told, expected, strict=True))
+    control = sum(c.text == e.text for c, e in zip(in_full, expected, strict=True))
+    return len(files), same, control
+
+
+def main() -> None:
+    """Print what was measured."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch, "page")
+        size = build(folder, Bundle.load())
+        with serving(folder) as port, sync_playwright() as drivers:
+            browser = drivers.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            page = browser.new_page()
+            first, again = load(page, port), load(page, port)
+            print(f"the folder, MB                        {size / 1e6:5.1f}")
+            print(f"until it can caption, ms              {first:5.0f}, once more {again:.0f}")
+            print("from the drop to the caption, ms      first  median  slowest")
+            for width, height in SIZES:
+                waits = drop(page, jpeg(width, height))
+                told = (waits[0], statistics.median(waits), max(waits))
+                print(f"{width:>6} x {height:<6}{' ' * 20}{''.join(f'{w:8.0f}' for w in told)}")
+            n, same, control = agreement(page)
+            print(f"captions that are Python's            {same} of {n} photographs")
+            print(f"of Python's own, decoded in full      {control} of {n}")
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Builds the page: the server's own, with an interface that is a worker instead of a server.
+
+index.html, *.js, *.css    the scripts of ``showtell.web``, and in place of its api.js our own
+model/                     the bundle
+ort/                       ONNX Runtime for browsers
+samples/                   pictures for a visitor without one
+"""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
+
+from showtell import web
+from showtell.atomic import replacing_folder
+from showtell.browser import vendor
+from showtell.bundle import MANIFEST, REQUIRED, Bundle
+from showtell.errors import PageError
+from showtell.web import samples
+from showtell.web.views import PAGE
+
+_OURS = Path(__file__).parent
+_WEB = Path(web.__file__).parent
+# What worker.js fetches before it can caption.
+_LOADED = (
+    f"ort/{vendor.WASM}",
+    *(f"model/{name}" for name in (MANIFEST, *REQUIRED)),
+)
+
+
+def build(target: Path, bundle: Bundle) -> int:
+    """Write the page of a bundle as a whole: until everything is there, `target` stays as it was.
+
+    Parameters
+    ----------
+    target : its folder; a page that is there already is replaced.
+    bundle : the model.
+
+    Returns
+    -------
+    The size of the page, bytes.
+
+    Raises
+    ------
+    PageError : ONNX Runtime cannot be fetched, or `target` holds something else or cannot be
+        written.
+    """
+    if target.exists() and not (target / "model" / MANIFEST).is_file():
+        raise PageError(f"{target}: holds something else already; name a new folder")
+    files = _static() | _samples()
+    files |= {f"ort/{name}": content for name, content in vendor.fetch().items()}
+    model = [MANIFEST, *bundle.manifest["sha256"]]
+    files |= {f"model/{name}": (bundle.path / name).read_bytes() for name in model}
+    files["index.html"] = _page(bundle, files).encode()
+    try:
+        with replacing_folder(target) as folder:
+            for name, content in files.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(content)
+    except OSError as error:
+        raise PageError(f"{target}: cannot be written: {error.strerror}") from error
+    return sum(map(len, files.values()))
+
+
+def _static() -> dict[str, bytes]:
+    """Return the scripts and styles: those of the server's page, some replaced by ours."""
+    paths = [*(_WEB / "static").iterdir(), *(_OURS / "static").iterdir()]
+    return {path.name: path.read_bytes() for path in paths if path.name != "docs.css"}
+
+
+def _samples() -> dict[str, bytes]:
+    large = {f"samples/{name}.jpg": samples.draw(name) for name in samples.SAMPLES}
+    return large | {
+        f"samples/small/{name}.jpg": samples.thumbnail(name) for name in samples.SAMPLES
+    }
+
+
+def _page(bundle: Bundle, files: dict[str, bytes]) -> str:
+    """Render the server's template with what only this page has."""
+    folders = [_OURS / "templates", _WEB / "templates"]
+    environment = Environment(loader=FileSystemLoader(folders), autoescape=True)
+    return environment.get_template("page.html").render(
+        in_browser=True,
+        url_for=_address,
+        bytes=sum(len(files[name]) for name in _LOADED),
+        model=bundle.manifest["name"],
+        **PAGE,
+    )
+
+
+def _address(endpoint: str, filename: str = "", name: str = "") -> str:
+    """Return where in the page's folder lies what the server has at an endpoint."""
+    return {
+        "static": filename,
+        "views.index": "./",
+        "views.sample": f"samples/{name}.jpg",
+        "views.thumbnail": f"samples/small/{name}.jpg",
+    }[endpoint]

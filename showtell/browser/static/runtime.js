@@ -1,0 +1,50 @@
+// A bundle's two graphs as a step model for decoding.js, run by ONNX Runtime on this machine.
+
+import { InferenceSession, Tensor, env } from "./ort/onnxruntime.js";
+
+const STATE = ["annotations", "projected", "h", "c"];
+const STEP = ["logprobs", "alphas", "betas", "next_h", "next_c"];
+
+export class Runtime {
+  #encoder;
+  #decoder;
+
+  // From the bytes of ONNX Runtime's WebAssembly and of the two graphs.
+  static async load(wasm, encoder, decoder) {
+    env.wasm.wasmBinary = wasm;
+    env.wasm.numThreads = 1; // more need headers that plain web servers don't send
+    const options = { executionProviders: ["wasm"], logSeverityLevel: 3 };
+    const runtime = new Runtime();
+    runtime.#encoder = await InferenceSession.create(new Uint8Array(encoder), options);
+    runtime.#decoder = await InferenceSession.create(new Uint8Array(decoder), options);
+    return runtime;
+  }
+
+  // The state before the first word of a photograph, RGB (size * size * 3 bytes).
+  async encode(pixels) {
+    const size = Math.sqrt(pixels.length / 3);
+    const images = new Tensor("uint8", pixels, [1, size, size, 3]);
+    return this.#encoder.run({ images }, STATE);
+  }
+
+  // Advance k hypotheses by their last words.
+  async step(state, words) {
+    const ids = BigInt64Array.from(words, BigInt);
+    const feeds = { ...state, words: new Tensor("int64", ids, [1, words.length]) };
+    const said = await this.#decoder.run(feeds, STEP);
+    const [logprobs, alphas, betas] = [said.logprobs.data, said.alphas.data, said.betas.data];
+    return { logprobs, alphas, betas, state: { ...state, h: said.next_h, c: said.next_c } };
+  }
+
+  // The state of the hypotheses `beams`.
+  select(state, beams) {
+    return { ...state, h: rows(state.h, beams), c: rows(state.c, beams) };
+  }
+}
+
+// Take rows of a tensor (1, k, n).
+function rows({ data, dims: [, , n] }, which) {
+  const taken = new Float32Array(which.length * n);
+  which.forEach((row, i) => taken.set(data.subarray(row * n, (row + 1) * n), i * n));
+  return new Tensor("float32", taken, [1, which.length, n]);
+}

@@ -1,0 +1,66 @@
+"""The page without a server, built once, and plain web servers for it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from showtell.browser import build, vendor
+from showtell.bundle import Bundle
+from showtell.errors import PageError
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from playwright.sync_api import Page
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Keeps its log to itself."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def serving_files(folder: Path) -> Iterator[int]:
+    """Serve a folder as ``python -m http.server`` does; gives the port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def scripts(visit: Callable[..., Page]) -> Iterator[Page]:
+    """A page beside the scripts, which need neither a model nor npm."""
+    folder = Path(vendor.__file__).parent / "static"
+    with serving_files(folder) as port:
+        yield visit(port)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page with the model that ships."""
+    folder = tmp_path_factory.mktemp("browser") / "page"
+    try:
+        build(folder, Bundle.load())
+    except PageError as error:
+        if "npm" not in str(error) or "checksum" in str(error):
+            raise
+        pytest.skip(str(error))
+    return folder
+
+
+@pytest.fixture
+def site(built: Path) -> Iterator[int]:
+    """The port at which the built page is served."""
+    with serving_files(built) as port:
+        yield port

@@ -1,0 +1,93 @@
+"""The beam search in JavaScript finds what Python's finds."""
+
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Page
+
+from showtell.decoding import Step, beam_search
+from showtell.vocab import END
+
+# Runs the cases of a model that looks its answers up in tables.
+SEARCH = """async ([{ next, logprobs, alphas, betas }, cases]) => {
+    const { beamSearch } = await import("/decoding.js");
+    const model = {
+        async step(state, words) {
+            state = state.map((from, i) => next[from][words[i]]);
+            const said = [logprobs, alphas, betas].map((t) => state.flatMap((s) => t[s]));
+            return { logprobs: said[0], alphas: said[1], betas: said[2], state };
+        },
+        select: (state, beams) => beams.map((beam) => state[beam]),
+    };
+    const found = await Promise.all(cases.map((options) => beamSearch(model, [0], options)));
+    return found.map((hypotheses) => hypotheses.map(({ total, ...told }) => told));
+}"""
+
+
+class Walk:
+    """A step model whose states are the nodes of a graph, and words its edges."""
+
+    def __init__(self, seed: int, V: int, *, ending: float = 1, ties: bool = False) -> None:
+        rng = np.random.default_rng(seed)
+        S, L = 50, 5
+        logits = rng.normal(size=(S, V)) * 2
+        logits[:, END] += ending
+        logprobs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        self.next = rng.integers(0, S, (S, V))
+        self.logprobs = (np.round(4 * logprobs) / 4 if ties else logprobs).astype(np.float32)
+        self.alphas = rng.dirichlet(np.ones(L), S).astype(np.float32)
+        self.betas = rng.random(S, np.float32)
+
+    def step(self, state: np.ndarray, words: np.ndarray) -> tuple[Step, np.ndarray]:
+        """Go on along the edges `words` (B, k)."""
+        state = self.next[state, words]
+        return Step(self.logprobs[state], self.alphas[state], self.betas[state]), state
+
+    def select(self, state: np.ndarray, photos: np.ndarray, beams: np.ndarray) -> np.ndarray:
+        """Return the nodes of some hypotheses."""
+        return state[photos[:, None], beams]
+
+    def tables(self) -> dict[str, Any]:
+        """Return everything as lists."""
+        return {name: table.tolist() for name, table in vars(self).items()}
+
+
+def case(beam: int, max_length: int = 20, power: float = 0.7) -> dict[str, float]:
+    return {"beam": beam, "maxLength": max_length, "lengthPower": power}
+
+
+WIDTHS = [case(beam) for beam in (1, 2, 3, 5, 12)]
+CASES = [
+    *((Walk(seed, V=40), WIDTHS) for seed in range(4)),
+    *((Walk(seed, V=40, ties=True), WIDTHS) for seed in range(4)),
+    (Walk(0, V=40, ending=-9), [case(4, max_length=6), case(5, max_length=1)]),  # cut off
+    (Walk(0, V=40, ending=3), [case(4, power=0), case(4, power=1)]),
+    (Walk(0, V=6), [case(9, max_length=3)]),  # fewer than 2 k candidates
+]
+
+
+def search(model: Walk, options: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what Python finds."""
+    [found] = beam_search(
+        model,
+        np.zeros((1, 1), int),
+        1,
+        beam=options["beam"],
+        max_length=options["maxLength"],
+        length_power=options["lengthPower"],
+    )
+    lists = [(h, h.logprobs.tolist(), h.alphas.tolist(), h.betas.tolist()) for h in found]
+    return [
+        {"words": list(h.words), "logprobs": logprobs, "alphas": alphas, "betas": betas}
+        for h, logprobs, alphas, betas in lists
+    ]
+
+
+def test_every_hypothesis_is_pythons(scripts: Page) -> None:
+    """Words, log-probabilities, maps and gates, of all that were found, in the same order."""
+    lengths = set()
+    for model, cases in CASES:
+        expected = [search(model, options) for options in cases]
+        assert scripts.evaluate(SEARCH, [model.tables(), cases]) == expected
+        lengths |= {len(h["words"]) for found in expected for h in found}
+    assert len(lengths) > 5, "the cases are too much alike"
