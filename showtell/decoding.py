@@ -225,7 +225,7 @@ def sample(
     model: StepModel,
     state: Any,
     n_photos: int,
-    rng: np.random.Generator,
+    rng: "np.random.Generator",  # in quotes, or NumPy would import it for every caption
     *,
     n: int = 1,
     temperature: float = 1.0,
