@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,27 @@ from showtell import bundle
 from showtell.atomic import replacing
 from showtell.bundle import Bundle
 from showtell.captioner import Captioner
-from showtell.data import load
-from showtell.decoding import beam_search
+from showtell.data import Dataset, load
+from showtell.decoding import Step, beam_search
 from showtell.errors import CheckpointError
 from showtell.evaluate import evaluate
 from showtell.runtime import Runtime
-from showtell.scorecard import Scorecard
+from showtell.runtime import State as RuntimeState
 from showtell.train import checkpoint as checkpoints
 from showtell.train import start
 from showtell.train.card import model_card
 from showtell.train.checkpoint import Checkpoint
+from showtell.train.data import read_images
 from showtell.train.model import Decoder, ShowAttendTell, State
+from showtell.train.quantize import quantize
 from showtell.train.recipe import Recipe
 from showtell.train.results import SCORES
 from showtell.train.validate import TorchStepModel
 
 TOLERANCE = 1e-3
+MAX_LOSS = 0.01  # of CIDEr, for which a bundle may have integers instead of half precision
+CALIBRATION = 64  # photographs that show the range of what lies between the weights
+Graphs = Mapping[str, onnx.ModelProto]  # by the name of the file
 # Smaller tensors stay in float32: they weigh nothing and keep the constants of the graph exact.
 _HALF_FROM = 4096
 
@@ -42,6 +47,11 @@ class _EncoderGraph(nn.Module):
     def __init__(self, network: ShowAttendTell) -> None:
         super().__init__()
         self.encoder, self.decoder = network.encoder, network.decoder
+        for name in ("mean", "std"):
+            values = getattr(self.encoder, name)  # (3, 1, 1)
+            if (values == values[0]).all():
+                # Runtimes broadcast one number far quicker than three that lie side by side.
+                setattr(self.encoder, name, values[:1])
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         state = self.decoder.start(self.encoder(images))
@@ -72,14 +82,16 @@ def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -
     The scores are written beside the checkpoint too, as ``scores.json``.
 
     Weights are stored in half precision and computed with in single precision; the network that
-    the graphs are compared with has the same rounded weights. The graphs hold each under its name
-    in the network, from which training can start: see :mod:`showtell.train.start`.
+    the graphs are compared with has the same rounded weights. Where the recipe's data is at hand,
+    the graphs are then quantised, and the bundle gets those if they lose at most ``MAX_LOSS``. The
+    graphs hold each weight under its name in the network, from which training can start: see
+    :mod:`showtell.train.start`.
 
     Parameters
     ----------
     checkpoint : ``best.json``, or a run's folder.
     target : the bundle's folder; a bundle that is there already is replaced.
-    say : told how well the two agree.
+    say : told how well the two agree, and what quantisation costs.
 
     Raises
     ------
@@ -89,35 +101,105 @@ def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -
     """
     bundle.refuse_other(target)
     trained = checkpoints.read(checkpoint)
-    network = trained.build()
-    _round(network)
-    files = {
-        "vocab.json": json.dumps(trained.vocabulary.words, ensure_ascii=False, indent=0).encode(),
-        "encoder.onnx": _encoder_graph(network),
-        "decoder.onnx": _decoder_graph(network),
-    }
-    manifest = _manifest(trained, network)
     with tempfile.TemporaryDirectory() as scratch:
-        draft = bundle.write(Path(scratch, "draft"), manifest, files)
-        _require_weights(network, draft)
-        difference = compare(network, draft)
-        say(f"log-probabilities differ from PyTorch's by {difference:.1e} at most")
-        scorecard = _evaluate(draft, trained.recipe)
-    manifest["scores"] = scorecard.to_dict() if scorecard else None
-    if scorecard:
-        run = checkpoint if checkpoint.is_dir() else checkpoint.parent
-        with replacing(run / SCORES) as partial:
-            partial.write_text(json.dumps(manifest["scores"], indent=1) + "\n", encoding="utf-8")
+        written, graphs = draft(trained, Path(scratch, "half"), say)
+        manifest, scorecard = {**written.manifest, "scores": None}, None
+        if data := _data(trained.recipe):
+            small = quantized(written, graphs, data, Path(scratch, "integers"))
+            scorecard, other = (evaluate(Captioner(each), data) for each in (written, small))
+            lost = scorecard.scores.cider - other.scores.cider
+            say(f"CIDEr is {scorecard.scores.cider:.4f}, and {other.scores.cider:.4f} in 8 bits")
+            if lost <= MAX_LOSS:
+                written, scorecard = small, other
+                manifest["quantised"] = {"photographs": CALIBRATION, "cider_lost": round(lost, 6)}
+            manifest["scores"] = scorecard.to_dict()
+            _write_scores(checkpoint, manifest["scores"])
+        files = {name: (written.path / name).read_bytes() for name in bundle.REQUIRED}
     files["README.md"] = model_card(manifest, str(scorecard) if scorecard else None).encode()
     return bundle.write(target, manifest, files)
 
 
-def _evaluate(draft: Bundle, recipe: Recipe) -> Scorecard | None:
-    """Score the bundle on the test split that belongs to its recipe, where that is at hand."""
+def _write_scores(checkpoint: Path, scores: Mapping[str, Any]) -> None:
+    run = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    with replacing(run / SCORES) as partial:
+        partial.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
+
+
+def draft(
+    trained: Checkpoint, target: Path, say: Callable[[str], None] = print
+) -> tuple[Bundle, Graphs]:
+    """Write the bundle of a checkpoint in half precision, compared with its network.
+
+    Parameters and errors are those of :func:`export`.
+
+    Returns
+    -------
+    The bundle, and its graphs in single precision.
+    """
+    network = trained.build()
+    _round(network)
+    words = json.dumps(trained.vocabulary.words, ensure_ascii=False, indent=0)
+    graphs = {"encoder.onnx": _encoder_graph(network), "decoder.onnx": _decoder_graph(network)}
+    written = _write(target, _manifest(trained, network), words.encode(), graphs)
+    _require_weights(network, written)
+    say(f"log-probabilities differ from PyTorch's by {compare(network, written):.1e} at most")
+    return written, graphs
+
+
+def quantized(written: Bundle, graphs: Graphs, data: Dataset, target: Path) -> Bundle:
+    """Write a bundle anew with its graphs quantised.
+
+    Parameters
+    ----------
+    written, graphs : from :func:`draft`.
+    data : from its training split come the photographs that calibrate, spread over all of it.
+    target : folder of the new bundle.
+
+    Raises
+    ------
+    CheckpointError : the new graphs lack one of the weights.
+    """
+    photographs = data.split("train")
+    some = photographs[:: -(-len(photographs) // CALIBRATION)]
+    images = read_images(some, written.image_size).numpy()
+    recorder = _Recorder(written)
+    beam_search(recorder, recorder.encode(images), len(images))
+    batches = np.array_split(images, -(-len(images) // 8))
+    small = {
+        "encoder.onnx": quantize(graphs["encoder.onnx"], [{"images": batch} for batch in batches]),
+        "decoder.onnx": quantize(graphs["decoder.onnx"], recorder.rows),
+    }
+    words = (written.path / "vocab.json").read_bytes()
+    integers = _write(target, written.manifest, words, small)
+    lost = start.weights(written).keys() - start.weights(integers).keys()
+    if lost := {name for name in lost if ".weight" in name or ".bias" in name}:  # no mere constants
+        raise CheckpointError(f"the quantised graphs do not hold {min(lost)} of the network")
+    return integers
+
+
+class _Recorder(Runtime):
+    """A runtime that keeps what its decoder is given."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        self.rows: list[dict[str, np.ndarray]] = []
+
+    def step(self, state: RuntimeState, words: np.ndarray) -> tuple[Step, RuntimeState]:
+        self.rows.append({"words": words, **state._asdict()})
+        return super().step(state, words)
+
+
+def _write(target: Path, manifest: Mapping[str, Any], words: bytes, graphs: Graphs) -> Bundle:
+    files = {name: _halve(graph).SerializeToString() for name, graph in graphs.items()}
+    return bundle.write(target, manifest, {"vocab.json": words, **files})
+
+
+def _data(recipe: Recipe) -> Dataset | None:
+    """Return the data of a recipe, where it is at hand and has photographs to test on."""
     if not Path(recipe.data).is_dir():
         return None
     data = load(recipe.data)
-    return evaluate(Captioner(draft), data) if data.splits["test"] else None
+    return data if data.splits["test"] else None
 
 
 def _round(network: nn.Module) -> None:
@@ -159,7 +241,7 @@ def _require_weights(network: nn.Module, draft: Bundle) -> None:
             raise CheckpointError(f"the exported graphs do not hold {name} of the network")
 
 
-def _encoder_graph(network: ShowAttendTell) -> bytes:
+def _encoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
     size = network.encoder.size
     images = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     return _graph(
@@ -170,7 +252,7 @@ def _encoder_graph(network: ShowAttendTell) -> bytes:
     )
 
 
-def _decoder_graph(network: ShowAttendTell) -> bytes:
+def _decoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
     decoder, (rows, cols) = network.decoder, network.encoder.grid
     B, k, L, D = 2, 3, rows * cols, decoder.init_h.in_features
     A, n = decoder.attention.U.out_features, decoder.init_h.out_features
@@ -192,7 +274,7 @@ def _graph(
     inputs: dict[str, Tensor],
     shapes: dict[str, dict[int, str]],
     outputs: Sequence[str],
-) -> bytes:
+) -> onnx.ModelProto:
     program = torch.onnx.export(
         module.eval(),
         kwargs=inputs,
@@ -203,7 +285,7 @@ def _graph(
         verbose=False,
     )
     assert program is not None
-    return _halve(_name_weights(program.model_proto, module)).SerializeToString()
+    return _name_weights(program.model_proto, module)
 
 
 def _name_weights(model: onnx.ModelProto, module: nn.Module) -> onnx.ModelProto:
@@ -223,7 +305,9 @@ def _name_weights(model: onnx.ModelProto, module: nn.Module) -> onnx.ModelProto:
 
 def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
     """Store large tensors in half precision, each behind a cast that a session does once."""
-    graph = model.graph
+    halved = onnx.ModelProto()
+    halved.CopyFrom(model)
+    graph = halved.graph
     casts = []
     for tensor in graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT and np.prod(tensor.dims) >= _HALF_FROM:
@@ -238,8 +322,8 @@ def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
     del graph.value_info[:]  # names the tensors' old types
     for node in graph.node:
         del node.metadata_props[:]  # where PyTorch's exporter found each node
-    onnx.checker.check_model(model)
-    return model
+    onnx.checker.check_model(halved)
+    return halved
 
 
 @torch.inference_mode()
