@@ -34,8 +34,8 @@ _MADE = (
 
 _HALF = "Weights are stored in half precision and computed with in single precision."
 _INTEGERS = (
-    "Convolutions and matrices are stored and computed with in 8 bits, calibrated on {photographs} "
-    "photographs of the training split; on the test split that loses {cider_lost:.4f} CIDEr."
+    "Convolutions and matrices are stored and computed with in 8 bits, calibrated on photographs "
+    "of the training split; on the test split that loses {cider_lost:.4f} CIDEr."
 )
 
 # In the order in which they are trained.

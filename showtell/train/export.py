@@ -35,7 +35,7 @@ from showtell.train.validate import TorchStepModel
 
 TOLERANCE = 1e-3
 MAX_LOSS = 0.01  # of CIDEr, for which a bundle may have integers instead of half precision
-CALIBRATION = 64  # photographs that show the range of what lies between the weights
+CALIBRATION = 64  # photographs, at most, that show the range of what lies between the weights
 Graphs = Mapping[str, onnx.ModelProto]  # by the name of the file
 # Smaller tensors stay in float32: they weigh nothing and keep the constants of the graph exact.
 _HALF_FROM = 4096
@@ -111,7 +111,7 @@ def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -
             say(f"CIDEr is {scorecard.scores.cider:.4f}, and {other.scores.cider:.4f} in 8 bits")
             if lost <= MAX_LOSS:
                 written, scorecard = small, other
-                manifest["quantised"] = {"photographs": CALIBRATION, "cider_lost": round(lost, 6)}
+                manifest["quantised"] = {"cider_lost": round(lost, 6)}
             manifest["scores"] = scorecard.to_dict()
             _write_scores(checkpoint, manifest["scores"])
         files = {name: (written.path / name).read_bytes() for name in bundle.REQUIRED}
@@ -160,11 +160,12 @@ def quantized(written: Bundle, graphs: Graphs, data: Dataset, target: Path) -> B
     CheckpointError : the new graphs lack one of the weights.
     """
     photographs = data.split("train")
-    some = photographs[:: -(-len(photographs) // CALIBRATION)]
+    n = min(CALIBRATION, len(photographs))
+    some = [photographs[i * len(photographs) // n] for i in range(n)]
     images = read_images(some, written.image_size).numpy()
     recorder = _Recorder(written)
-    beam_search(recorder, recorder.encode(images), len(images))
-    batches = np.array_split(images, -(-len(images) // 8))
+    beam_search(recorder, recorder.encode(images), n)
+    batches = np.array_split(images, -(-n // 8))
     small = {
         "encoder.onnx": quantize(graphs["encoder.onnx"], [{"images": batch} for batch in batches]),
         "decoder.onnx": quantize(graphs["decoder.onnx"], recorder.rows),
