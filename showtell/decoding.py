@@ -74,58 +74,57 @@ class Hypothesis:
         return self.logprob / len(self.logprobs) ** length_power
 
 
-class _Beams(NamedTuple):
-    """Hypotheses that grow: `k` of each of `B` photographs, `t` words long."""
+class _Path(NamedTuple):
+    """The last word of `N` hypotheses, and whom each of them continues.
 
-    words: np.ndarray  # (B, k, t)
-    logprobs: np.ndarray  # (B, k, t)
-    alphas: np.ndarray  # (B, k, t, L)
-    betas: np.ndarray  # (B, k, t)
+    A chain that is read backwards: growing by a word copies nothing of what was said before.
+    """
 
-    def grow(self, parents: np.ndarray, words: np.ndarray, step: Step) -> "_Beams":
-        """Continue the hypotheses `parents` (B, n) with the words (B, n)."""
-        rows = np.arange(len(parents))[:, None]
-        new: tuple[np.ndarray, ...] = (
-            words,
-            step.logprobs[rows, parents, words],
-            step.alphas[rows, parents],
-            step.betas[rows, parents],
-        )
-        histories = (history[rows, parents] for history in self)
-        grown = zip(histories, new, strict=True)
-        return _Beams(*(np.concatenate([old, now[:, :, None]], axis=2) for old, now in grown))
+    before: "_Path | None"
+    parents: np.ndarray  # (N,) row in `before`, and in what the step said
+    words: np.ndarray  # (N,)
+    logprobs: np.ndarray  # (N,)
+    alphas: np.ndarray  # (rows of the step, L)
+    betas: np.ndarray  # (rows of the step,)
 
-    def take(self, photos: np.ndarray, beams: np.ndarray) -> "_Beams":
-        """Keep the hypotheses `beams` (B', k') of the photographs `photos` (B',)."""
-        return _Beams(*(history[photos[:, None], beams] for history in self))
+    def take(self, rows: np.ndarray) -> "_Path":
+        """Keep the hypotheses `rows` (N',)."""
+        parents, words, logprobs = (part[rows] for part in self[1:4])
+        return self._replace(parents=parents, words=words, logprobs=logprobs)
 
-    def hypothesis(self, photo: int, beam: int) -> Hypothesis:
-        """Cut one out, up to its first ``END``."""
-        words, logprobs, alphas, betas = (history[photo, beam] for history in self)
+    def hypothesis(self, row: int) -> Hypothesis:
+        """Read one from its beginning up to its first ``END``."""
+        path: _Path | None = self
+        said = []
+        while path is not None:
+            parent = path.parents[row]
+            word, logprob = path.words[row], path.logprobs[row]
+            said.append((word, logprob, path.alphas[parent], path.betas[parent]))
+            path, row = path.before, parent
+        words, *told = (np.array(part) for part in zip(*reversed(said), strict=True))
         ends = np.flatnonzero(words == END)
-        said = ends[0] if len(ends) else len(words)
-        T = said + 1
-        return Hypothesis(tuple(words[:said].tolist()), logprobs[:T], alphas[:T], betas[:T])
+        n = ends[0] if len(ends) else len(words)
+        return Hypothesis(tuple(words[:n].tolist()), *(part[: n + 1] for part in told))
 
 
-def _nothing_said(step: Step) -> _Beams:
-    """Return hypotheses without a word, for as many as `step` continues."""
+def _grow(before: _Path | None, step: Step, parents: np.ndarray, words: np.ndarray) -> _Path:
+    """Continue the hypotheses `parents` (B, n) with the words (B, n)."""
     B, k, L = step.alphas.shape
-    nothing = np.zeros((B, k, 0), np.float32)
-    return _Beams(nothing.astype(np.int64), nothing, np.zeros((B, k, 0, L), np.float32), nothing)
+    rows = np.arange(B)[:, None]
+    logprobs = step.logprobs[rows, parents, words]
+    said = ((rows * k + parents).ravel(), words.ravel(), logprobs.ravel())
+    return _Path(before, *said, step.alphas.reshape(B * k, L), step.betas.ravel())
 
 
 def _best(scores: np.ndarray, n: int) -> np.ndarray:
     """Return where the `n` largest of each row stand, best first; of equals, the first."""
-    if n < scores.shape[1]:
-        # By threshold, because argpartition chooses arbitrarily among equals.
-        threshold = np.partition(scores, -n, axis=1)[:, -n, None]
-        found = [np.flatnonzero(row >= least) for row, least in zip(scores, threshold, strict=True)]
-        best = [
-            i[np.argsort(-row[i], kind="stable")[:n]] for row, i in zip(scores, found, strict=True)
-        ]
-        return np.stack(best)
-    return np.argsort(-scores, axis=1, kind="stable")
+    n = min(n, scores.shape[1])
+    # By threshold, because argpartition chooses arbitrarily among equals.
+    found = np.flatnonzero(scores >= np.partition(scores, -n, axis=1)[:, -n, None])
+    rows, columns = np.divmod(found, scores.shape[1])
+    order = np.lexsort((-scores.ravel()[found], rows))
+    starts = np.searchsorted(rows, np.arange(len(scores)))
+    return columns[order][starts[:, None] + np.arange(n)]
 
 
 def beam_search(
@@ -157,27 +156,28 @@ def beam_search(
     done: list[list[Hypothesis]] = [[] for _ in range(n_photos)]
     photos = np.arange(n_photos)  # those still in the batch
     words = np.full((n_photos, 1), START)
-    totals = np.zeros((n_photos, 1))
-    beams = None
+    totals = np.zeros((n_photos, 1), np.float32)
+    path = None
     for length in range(max_length + 1):
         step, state = model.step(state, words)
-        beams = beams or _nothing_said(step)
         logprobs = step.logprobs if length < max_length else _only_end(step.logprobs)
         candidates, parents, words = _candidates(totals, logprobs, 2 * beam)
-        beams = beams.grow(parents, words, step)
+        path = _grow(path, step, parents, words)
 
+        n = words.shape[1]
         ended = words == END
         for row, i in np.argwhere(ended[:, :beam] & np.isfinite(candidates[:, :beam])):
-            done[photos[row]].append(beams.hypothesis(row, i))
+            done[photos[row]].append(path.hypothesis(row * n + i))
 
         going = np.flatnonzero([len(done[photo]) < beam for photo in photos])
         if len(going) == 0:
             break
         alive = np.argsort(ended, axis=1, kind="stable")[going, :beam]  # those that did not end
-        beams = beams.take(going, alive)
-        state = model.select(state, going, parents[going[:, None], alive])
-        totals = np.where(ended, -np.inf, candidates)[going[:, None], alive]
-        words, photos = beams.words[:, :, -1], photos[going]
+        rows = going[:, None]
+        path = path.take((rows * n + alive).ravel())
+        state = model.select(state, going, parents[rows, alive])
+        totals = np.where(ended, -np.inf, candidates)[rows, alive]
+        words, photos = words[rows, alive], photos[going]
 
     return [
         sorted(found, key=lambda h: h.score(length_power), reverse=True)[:beam] for found in done
@@ -225,7 +225,7 @@ def sample(
     model: StepModel,
     state: Any,
     n_photos: int,
-    rng: np.random.Generator,
+    rng: "np.random.Generator",  # in quotes, or NumPy would import it for every caption
     *,
     n: int = 1,
     temperature: float = 1.0,
@@ -242,15 +242,16 @@ def sample(
     state = model.select(state, np.arange(n_photos), np.zeros((n_photos, n), np.int64))
     words = np.full((n_photos, n), START)
     own = np.tile(np.arange(n), (n_photos, 1))
-    beams = None
+    ended = np.zeros((n_photos, n), bool)
+    path = None
     for _ in range(max_length):
         step, state = model.step(state, words)
-        beams = beams or _nothing_said(step)
         tempered = step.logprobs / temperature
         tempered[:, :, NEVER_SAID] = -np.inf
         words = np.argmax(tempered + rng.gumbel(size=tempered.shape), axis=2)
-        beams = beams.grow(own, words, step)
-        if (beams.words == END).any(axis=2).all():
+        path = _grow(path, step, own, words)
+        ended |= words == END
+        if ended.all():
             break
-    assert beams is not None, "max_length is at least 1"
-    return [[beams.hypothesis(photo, i) for i in range(n)] for photo in range(n_photos)]
+    assert path is not None, "max_length is at least 1"
+    return [[path.hypothesis(photo * n + i) for i in range(n)] for photo in range(n_photos)]

@@ -1,6 +1,10 @@
 """What a photograph looks like when it is read: turned, laid on white, its colours, its size."""
 
+import os
+import subprocess
+import sys
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -272,3 +276,18 @@ def test_photographs(name: str) -> None:
     pixels = read(Image.fromarray(photograph), 112)
     assert np.abs(pixels.mean((0, 1)) - photograph.mean((0, 1))).max() < 1
     assert pixels.std() > 0.9 * photograph.std()
+
+
+def test_a_jpeg_needs_none_of_the_rare_formats(tmp_path: Path) -> None:
+    """To import all that Pillow has took a tenth of a process that captions one photograph."""
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.jpg")
+    code = (
+        "import sys; from showtell.image import read; from showtell import decoding; "
+        f"read({str(tmp_path / 'a.jpg')!r}, 8); print(*sys.modules)"
+    )
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "PIL.JpegImagePlugin" in loaded
+    assert not {"PIL.IcnsImagePlugin", "numpy.random"} & set(loaded)

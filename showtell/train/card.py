@@ -30,8 +30,14 @@ people or where a wrong caption does harm.
 
 _MADE = (
     "Trained by showtell on the training split of {data}. The CNN started from {weights} and the "
-    "decoder from nothing; {phases}. Weights are stored in half precision and computed with in "
-    "single precision. The recipe stands in `manifest.json`. No photograph is part of the bundle."
+    "decoder from nothing; {phases}. {stored} The recipe "
+    "stands in `manifest.json`. No photograph is part of the bundle."
+)
+
+_HALF = "Weights are stored in half precision and computed with in single precision."
+_INTEGERS = (
+    "Convolutions and matrices are stored and computed with in 8 bits, calibrated on photographs "
+    "of the training split; on the test split that loses {cider_lost:.4f} CIDEr."
 )
 
 _DOUBT = {
@@ -60,6 +66,7 @@ def model_card(manifest: Mapping[str, Any], scorecard: str | None) -> str:
     """
     recipe = manifest["training"]["recipe"]
     rows, cols = manifest["grid"]
+    quantised = manifest.get("quantised")
     first = manifest["training"]
     while first.get("start"):
         first = first["start"]
@@ -67,6 +74,7 @@ def model_card(manifest: Mapping[str, Any], scorecard: str | None) -> str:
         data=first["recipe"]["data"],
         weights=first["recipe"]["encoder"]["weights"],
         phases=", then ".join(_phases(manifest["training"])),
+        stored=_INTEGERS.format(**quantised) if quantised else _HALF,
     )
     return _CARD.format(
         **{key: manifest[key] for key in ("name", "licence", "vocabulary_size")},

@@ -2,7 +2,8 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,27 @@ from showtell.atomic import replacing
 from showtell.bundle import Bundle
 from showtell.captioner import Captioner
 from showtell.data import Dataset, load
-from showtell.decoding import beam_search
+from showtell.decoding import Step, beam_search
 from showtell.errors import CheckpointError
 from showtell.evaluate import evaluate
 from showtell.runtime import Runtime
+from showtell.runtime import State as RuntimeState
+from showtell.scorecard import Scorecard
 from showtell.train import checkpoint as checkpoints
 from showtell.train import start
 from showtell.train.card import model_card
 from showtell.train.checkpoint import Checkpoint
+from showtell.train.data import read_images
 from showtell.train.model import Decoder, ShowAttendTell, State
+from showtell.train.quantize import quantize
 from showtell.train.recipe import Recipe
 from showtell.train.results import SCORES
 from showtell.train.validate import TorchStepModel
 
 TOLERANCE = 1e-3
+MAX_LOSS = 0.01  # of CIDEr, for which a bundle may have integers instead of half precision
+CALIBRATION = 64  # photographs, at most, that show the range of what lies between the weights
+Graphs = Mapping[str, onnx.ModelProto]  # by the name of the file
 # Smaller tensors stay in float32: they weigh nothing and keep the constants of the graph exact.
 _HALF_FROM = 4096
 
@@ -41,6 +49,11 @@ class _EncoderGraph(nn.Module):
     def __init__(self, network: ShowAttendTell) -> None:
         super().__init__()
         self.encoder, self.decoder = network.encoder, network.decoder
+        for name in ("mean", "std"):
+            values = getattr(self.encoder, name)  # (3, 1, 1)
+            if (values == values[0]).all():
+                # Runtimes broadcast one number far quicker than three that lie side by side.
+                setattr(self.encoder, name, values[:1])
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         state = self.decoder.start(self.encoder(images))
@@ -65,20 +78,28 @@ class _DecoderGraph(nn.Module):
         return logprobs, alphas, betas, state.h, state.c
 
 
-def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -> Bundle:
+def export(
+    checkpoint: Path,
+    target: Path,
+    say: Callable[[str], None] = print,
+    data: Dataset | None = None,
+) -> Bundle:
     """Write the bundle of a checkpoint, compared with its network, calibrated and scored.
 
     The scores are written beside the checkpoint too, as ``scores.json``.
 
     Weights are stored in half precision and computed with in single precision; the network that
-    the graphs are compared with has the same rounded weights. The graphs hold each under its name
-    in the network, from which training can start: see :mod:`showtell.train.start`.
+    the graphs are compared with has the same rounded weights. Where the data is at hand, the
+    graphs are then quantised, and the bundle gets those if they lose at most ``MAX_LOSS``. The
+    graphs hold each weight under its name in the network, from which training can start: see
+    :mod:`showtell.train.start`.
 
     Parameters
     ----------
     checkpoint : ``best.json``, or a run's folder.
     target : the bundle's folder; a bundle that is there already is replaced.
-    say : told how well the two agree.
+    say : told how well the two agree, and what quantisation costs.
+    data : what to calibrate and to score on; None is the recipe's.
 
     Raises
     ------
@@ -88,47 +109,124 @@ def export(checkpoint: Path, target: Path, say: Callable[[str], None] = print) -
     """
     bundle.refuse_other(target)
     trained = checkpoints.read(checkpoint)
-    network = trained.build()
-    _round(network)
-    files = {
-        "vocab.json": json.dumps(trained.vocabulary.words, ensure_ascii=False, indent=0).encode(),
-        "encoder.onnx": _encoder_graph(network),
-        "decoder.onnx": _decoder_graph(network),
-    }
-    manifest = _manifest(trained, network)
     with tempfile.TemporaryDirectory() as scratch:
-        draft = bundle.write(Path(scratch, "draft"), manifest, files)
-        _require_weights(network, draft)
-        difference = compare(network, draft)
-        say(f"log-probabilities differ from PyTorch's by {difference:.1e} at most")
-        data = _data(trained.recipe)
-        if data:
-            draft = _calibrate(draft, manifest, files, data)
-        scorecard = evaluate(Captioner(draft), data) if data and data.splits["test"] else None
-    manifest["scores"] = scorecard.to_dict() if scorecard else None
+        half, graphs = draft(trained, Path(scratch, "half"), say)
+        chosen, scorecard = _choose(half, graphs, data or _data(trained.recipe), Path(scratch), say)
+        files = {name: (chosen.path / name).read_bytes() for name in chosen.manifest["sha256"]}
+    manifest = {**chosen.manifest, "scores": scorecard and scorecard.to_dict()}
     if scorecard:
-        run = checkpoint if checkpoint.is_dir() else checkpoint.parent
-        with replacing(run / SCORES) as partial:
-            partial.write_text(json.dumps(manifest["scores"], indent=1) + "\n", encoding="utf-8")
+        _write_scores(checkpoint, manifest["scores"])
     files["README.md"] = model_card(manifest, str(scorecard) if scorecard else None).encode()
     return bundle.write(target, manifest, files)
+
+
+def _choose(
+    half: Bundle, graphs: Graphs, data: Dataset | None, scratch: Path, say: Callable[[str], None]
+) -> tuple[Bundle, Scorecard | None]:
+    """Return a bundle that knows doubt, in 8 bits if these lose little, and what it scores."""
+    if data is None or not data.splits["test"]:
+        return _calibrated(half, data) if data else half, None
+    before = evaluate(Captioner(half), data).scores.cider
+    small = _calibrated(quantized(half, graphs, data, scratch / "integers"), data)
+    scorecard = evaluate(Captioner(small), data)
+    lost = before - scorecard.scores.cider
+    say(f"CIDEr is {before:.4f}, and {scorecard.scores.cider:.4f} in 8 bits")
+    if lost <= MAX_LOSS:
+        manifest = {**small.manifest, "quantised": {"cider_lost": round(lost, 6)}}
+        return replace(small, manifest=manifest), scorecard
+    half = _calibrated(half, data)
+    return half, evaluate(Captioner(half), data)
+
+
+def _calibrated(written: Bundle, data: Dataset) -> Bundle:
+    """Let a bundle know doubt, where there are photographs enough to fit it."""
+    doubt = calibrate.fit(Captioner(written), data)
+    if doubt is None:
+        return written
+    files = {name: (written.path / name).read_bytes() for name in bundle.REQUIRED}
+    manifest = {**written.manifest, "doubt": doubt.entry()}
+    return bundle.write(written.path, manifest, files | doubt.files())
+
+
+def _write_scores(checkpoint: Path, scores: Mapping[str, Any]) -> None:
+    run = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    with replacing(run / SCORES) as partial:
+        partial.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
+
+
+def draft(
+    trained: Checkpoint, target: Path, say: Callable[[str], None] = print
+) -> tuple[Bundle, Graphs]:
+    """Write the bundle of a checkpoint in half precision, compared with its network.
+
+    Parameters and errors are those of :func:`export`.
+
+    Returns
+    -------
+    The bundle, and its graphs in single precision.
+    """
+    network = trained.build()
+    _round(network)
+    words = json.dumps(trained.vocabulary.words, ensure_ascii=False, indent=0)
+    graphs = {"encoder.onnx": _encoder_graph(network), "decoder.onnx": _decoder_graph(network)}
+    written = _write(target, _manifest(trained, network), words.encode(), graphs)
+    _require_weights(network, written)
+    say(f"log-probabilities differ from PyTorch's by {compare(network, written):.1e} at most")
+    return written, graphs
+
+
+def quantized(written: Bundle, graphs: Graphs, data: Dataset, target: Path) -> Bundle:
+    """Write a bundle anew with its graphs quantised.
+
+    Parameters
+    ----------
+    written, graphs : from :func:`draft`.
+    data : from its training split come the photographs that calibrate, spread over all of it.
+    target : folder of the new bundle.
+
+    Raises
+    ------
+    CheckpointError : the new graphs lack one of the weights.
+    """
+    photographs = data.split("train")
+    n = min(CALIBRATION, len(photographs))
+    some = [photographs[i * len(photographs) // n] for i in range(n)]
+    images = read_images(some, written.image_size).numpy()
+    recorder = _Recorder(written)
+    beam_search(recorder, recorder.encode(images), n)
+    batches = np.array_split(images, -(-n // 8))
+    small = {
+        "encoder.onnx": quantize(graphs["encoder.onnx"], [{"images": batch} for batch in batches]),
+        "decoder.onnx": quantize(graphs["decoder.onnx"], recorder.rows),
+    }
+    words = (written.path / "vocab.json").read_bytes()
+    integers = _write(target, written.manifest, words, small)
+    lost = start.weights(written).keys() - start.weights(integers).keys()
+    if lost := {name for name in lost if ".weight" in name or ".bias" in name}:  # no mere constants
+        raise CheckpointError(f"the quantised graphs do not hold {min(lost)} of the network")
+    return integers
+
+
+class _Recorder(Runtime):
+    """A runtime that keeps what its decoder is given."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        self.rows: list[dict[str, np.ndarray]] = []
+
+    def step(self, state: RuntimeState, words: np.ndarray) -> tuple[Step, RuntimeState]:
+        self.rows.append({"words": words, **state._asdict()})
+        return super().step(state, words)
+
+
+def _write(target: Path, manifest: Mapping[str, Any], words: bytes, graphs: Graphs) -> Bundle:
+    files = {name: _halve(graph).SerializeToString() for name, graph in graphs.items()}
+    return bundle.write(target, manifest, {"vocab.json": words, **files})
 
 
 def _data(recipe: Recipe) -> Dataset | None:
     """Return the data set of a recipe, where that is at hand."""
     return load(recipe.data) if Path(recipe.data).is_dir() else None
-
-
-def _calibrate(
-    draft: Bundle, manifest: dict[str, Any], files: dict[str, bytes], data: Dataset
-) -> Bundle:
-    """Let the bundle know doubt, where there are photographs enough to fit it."""
-    doubt = calibrate.fit(Captioner(draft), data)
-    if doubt is None:
-        return draft
-    manifest["doubt"] = doubt.entry()
-    files |= doubt.files()
-    return bundle.write(draft.path, manifest, files)
 
 
 def _round(network: nn.Module) -> None:
@@ -170,7 +268,7 @@ def _require_weights(network: nn.Module, draft: Bundle) -> None:
             raise CheckpointError(f"the exported graphs do not hold {name} of the network")
 
 
-def _encoder_graph(network: ShowAttendTell) -> bytes:
+def _encoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
     size = network.encoder.size
     images = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     return _graph(
@@ -181,7 +279,7 @@ def _encoder_graph(network: ShowAttendTell) -> bytes:
     )
 
 
-def _decoder_graph(network: ShowAttendTell) -> bytes:
+def _decoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
     decoder, (rows, cols) = network.decoder, network.encoder.grid
     B, k, L, D = 2, 3, rows * cols, decoder.init_h.in_features
     A, n = decoder.attention.U.out_features, decoder.init_h.out_features
@@ -203,7 +301,7 @@ def _graph(
     inputs: dict[str, Tensor],
     shapes: dict[str, dict[int, str]],
     outputs: Sequence[str],
-) -> bytes:
+) -> onnx.ModelProto:
     program = torch.onnx.export(
         module.eval(),
         kwargs=inputs,
@@ -214,7 +312,7 @@ def _graph(
         verbose=False,
     )
     assert program is not None
-    return _halve(_name_weights(program.model_proto, module)).SerializeToString()
+    return _name_weights(program.model_proto, module)
 
 
 def _name_weights(model: onnx.ModelProto, module: nn.Module) -> onnx.ModelProto:
@@ -234,7 +332,9 @@ def _name_weights(model: onnx.ModelProto, module: nn.Module) -> onnx.ModelProto:
 
 def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
     """Store large tensors in half precision, each behind a cast that a session does once."""
-    graph = model.graph
+    halved = onnx.ModelProto()
+    halved.CopyFrom(model)
+    graph = halved.graph
     casts = []
     for tensor in graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT and np.prod(tensor.dims) >= _HALF_FROM:
@@ -249,8 +349,8 @@ def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
     del graph.value_info[:]  # names the tensors' old types
     for node in graph.node:
         del node.metadata_props[:]  # where PyTorch's exporter found each node
-    onnx.checker.check_model(model)
-    return model
+    onnx.checker.check_model(halved)
+    return halved
 
 
 @torch.inference_mode()

@@ -1,12 +1,11 @@
 """A bundle as the start of a training: its graphs hold the weights under their names.
 
 The names are those of the network's ``state_dict``; ``.T`` follows where a graph has the matrix
-transposed, and then ``.half`` where it is stored in half precision.
+transposed, then ``.half`` where it is stored in half precision or ``_quantized`` where as integers.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -19,7 +18,7 @@ from showtell.data import Photograph
 from showtell.errors import CheckpointError
 from showtell.vocab import SPECIAL, UNK, Vocabulary, tokenize
 
-TRANSPOSED, HALF = ".T", ".half"
+TRANSPOSED, HALF, QUANTIZED = ".T", ".half", "_quantized"
 # Tensors that have a row for each word.
 _BY_WORD = ("decoder.E.weight", "decoder.L_o.weight", "decoder.L_o.bias")
 
@@ -94,15 +93,23 @@ def _add_rows(rows: Tensor, size: int) -> Tensor:
 
 def weights(bundle: Bundle) -> dict[str, Tensor]:
     """Return what both graphs of a bundle store, by name, in single precision."""
-    return _stored(bundle.path / "encoder.onnx") | _stored(bundle.path / "decoder.onnx")
+    found: dict[str, Tensor] = {}
+    for name in ("encoder.onnx", "decoder.onnx"):
+        for key, array in stored(onnx.load(bundle.path / name)).items():
+            transposed = key.endswith(TRANSPOSED)
+            found[key.removesuffix(TRANSPOSED)] = torch.from_numpy(array.T if transposed else array)
+    return found
 
 
-def _stored(path: Path) -> dict[str, Tensor]:
-    stored = {}
-    for tensor in onnx.load(path).graph.initializer:
-        name = tensor.name.removesuffix(HALF)
-        array = numpy_helper.to_array(tensor).astype(np.float32)
-        if name.endswith(TRANSPOSED):
-            name, array = name.removesuffix(TRANSPOSED), array.T
-        stored[name] = torch.from_numpy(array)
-    return stored
+def stored(model: onnx.ModelProto) -> dict[str, np.ndarray]:
+    """Return what a graph stores in single precision, whatever it is stored in."""
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    found = {name.removesuffix(HALF): array.astype(np.float32) for name, array in arrays.items()}
+    for node in model.graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in arrays:
+            values, scale, zero = (arrays[name] for name in node.input)
+            axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+            shape = [-1 if i == axis else 1 for i in range(values.ndim)]
+            shift = zero.astype(np.float32).reshape(shape)
+            found[node.input[0].removesuffix(QUANTIZED)] = (values - shift) * scale.reshape(shape)
+    return found

@@ -72,7 +72,7 @@ def teach(
         recipe = _recipe(before.bundle, album, target.name, Path(scratch), len(rehearsed))
         splits = {"train": lessons + rehearsed, "dev": (), "test": ()}
         run = train(recipe, data=replace(corrections, splits=splits), say=say)
-        after = Captioner(export(run, Path(scratch, "model"), say))
+        after = Captioner(export(run, Path(scratch, "model"), say, data=known))
         found = compare(before, after, held_out, test)
         say(f"{found.captions()}\n\n{found}")
         _require(found, may_lose)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -85,6 +86,32 @@ def test_the_bundle_knows_doubt(exported: Bundle) -> None:
     calibration = exported.manifest["scores"]["calibration"]
     assert 0 <= calibration["error"] < 0.5
     assert calibration["unsure"] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("cider", "told"), [(0.592, "loses 0.0080 CIDEr"), (0.58, "half precision")]
+)
+def test_integers_are_taken_where_they_lose_little(
+    trained: Path,
+    exported: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cider: float,
+    told: str,
+) -> None:
+    cards = [
+        SimpleNamespace(
+            scores=SimpleNamespace(cider=c), to_dict=lambda: exported.manifest["scores"]
+        )
+        for c in (0.6, cider, 0.6)
+    ]
+    monkeypatch.setattr(exporting, "draft", lambda *_: (exported, {}))
+    monkeypatch.setattr(exporting, "quantized", lambda *_: exported)
+    monkeypatch.setattr(exporting, "evaluate", lambda *_: cards.pop(0))
+    written = exporting.export(trained, tmp_path / "model", lambda _: None)
+    assert ("quantised" in written.manifest) == ("loses" in told)
+    card = (written.path / "README.md").read_text()
+    assert told in " ".join(card.split())
 
 
 def test_graphs_that_disagree_are_not_written(
