@@ -5,12 +5,12 @@ PORT ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test chromium clean
+.PHONY: app test programs clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py --port $(PORT)
 
-test: $(VENV)/test chromium
+test: $(VENV)/test programs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -27,12 +27,13 @@ $(VENV)/test: pyproject.toml constraints.txt | $(BIN)/python
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# The browser tests drive Debian's Chromium; without it they are skipped, and say so.
-chromium:
-	@command -v chromium >/dev/null || { \
-	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
-	} || echo "no Chromium, and no right to install it: the browser tests are skipped"
+# The browser tests drive Debian's Chromium, and exiftool reads sidecars back; without them those
+# tests are skipped, and say so.
+programs:
+	@{ command -v chromium && command -v exiftool; } >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium libimage-exiftool-perl >/dev/null; \
+	} || echo "no Chromium or no exiftool, and no right to install them: their tests are skipped"
 
 clean:
 	rm -rf $(VENV)

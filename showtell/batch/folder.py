@@ -70,8 +70,7 @@ def caption_folder(
     ----------
     paths : files; and folders, with all below them, if `recursive`.
     out : a name that ends in .jsonl, .csv or .parquet.
-    model, beam, max_length : as in :func:`~showtell.captioner.load` and
-        :meth:`~showtell.captioner.Captioner.caption`.
+    model, beam, max_length : as for a :class:`~showtell.captioner.Captioner`.
     resume : whether to go on with a run that was interrupted, if there is one.
     sidecars : whether to write each caption into an XMP sidecar as well.
     workers : processes; None is one for each core that may be used.
@@ -84,27 +83,21 @@ def caption_folder(
     """
     output.require_format(out)
     bundle = Bundle.load(model)
-    settings = {
-        "paths": list(paths),
-        "recursive": recursive,
-        "model": bundle.manifest["sha256"],
-        "beam": beam,
-        "max_length": max_length,
-        "sidecars": sidecars,
-    }
-    processes = Workers(bundle, workers or cores(), beam=beam, max_length=max_length)
+    options = {"beam": beam, "max_length": max_length}
+    source = {"paths": list(paths), "recursive": recursive, "sidecars": sidecars}
+    settings = {**source, "model": bundle.manifest["sha256"], **options}
     with (
-        closing(Journal(out, settings, resume)) as journal,
-        closing(processes),
         _interrupted() as interrupted,
+        closing(Journal(out, settings, resume)) as journal,
+        closing(Workers(bundle, workers or cores(), **options)) as processes,
     ):
         run = _Run(journal, processes, bundle.manifest["name"], sidecars, say)
         finished = run.go(lambda: walk(paths) if recursive else map(Found, paths), interrupted)
         failed = _write(out, journal)
-        total = len(journal)
+        captioned = len(journal) - failed
         if finished:
             journal.delete()
-    return Summary(total - failed, failed, not finished)
+    return Summary(captioned, failed, interrupted=not finished)
 
 
 def cores() -> int:

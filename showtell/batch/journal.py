@@ -78,7 +78,7 @@ class Journal:
             )
         if other := [name for name, value in settings.items() if old.get(name) != value]:
             raise OutputError(
-                f"{self._out}: the unfinished run was begun with another {', '.join(other)}: "
+                f"{self._out}: the unfinished run differs in its {', '.join(other)}: "
                 f"give the same, or {anew}"
             )
 

@@ -12,6 +12,7 @@ from showtell.captioner import BEAM, Caption, Captioner
 from showtell.decoding import MAX_LENGTH
 from showtell.errors import ImageError
 from showtell.limits import MAX_BYTES
+from showtell.runtime import State
 
 
 class Row(TypedDict):
@@ -50,7 +51,7 @@ def caption_rows(
     ----------
     captioner : who captions.
     items : name, and the bytes or the path of the file, of each photograph. All are in memory
-        together, decoded to the model's size.
+        together if they are bytes.
     beam, max_length : as in :meth:`~showtell.captioner.Captioner.caption`.
 
     Returns
@@ -58,21 +59,25 @@ def caption_rows(
     One row an item, in their order.
     """
     rows: list[Row] = []
-    pixels: dict[int, np.ndarray] = {}
+    states: dict[int, State] = {}
     for i, (name, source) in enumerate(items):
         row = _empty(name, captioner.name)
         rows.append(row)
         try:
             data = source if isinstance(source, bytes) else image.read_file(source)
             row["sha256"] = digest(data)
-            pixels[i], warnings = image.read_and_warn(data, captioner.bundle.image_size)
+            pixels, warnings = image.read_and_warn(data, captioner.bundle.image_size)
         except ImageError as error:
             row["error"] = str(error)
             continue
         row["warning"] = "; ".join(warnings) or None
-    captions = captioner.caption(list(pixels.values()), beam=beam, max_length=max_length)
-    for i, caption in zip(pixels, captions, strict=True):
-        _fill(rows[i], caption)
+        # One by one, which takes no longer on one thread, and a fourth of the memory.
+        states[i] = captioner.encode([pixels])
+    if states:
+        together = State(*map(np.concatenate, zip(*states.values(), strict=True)))
+        captions = captioner.decode(together, beam=beam, max_length=max_length)
+        for i, caption in zip(states, captions, strict=True):
+            _fill(rows[i], caption)
     return rows
 
 

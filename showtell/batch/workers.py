@@ -3,14 +3,14 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from threading import Thread
 from typing import Any
 
-from showtell import memory
 from showtell.batch.rows import Row, caption_rows, digest, error_row
 from showtell.bundle import Bundle
 from showtell.captioner import Captioner
@@ -42,11 +42,12 @@ class Workers:
 
     def submit(self, items: Sequence[Item]) -> "Future[list[Row]]":
         """Begin to caption photographs together."""
-        try:
-            return self._pool.submit(_caption, items)
-        except BrokenProcessPool:
-            self._pool = self._start(self.n)
-            return self._pool.submit(_caption, items)
+        with _deaf():
+            try:
+                return self._pool.submit(_caption, items)
+            except BrokenProcessPool:
+                self._pool = self._start(self.n)
+                return self._pool.submit(_caption, items)
 
     def rows(self, items: Sequence[Item], begun: "Future[list[Row]]") -> list[Row]:
         """Wait for the rows of photographs that were begun.
@@ -84,9 +85,24 @@ class Workers:
         )
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let processes that begin here not hear Ctrl+C, from their first moment on."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _require_alive(pool: ProcessPoolExecutor) -> None:
     try:
-        pool.submit(os.getpid).result()
+        with _deaf():
+            alive = pool.submit(os.getpid)
+        alive.result()
     except BrokenProcessPool as error:
         raise ShowtellError(
             "the processes that caption cannot start; is there too little memory?"
@@ -95,9 +111,9 @@ def _require_alive(pool: ProcessPoolExecutor) -> None:
 
 def _prepare(bundle: Bundle, options: dict[str, Any]) -> None:
     global _captioner, _options
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's, who asks for no more
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and asks for no more
+    warnings.filterwarnings("ignore", module="PIL")  # of odd metadata, as in the parent
     Thread(target=_follow_parent, daemon=True).start()
-    memory.give_back()
     _captioner, _options = Captioner(bundle, threads=1), options
 
 

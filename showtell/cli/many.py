@@ -18,7 +18,7 @@ def caption_many(paths: tuple[str, ...], out: Path, *, resume: bool, **options: 
         _say(f"{out}: finished already")
         return
     summary = caption_folder(paths, out, resume=resume, say=_say, **options)
-    _say(f"{out}: {summary.captioned:,} captions, {summary.failed:,} errors")
+    _say(f"{out}: {summary.captioned:,} captioned, {summary.failed:,} not")
     if summary.interrupted:
         _say("interrupted; --resume goes on")
         raise SystemExit(_INTERRUPTED)
@@ -38,7 +38,7 @@ def caption_on_cluster(uri: str, out: str, **options: Any) -> None:
 
     tally = run(uri, out, **options)
     captions = tally.photographs - tally.errors
-    _say(f"{out}: {captions:,} captions, {tally.errors:,} errors")
+    _say(f"{out}: {captions:,} captioned, {tally.errors:,} not")
     if tally.errors:
         raise SystemExit(1)
 

@@ -1,5 +1,6 @@
 """Folders are captioned whole, whatever is in them."""
 
+import errno
 import json
 import os
 import shutil
@@ -13,11 +14,12 @@ from PIL import Image
 
 import showtell
 from showtell import image
-from showtell.batch import folder, rows, workers
+from showtell.batch import folder, rows, sidecar, workers
 from showtell.batch.folder import Summary, caption_folder
 from showtell.batch.journal import Journal, path_for
 from showtell.batch.rows import Row
 from showtell.batch.sources import Found
+from showtell.errors import OutputError
 
 Make = Callable[[int], Path]
 
@@ -221,3 +223,23 @@ def test_a_chunk_is_bounded_in_bytes(
     monkeypatch.setattr(workers, "_caption", sized)
     monkeypatch.setattr(folder, "CHUNK_BYTES", 1)
     assert len(run(photographs(5))) == len(sizes) == 5
+
+
+def test_sidecars_that_cannot_be_written(
+    run: Callable, photographs: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one may not write, the others are written; a full disk is full for all of them."""
+    path, told = photographs(2), []
+
+    def fail(number: int) -> Callable:
+        def write(photograph: str, caption: str) -> str:
+            raise OSError(number, os.strerror(number))
+
+        return write
+
+    monkeypatch.setattr(sidecar, "write", fail(errno.ENOSPC))
+    with pytest.raises(OutputError, match=r"000\.png\.xmp: cannot be written: no space left"):
+        run(path, sidecars=True)
+    monkeypatch.setattr(sidecar, "write", fail(errno.EACCES))
+    assert all(row["caption"] for row in run(path, sidecars=True, resume=True, say=told.append))
+    assert [line.partition(": ")[2] for line in told] == ["its sidecar may not be written"] * 2

@@ -44,7 +44,7 @@ def test_a_run_that_nobody_asked_to_go_on_with_is_not_lost(out: Path) -> None:
 
 
 def test_a_run_goes_on_with_what_it_was_begun_with(out: Path) -> None:
-    with pytest.raises(OutputError, match="begun with another beam: give the same"):
+    with pytest.raises(OutputError, match="differs in its beam: give the same"):
         Journal(out, {**SETTINGS, "beam": 3}, resume=True)
 
 

@@ -62,6 +62,14 @@ def is_alive(process: int) -> bool:
     return False
 
 
+def imports(process: int) -> bool:
+    """Tell whether a process is a worker that is importing what it needs."""
+    with suppress(OSError):
+        is_worker = b"spawn_main" in Path(f"/proc/{process}/cmdline").read_bytes()
+        return is_worker and "numpy" in Path(f"/proc/{process}/maps").read_text()
+    return False
+
+
 def rows(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.read_text().splitlines()]
 
@@ -108,11 +116,25 @@ def test_ctrl_c_keeps_what_was_finished(
     assert 0 < n < 400
     assert n % 4 == 0
     assert told.splitlines() == [
-        f"showtell: {out}: {n} captions, 0 errors",
+        f"showtell: {out}: {n} captioned, 0 not",
         "showtell: interrupted; --resume goes on",
     ]
     assert begin(small_model, path, out, "--resume").wait() == 0
     assert [row["image"] for row in rows(out)] == sorted(str(p) for p in path.rglob("*.png"))
+
+
+def test_ctrl_c_while_the_workers_begin(
+    small_model: Path, photographs: Make, tmp_path: Path
+) -> None:
+    """They told of it each with a traceback."""
+    process = begin(small_model, photographs(80), tmp_path / "rows.jsonl")
+    while not any(imports(child) for child in children(process)) and process.poll() is None:
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate()
+    assert process.returncode == 130
+    assert len(told.splitlines()) == 2
+    assert "Traceback" not in told
 
 
 def test_two_processes_on_one_output(small_model: Path, photographs: Make, tmp_path: Path) -> None:

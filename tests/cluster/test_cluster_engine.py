@@ -97,7 +97,7 @@ def test_parquet_on_the_command_line(
     arguments = ["caption", str(tmp_path / "photographs.parquet"), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(main, [*arguments, "--engine", "ray", "--column", "jpeg"])
     assert result.exit_code == 1, result.output
-    assert "2 captions, 2 errors" in result.stderr
+    assert "2 captioned, 2 not" in result.stderr
     rows = pq.read_table(tmp_path / "out").to_pylist()
     assert [row["error"] is None for row in rows] == [True, False, False, True]
     assert rows[2]["error"] == "the file is empty"

@@ -1,0 +1,131 @@
+"""How fast a folder is captioned, how much memory it takes, and whether kills leave a trace.
+
+    python benchmarks/folder.py --small 200 --small 2000 --large 200 --kills 5
+
+Draws photographs of 500 x 375 and of 4000 x 3000 pixels, captions folders of them with `showtell
+caption --out`, and prints photographs a second, the start of the processes included, what each took
+of a processor, and the most memory that all processes held together. Then it does the last folder
+of small ones once more, kills that run again and again, resumes it, and compares the file with the
+first, byte for byte.
+"""
+
+import random
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+import numpy as np
+from PIL import Image
+
+SMALL, LARGE = (500, 375), (4000, 3000)
+LOOK = 0.25  # seconds between two looks at the memory
+
+
+def draw(size: tuple[int, int]) -> bytes:
+    """Return a JPEG with about the detail of a photograph."""
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8)).resize(size)
+    noise = rng.normal(0, 6, (size[1], size[0], 1))
+    file = BytesIO()
+    pixels = np.clip(np.asarray(coarse) + noise, 0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(file, "JPEG", quality=88)
+    return file.getvalue()
+
+
+def fill(folder: Path, n: int, size: tuple[int, int]) -> Path:
+    """Write `n` photographs; a comment in each makes it another file."""
+    jpeg = draw(size)
+    for i in range(n):
+        path = folder / f"{i // 1000:03d}" / f"{i:06d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        comment = b"\xff\xfe\x00\x0a" + b"%08d" % i
+        path.write_bytes(jpeg[:2] + comment + jpeg[2:])
+    return folder
+
+
+def begin(folder: Path, out: Path) -> subprocess.Popen:
+    """Begin to caption a folder, or go on."""
+    program = "from showtell.cli import main; main()"
+    options = ["--recursive", "--resume", "--out", out]
+    return subprocess.Popen([sys.executable, "-c", program, "caption", folder, *options])
+
+
+def family(process: int) -> Iterator[int]:
+    """Yield a process and those that it began."""
+    yield process
+    with suppress(OSError):
+        for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
+            yield from family(int(child))
+
+
+def memory(process: int) -> float:
+    """Return the MB that a process and those that it began hold, what they share counted once."""
+    held = 0
+    for member in family(process):
+        with suppress(OSError):
+            rollup = Path(f"/proc/{member}/smaps_rollup").read_text()
+            held += int(rollup.partition("\nPss:")[2].split()[0])
+    return held / 1024
+
+
+def used() -> float:
+    """Return the seconds of the processor that processes took which came to an end."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def measure(folder: Path, out: Path, n: int) -> None:
+    """Caption a folder of `n` photographs, and print a line."""
+    start, before, peak = time.perf_counter(), used(), 0.0
+    process = begin(folder, out)
+    while process.poll() is None:
+        peak = max(peak, memory(process.pid))
+        time.sleep(LOOK)
+    seconds = time.perf_counter() - start
+    if process.returncode:
+        raise SystemExit(f"the run ended with status {process.returncode}")
+    each = 1000 * (used() - before) / n
+    print(f"{folder.name:>12} {n:12,} {n / seconds:9.1f} {each:8.1f} {peak:11.0f}", flush=True)
+
+
+def kill(folder: Path, out: Path, whole: Path, kills: int) -> None:
+    """Kill a run again and again; it must end as the one that was not."""
+    rng = random.Random(0)
+    for _ in range(kills):
+        process = begin(folder, out)
+        time.sleep(rng.uniform(1, 6))
+        process.kill()
+        process.wait()
+    if begin(folder, out).wait() or out.read_bytes() != whole.read_bytes():
+        raise SystemExit("the run that was killed ended otherwise")
+    print(f"killed {kills} times and resumed: the same file, byte for byte")
+
+
+@click.command()
+@click.option("--small", multiple=True, type=int, default=(200, 2000), show_default=True)
+@click.option("--large", multiple=True, type=int, default=(200,), show_default=True)
+@click.option("--kills", default=5, show_default=True)
+def main(small: tuple[int, ...], large: tuple[int, ...], kills: int) -> None:
+    """Measure folders of so many photographs, and kill."""
+    print("      pixels  photographs  a second  CPU, ms  memory, MB")
+    with TemporaryDirectory() as told:
+        root = Path(told)
+        for size, counts in ((SMALL, small), (LARGE, large)):
+            for n in counts:
+                name = f"{n}/{size[0]} x {size[1]}"
+                measure(fill(root / name, n, size), root / f"{n}-{size[0]}.jsonl", n)
+        if small and kills:
+            n = small[-1]
+            folder = root / f"{n}/{SMALL[0]} x {SMALL[1]}"
+            kill(folder, root / "killed.jsonl", root / f"{n}-{SMALL[0]}.jsonl", kills)
+
+
+if __name__ == "__main__":
+    main()
