@@ -113,18 +113,14 @@ def caption(
             raise click.UsageError(
                 "--out goes with files and folders, without --json, --attention, --region, --proof"
             )
-        options: dict[str, Any] = {
-            "beam": beam,
-            "max_length": max_length,
-            "model": model,
-            "resume": resume,
-        }
+        options: dict[str, Any] = {"model": model, "beam": beam, "max_length": max_length}
         if engine:
             if len(paths) > 1 or sidecar:
                 raise click.UsageError("--engine goes with one folder or URI, without --sidecar")
-            caption_on_cluster(paths[0], out, column=column, **options)
+            caption_on_cluster(paths[0], out, column=column, resume=resume, **options)
         else:
-            caption_many(paths, Path(out), recursive=recursive, sidecars=bool(sidecar), **options)
+            options |= {"recursive": recursive, "sidecars": sidecar is not None}
+            caption_many(paths, Path(out), resume=resume, **options)
         return
     if recursive or resume or sidecar or engine:
         raise click.UsageError("--recursive, --resume, --sidecar and --engine need --out")
