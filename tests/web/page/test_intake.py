@@ -55,7 +55,7 @@ def test_what_is_no_file_is_not_taken_for_one(page: Page) -> None:
         }"""
     )
     page.dispatch_event("#intake", "drop", {"dataTransfer": dropped})
-    expect(page.get_by_role("alert")).to_contain_text("drop the file itself, not a link to it")
+    expect(page.get_by_role("alert")).to_contain_text("Drop the file itself, not a link to it")
 
 
 def test_a_photograph_can_be_pasted(visit: Callable[..., Page], app: Flask, jpeg: bytes) -> None:
