@@ -37,7 +37,7 @@ _MADE = (
 _HALF = "Weights are stored in half precision and computed with in single precision."
 _INTEGERS = (
     "Convolutions and matrices are stored and computed with in 8 bits, calibrated on photographs "
-    "of the training split; on the test split that loses {cider_lost:.4f} CIDEr."
+    "of the training split, which changes CIDEr on the test split by {change:+.4f}."
 )
 
 _DOUBT = {
@@ -74,7 +74,7 @@ def model_card(manifest: Mapping[str, Any], scorecard: str | None) -> str:
         data=first["recipe"]["data"],
         weights=first["recipe"]["encoder"]["weights"],
         phases=", then ".join(_phases(manifest["training"])),
-        stored=_INTEGERS.format(**quantised) if quantised else _HALF,
+        stored=_INTEGERS.format(change=-quantised["cider_lost"]) if quantised else _HALF,
     )
     return _CARD.format(
         **{key: manifest[key] for key in ("name", "licence", "vocabulary_size")},
