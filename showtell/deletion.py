@@ -57,7 +57,7 @@ def drops(
     model: StepModel,
     state: State,
     words: Sequence[int],
-    rng: np.random.Generator,
+    rng: "np.random.Generator",  # in quotes, as in decoding.py
     draws: int = 1,
     share: float = SHARE,
 ) -> Drops:

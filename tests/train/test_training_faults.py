@@ -80,6 +80,12 @@ print(rows.read(numpy.arange(32)).sum().item())
     assert len(list(tmp_path.iterdir())) == 1
 
 
+many = pytest.mark.skipif(
+    "SHOWTELL_KILLS" not in os.environ, reason="slow: SHOWTELL_KILLS=20 has them killed so often"
+)
+
+
+@many
 def test_an_export_that_is_killed_leaves_the_old_bundle_or_the_new(
     trained: Path, exported: Bundle, tmp_path: Path, kills: int
 ) -> None:
@@ -99,6 +105,7 @@ def test_an_export_that_is_killed_leaves_the_old_bundle_or_the_new(
     assert checkpoints.read(trained).network, "the run is as it was"
 
 
+@many
 def test_a_run_that_is_killed_again_and_again_ends_as_one_that_was_not(
     recipe_file: Path, tmp_path: Path, kills: int
 ) -> None:

@@ -1,0 +1,174 @@
+"""How long one caption takes here, and with what one would use instead, in one run.
+
+    python benchmarks/peers.py [--rounds N] [--plot docs/peers.svg]
+
+All caption the same photograph of 500 x 375 pixels, read from the bytes of its JPEG, at beam 5, in
+turns, with all cores. Networks of others have random weights, which take as long as learned ones,
+and say WORDS words. The tutorial's is what the best known PyTorch tutorial of the paper builds
+(github.com/sgrvinod/a-PyTorch-Tutorial-to-Image-Captioning): ResNet-101 at 256 x 256, its grid made
+14 x 14, and a beam search that attends to all annotations anew for every hypothesis and word. Needs
+the dev extra, and transformers (pip install '.[peers]').
+"""
+
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+import torch.nn.functional as F
+from breakdown import jpegs
+from PIL import Image
+from torch import Tensor, nn
+
+from showtell import image
+from showtell.bundle import Bundle
+from showtell.captioner import BEAM, Captioner
+from showtell.decoding import beam_search
+from showtell.train import recipe as recipes
+from showtell.train.encoder import Encoder, timm
+from showtell.train.model import ShowAttendTell
+from showtell.train.start import network_of
+from showtell.train.validate import TorchStepModel
+
+WORDS = 12
+Caption = Callable[[bytes], object]
+
+
+def eager(bundle: Bundle) -> Caption:
+    """Return a captioner that runs the bundle's weights in PyTorch."""
+    recipe = recipes.from_dict({**bundle.manifest["training"]["recipe"], "start": None})
+    encoder = Encoder(recipe.encoder, pretrained=False)
+    network = ShowAttendTell(encoder, len(bundle.vocabulary), recipe.decoder).eval()
+    network.load_state_dict(network_of(bundle, network))
+    model = TorchStepModel(network.decoder)
+
+    def caption(file: bytes) -> object:
+        pixels = torch.from_numpy(image.read(file, bundle.image_size))[None]
+        return beam_search(model, model.start(encoder(pixels)), 1, beam=BEAM)
+
+    return caption
+
+
+class Tutorial(nn.Module):
+    """Show, Attend and Tell as the tutorial has it, with its sizes and 9,490 words."""
+
+    def __init__(self, words: int = 9490) -> None:
+        super().__init__()
+        self.cnn = timm.create_model("resnet101", num_classes=0, global_pool="")
+        self.of_annotation, self.of_state = nn.Linear(2048, 512), nn.Linear(512, 512)
+        self.energy, self.gate = nn.Linear(512, 1), nn.Linear(512, 2048)
+        self.init_h, self.init_c = nn.Linear(2048, 512), nn.Linear(2048, 512)
+        self.embedding, self.output = nn.Embedding(words, 512), nn.Linear(512, words)
+        self.lstm = nn.LSTMCell(512 + 2048, 512)
+
+    def caption(self, file: bytes) -> Tensor:
+        """Return the ids of WORDS words."""
+        picture = Image.open(BytesIO(file)).convert("RGB").resize((256, 256))
+        pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 255
+        grid = F.adaptive_avg_pool2d(self.cnn(pixels), 14)
+        a = grid.flatten(2).transpose(1, 2).expand(BEAM, -1, -1)  # (k, 196, 2048)
+        h, c = self.init_h(a.mean(1)), self.init_c(a.mean(1))
+        words, totals = torch.zeros(BEAM, 1, dtype=torch.long), torch.zeros(BEAM, 1)
+        for _ in range(WORDS):
+            energies = self.energy(F.relu(self.of_annotation(a) + self.of_state(h).unsqueeze(1)))
+            z = torch.sigmoid(self.gate(h)) * (a * energies.softmax(1)).sum(1)
+            h, c = self.lstm(torch.cat([self.embedding(words[:, -1]), z], 1), (h, c))
+            scores = (totals + F.log_softmax(self.output(h), 1)).flatten()
+            totals, best = scores.topk(BEAM)
+            totals, parents = totals[:, None], best // self.output.out_features
+            words = torch.cat([words[parents], best[:, None] % self.output.out_features], 1)
+            h, c = h[parents], c[parents]
+        return words[0]
+
+
+def generating(model: nn.Module, size: int) -> Caption:
+    """Return a captioner of transformers' own generation."""
+    model.eval()
+
+    def caption(file: bytes) -> object:
+        picture = Image.open(BytesIO(file)).convert("RGB").resize((size, size))
+        pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 127.5 - 1
+        length = {"min_new_tokens": WORDS, "max_new_tokens": WORDS}
+        return model.generate(pixel_values=pixels, num_beams=BEAM, do_sample=False, **length)
+
+    return caption
+
+
+def vit_gpt2() -> Caption:
+    from transformers import (
+        GPT2Config,
+        VisionEncoderDecoderConfig,
+        VisionEncoderDecoderModel,
+        ViTConfig,
+    )
+
+    decoder = GPT2Config(add_cross_attention=True, is_decoder=True)
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(ViTConfig(), decoder)
+    model = VisionEncoderDecoderModel(config)
+    model.generation_config.decoder_start_token_id = decoder.bos_token_id
+    model.generation_config.pad_token_id = decoder.eos_token_id
+    return generating(model, 224)
+
+
+def blip() -> Caption:
+    from transformers import BlipConfig, BlipForConditionalGeneration
+
+    return generating(BlipForConditionalGeneration(BlipConfig()), 384)
+
+
+@click.command()
+@click.option("--model", help="A bundle's folder; the one that ships if not given.")
+@click.option("--rounds", default=7, show_default=True)
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw the medians into this file.")
+@torch.inference_mode()
+def main(model: str | None, rounds: int, plot: Path | None) -> None:
+    bundle = Bundle.load(model)
+    contenders: dict[str, Caption] = {
+        "showtell": Captioner(bundle).caption,
+        "the same weights in PyTorch": eager(bundle),
+        "tutorial, ResNet-101": Tutorial().eval().caption,
+        "transformers, ViT-GPT2": vit_gpt2(),
+        "transformers, BLIP": blip(),
+    }
+    times = measure(contenders, jpegs()[0], rounds)
+    ours = times["showtell"]
+    for name, milliseconds in times.items():
+        print(f"{name:30}{milliseconds:8.1f} ms {milliseconds / ours:7.1f} times ours")
+    if plot:
+        draw(times, plot)
+
+
+def measure(contenders: dict[str, Caption], file: bytes, rounds: int) -> dict[str, float]:
+    """Return the median of each in milliseconds, after a round that does not count."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for _ in range(1 + rounds):
+        for name, caption in contenders.items():
+            start = time.perf_counter()
+            caption(file)
+            times[name].append(1000 * (time.perf_counter() - start))
+    return {name: statistics.median(taken[1:]) for name, taken in times.items()}
+
+
+def draw(times: dict[str, float], path: Path) -> None:
+    """Draw a bar for each, milliseconds on a scale of powers of ten."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 2.4), layout="constrained")
+    bars = axes.barh(list(times), list(times.values()), color="#c2571a")
+    axes.bar_label(bars, fmt="%.0f ms", padding=4)
+    axes.set(xscale="log", xlim=(5, 3 * max(times.values())), xlabel="one caption, milliseconds")
+    axes.invert_yaxis()
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()
