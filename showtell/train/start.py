@@ -111,5 +111,6 @@ def stored(model: onnx.ModelProto) -> dict[str, np.ndarray]:
             axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
             shape = [-1 if i == axis else 1 for i in range(values.ndim)]
             shift = zero.astype(np.float32).reshape(shape)
-            found[node.input[0].removesuffix(QUANTIZED)] = (values - shift) * scale.reshape(shape)
+            restored = (values - shift) * scale.reshape(shape)
+            found[node.input[0].removesuffix(QUANTIZED)] = restored.astype(np.float32)
     return found
