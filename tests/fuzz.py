@@ -17,6 +17,7 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator
+from functools import cache
 from hashlib import sha256
 from io import BytesIO
 from itertools import pairwise
@@ -39,6 +40,7 @@ VALUES = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000
 # Files that are right
 
 
+@cache  # or a colour profile would have another time of its making
 def pictures() -> list[bytes]:
     """Return small files of all formats, and of many of the ways to write them."""
     rng = np.random.default_rng(0)
