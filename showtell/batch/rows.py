@@ -106,5 +106,6 @@ def _empty(name: str, model: str) -> Row:
 
 def _fill(row: Row, caption: Caption) -> None:
     row["caption"] = caption.text
+    row["warning"] = "; ".join(filter(None, (row["warning"], *caption.warnings))) or None
     row["logprob"] = round(caption.logprob, 6)
     row["confidence"] = round(caption.confidence, 6)

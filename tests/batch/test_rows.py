@@ -12,6 +12,7 @@ from skimage import data
 import showtell
 from showtell import image
 from showtell.batch import caption_rows, rows
+from showtell.doubt import STRANGE
 from showtell.image import SEVERAL_FRAMES
 
 
@@ -35,7 +36,7 @@ def test_each_has_the_caption_that_it_has_alone(captioner: showtell.Captioner) -
             "caption": alone.text,
             "logprob": pytest.approx(alone.logprob, abs=1e-4),
             "confidence": pytest.approx(alone.confidence, abs=1e-4),
-            "warning": None,
+            "warning": "; ".join(alone.warnings) or None,
             "error": None,
             "sha256": hashlib.sha256(file).hexdigest(),
             "model": captioner.name,
@@ -65,7 +66,7 @@ def test_what_cannot_be_read_is_a_row_and_the_rest_goes_on(
     assert found["text"]["sha256"] == hashlib.sha256(b"no photograph").hexdigest()
     assert found["gone"]["sha256"] is None
     assert found["good"]["caption"]
-    assert found["several"]["warning"] == SEVERAL_FRAMES
+    assert found["several"]["warning"] == f"{SEVERAL_FRAMES}; {STRANGE}"
 
 
 def test_nothing_to_caption(captioner: showtell.Captioner) -> None:
