@@ -88,7 +88,7 @@ def ours(
     features = Features(Path(recipe.cache), network.encoder, data, recipe.mirror, print)
     objective = CrossEntropy(recipe, recipe.frozen, captions)
     return lambda batch: objective.measure(
-        network, features.read(batch.photos, batch.mirrored), batch
+        network, features.read(batch.photos, batch.mirrored).float(), batch
     )["loss"]
 
 

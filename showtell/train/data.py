@@ -1,13 +1,16 @@
-"""Training data: captions as ids, batches of photographs, and features cached on disk."""
+"""Training data: captions as ids, batches of photographs, and what is cached of them on disk."""
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -191,17 +194,44 @@ def augment(images: Tensor, mirrored: np.ndarray, crop: int, rng: np.random.Gene
     theta = np.zeros((B, 2, 3), np.float32)
     theta[:, 0, 0], theta[:, 1, 1] = np.where(mirrored, -scale, scale), scale
     theta[:, 0, 2], theta[:, 1, 2] = shift
-    grid = F.affine_grid(torch.from_numpy(theta), [B, channels, size, size], align_corners=False)
+    motion = torch.from_numpy(theta).to(images.device)
+    grid = F.affine_grid(motion, [B, channels, size, size], align_corners=False)
     pixels = images.permute(0, 3, 1, 2).float()
     cropped = F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
     return cropped.round().byte().permute(0, 2, 3, 1)
+
+
+class Pixels:
+    """Photographs as the CNN takes them, a memory-mapped uint8 file: each is decoded once.
+
+    Parameters
+    ----------
+    folder : of the cache.
+    photographs : in the order of the rows.
+    size : width and height in pixels that they are squashed to.
+    say : told the size before it is written.
+    """
+
+    def __init__(
+        self, folder: Path, photographs: Sequence[Photograph], size: int, say: Callable[[str], None]
+    ) -> None:
+        def fill(rows: np.ndarray) -> None:
+            for i in tqdm(range(0, len(photographs), 16), desc="photographs", unit="×16"):
+                rows[i : i + 16] = read_images(photographs[i : i + 16], size).numpy()
+
+        path = folder / f"photographs-{_digest(size, _files(photographs))}.npy"
+        self._rows = _cached(path, (len(photographs), size, size, 3), np.uint8, fill, say)
+
+    def read(self, photos: np.ndarray) -> Tensor:
+        """Return uint8 (B, size, size, 3) of the photographs `photos` (B,)."""
+        return torch.from_numpy(self._rows[photos])
 
 
 class Features:
     """Features of photographs as they are and mirrored, a memory-mapped float16 file.
 
     The file's name tells what it was computed from, so that another encoder, other weights, another
-    preprocessing or other photographs make another file. It gets its name when it is whole.
+    preprocessing or other photographs make another file.
 
     Parameters
     ----------
@@ -221,64 +251,85 @@ class Features:
         say: Callable[[str], None],
     ) -> None:
         L, C = encoder.grid[0] * encoder.grid[1], encoder.channels
-        shape = (len(photographs), 1 + mirrored, L, C)
         path = folder / f"features-{_fingerprint(encoder, photographs, mirrored)}.npy"
-        if not path.exists():
-            _reserve(folder, 2 * int(np.prod(shape)), path, say)
-            _compute(path, shape, encoder, photographs)
-        self._rows = np.load(path, mmap_mode="r")
-        if self._rows.shape != shape:
-            raise DataError(f"{path}: not what was written there; delete it and run again")
+        fill = partial(_compute, encoder=encoder, photographs=photographs)
+        self._rows = _cached(path, (len(photographs), 1 + mirrored, L, C), np.float16, fill, say)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def read(self, photos: np.ndarray, mirrored: np.ndarray | None = None) -> Tensor:
-        """Return float32 (B, L, C) of the photographs `photos` (B,), mirrored where it says so."""
+        """Return float16 (B, L, C) of the photographs `photos` (B,), mirrored where it says so."""
         sides = np.zeros(len(photos), int) if mirrored is None else mirrored.astype(int)
-        return torch.from_numpy(self._rows[photos, sides]).float()
+        return torch.from_numpy(self._rows[photos, sides])
 
 
 def _fingerprint(encoder: Encoder, photographs: Sequence[Photograph], mirrored: bool) -> str:
-    digest = hashlib.sha256()
+    weights = hashlib.sha256()
     for name, tensor in sorted(encoder.state_dict().items()):
-        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+        weights.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     preprocessing = [encoder.size, encoder.mean.flatten().tolist(), encoder.std.flatten().tolist()]
-    files = [(p.name, p.path.stat().st_size) for p in photographs]
-    digest.update(json.dumps([repr(encoder.network), preprocessing, mirrored, files]).encode())
-    return digest.hexdigest()[:16]
+    seen = [preprocessing, mirrored, _files(photographs)]
+    return _digest(weights.hexdigest(), repr(encoder.network), *seen)
 
 
-def _reserve(folder: Path, size: int, path: Path, say: Callable[[str], None]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    say(f"caching features: {size / 1e9:.2f} GB in {path} ({free / 1e9:.0f} GB free)")
-    if size > free:
-        raise DataError(
-            f"{folder}: the features take {size / 1e9:.2f} GB, {free / 1e9:.2f} GB are free"
-        )
+def _files(photographs: Sequence[Photograph]) -> list[tuple[str, int]]:
+    return [(p.name, p.path.stat().st_size) for p in photographs]
+
+
+def _digest(*values: Any) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 
 @torch.inference_mode()
-def _compute(
-    path: Path, shape: tuple[int, ...], encoder: Encoder, photographs: Sequence[Photograph]
-) -> None:
-    _clear_abandoned(path)
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    device = encoder.mean.device
-    try:
-        rows = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
-        _take_space(partial)
-        for i in tqdm(range(0, len(photographs), 16), desc="features", unit="×16"):
-            images = read_images(photographs[i : i + 16], encoder.size).to(device)
-            for side in range(shape[1]):
-                seen = images.flip(2) if side else images
-                rows[i : i + 16, side] = encoder(seen).half().cpu().numpy()
-        rows.flush()
-        del rows
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+def _compute(rows: np.ndarray, encoder: Encoder, photographs: Sequence[Photograph]) -> None:
+    for i in tqdm(range(0, len(photographs), 16), desc="features", unit="×16"):
+        images = read_images(photographs[i : i + 16], encoder.size).to(encoder.mean.device)
+        for side in range(rows.shape[1]):
+            seen = images.flip(2) if side else images
+            rows[i : i + 16, side] = encoder(seen).half().cpu().numpy()
+
+
+def _cached(
+    path: Path,
+    shape: tuple[int, ...],
+    kind: type[np.generic],
+    fill: Callable[[np.ndarray], None],
+    say: Callable[[str], None],
+) -> np.ndarray:
+    """Open a memory-mapped file of rows, which `fill` writes if it is not there yet.
+
+    It gets its name when it is whole.
+    """
+    if not path.exists():
+        _reserve(path, np.dtype(kind).itemsize * math.prod(shape), say)
+        _clear_abandoned(path)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            rows = np.lib.format.open_memmap(part, mode="w+", dtype=kind, shape=shape)
+            _take_space(part)
+            fill(rows)
+            rows.flush()
+            del rows
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    rows = np.load(path, mmap_mode="r")
+    if rows.shape != shape:
+        raise DataError(f"{path}: not what was written there; delete it and run again")
+    return rows
+
+
+def _reserve(path: Path, size: int, say: Callable[[str], None]) -> None:
+    folder = path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    kind = path.name.partition("-")[0]
+    say(f"caching {kind}: {size / 1e9:.2f} GB in {path} ({free / 1e9:.0f} GB free)")
+    if size > free:
+        raise DataError(
+            f"{folder}: the {kind} take {size / 1e9:.2f} GB, {free / 1e9:.2f} GB are free"
+        )
 
 
 def _take_space(path: Path) -> None:
@@ -290,10 +341,10 @@ def _take_space(path: Path) -> None:
 
 def _clear_abandoned(path: Path) -> None:
     """Delete what a process that was killed left of this file."""
-    for partial in path.parent.glob(f"{path.stem}.*.part"):
+    for part in path.parent.glob(f"{path.stem}.*.part"):
         try:
-            os.kill(int(partial.suffixes[-2][1:]), 0)
+            os.kill(int(part.suffixes[-2][1:]), 0)
         except ProcessLookupError:
-            partial.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
         except PermissionError:
             continue  # it belongs to someone else, who is at work

@@ -28,7 +28,7 @@ from showtell.data import Dataset, load
 from showtell.errors import CheckpointError, ShowtellError
 from showtell.train import checkpoint as checkpoints
 from showtell.train.checkpoint import BEST, LAST, START, Checkpoint, Progress
-from showtell.train.data import Batch, Features, TrainingCaptions, augment, read_images
+from showtell.train.data import Batch, Features, Pixels, TrainingCaptions, augment
 from showtell.train.encoder import Encoder
 from showtell.train.model import ShowAttendTell
 from showtell.train.objective import CrossEntropy, HardAttention, Objective, Rehearsal
@@ -215,35 +215,37 @@ class Trainer:
         self.progress = replace(self.progress, phase=index, epoch=0, step=0, stale=0, sums={})
 
     def _connect(self) -> None:
-        """Set up what the phase trains on and with: cached features, or photographs."""
+        """Set up what the phase trains on and with: features, or photographs if the CNN learns."""
         self.model, self.optimizer = self._optimize()
         self.average = self._start_average()
         self.objective = self._objective()
-        encoder, recipe, say = self.network.encoder, self.recipe, self.say
-        if self.phase.encoder_lr == 0:
-            cache = Path(recipe.cache)
-            with self.fabric.rank_zero_first():
-                train = Features(cache, encoder, self.photographs, recipe.mirror, say)
-                if self.dev:
-                    dev = Features(cache, encoder, self.dev, False, say)
-                    self.features = lambda _: dev.read
-            self.inputs = lambda batch, _: train.read(batch.photos, batch.mirrored)
-            return
+        with self.fabric.rank_zero_first():
+            if self.phase.encoder_lr:
+                self._connect_photographs()
+            else:
+                self._connect_features()
+
+    def _connect_features(self) -> None:
+        encoder, recipe, device = self.network.encoder, self.recipe, self.fabric.device
+        cache = Path(recipe.cache)
+        train = Features(cache, encoder, self.photographs, recipe.mirror, self.say)
+        self.inputs = lambda batch, _: train.read(batch.photos, batch.mirrored).to(device).float()
+        if self.dev:
+            dev = Features(cache, encoder, self.dev, False, self.say)
+            self.features = lambda _: lambda photos: dev.read(photos).to(device).float()
+
+    def _connect_photographs(self) -> None:
+        encoder, recipe, device = self.network.encoder, self.recipe, self.fabric.device
+        cache = Path(recipe.cache)
+        train = Pixels(cache, self.photographs, encoder.size, self.say)
 
         def inputs(batch: Batch, rng: np.random.Generator) -> Tensor:
-            images = read_images([self.photographs[i] for i in batch.photos], encoder.size)
-            return augment(images, batch.mirrored, recipe.crop, rng)
+            return augment(train.read(batch.photos).to(device), batch.mirrored, recipe.crop, rng)
 
-        self.inputs, self.features = inputs, self._see
-
-    def _see(self, encoder: Encoder) -> Callable[[np.ndarray], Tensor]:
-        """Return what gives an encoder's features of dev photographs, by their indices."""
-
-        def features(photos: np.ndarray) -> Tensor:
-            images = read_images([self.dev[i] for i in photos], encoder.size)
-            return encoder(images.to(self.fabric.device))
-
-        return features
+        self.inputs = inputs
+        if self.dev:
+            dev = Pixels(cache, self.dev, encoder.size, self.say)
+            self.features = lambda encoder: lambda photos: encoder(dev.read(photos).to(device))
 
     def _objective(self) -> Objective:
         shared = self.recipe, self.phase
@@ -320,8 +322,7 @@ class Trainer:
         """Take one step of gradient descent and return what was measured before it."""
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * rate
-        inputs = self.inputs(batch, rng).to(self.fabric.device)
-        measured = self.objective.measure(self.model, inputs, batch)
+        measured = self.objective.measure(self.model, self.inputs(batch, rng), batch)
         self.optimizer.zero_grad()
         self.fabric.backward(measured["loss"])
         self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.recipe.grad_norm)
