@@ -194,10 +194,15 @@ def reader() -> None:
     memory.give_back()
     while head := sys.stdin.buffer.read(4):
         file = sys.stdin.buffer.read(int.from_bytes(head))
-        start = time.process_time()
+        start = _seconds()
         told = _read(file)
-        seconds = time.process_time() - start
+        seconds = _seconds() - start
         print(f"{seconds:.3f} {_megabytes():.1f} {told}", flush=True)
+
+
+def _seconds() -> float:
+    """Return what this process has computed; what the system takes to give it memory is its own."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_utime
 
 
 def _read(file: bytes) -> str:

@@ -33,8 +33,8 @@ def edit(path: Path, change: Callable[[dict], None]) -> None:
 
 def test_the_model_that_ships_is_whole_and_light() -> None:
     shipped = Bundle.load()
-    assert shipped.grid == (7, 7)
-    assert shipped.image_size == 224
+    assert shipped.grid == (9, 9)
+    assert shipped.image_size == 260
     assert len(shipped.vocabulary) == shipped.manifest["vocabulary_size"]
     assert sum(file.stat().st_size for file in SHIPPED.iterdir()) < 20e6
 

@@ -30,7 +30,7 @@ def test_a_caption_and_its_attention(captioner: showtell.Captioner, photograph: 
     assert caption.text
     assert len(caption.words) >= 3
     assert set(caption.words) <= set(captioner.bundle.vocabulary.words)
-    assert caption.attention.shape == (len(caption.words), 7, 7)
+    assert caption.attention.shape == (len(caption.words), 9, 9)
     assert caption.attention.dtype == np.float32
     np.testing.assert_allclose(caption.attention.sum(axis=(1, 2)), 1, rtol=1e-5)
     assert 0 < caption.confidence < 1
@@ -46,7 +46,7 @@ def test_the_alternatives_are_the_rest_of_the_beam(captioner: showtell.Captioner
     assert 1 <= len(others) <= 3
     assert len({found.words, *(other.words for other in others)}) == len(others) + 1
     for other in others:
-        assert other.attention.shape == (len(other.words), 7, 7)
+        assert other.attention.shape == (len(other.words), 9, 9)
         assert other.alternatives == ()
     assert captioner.caption(data.astronaut(), beam=1).alternatives == ()
 
@@ -105,7 +105,7 @@ def test_a_caption_told_in_plain_types(captioner: showtell.Captioner) -> None:
     found = captioner.caption(data.astronaut())
     told = found.to_dict("a.jpg", attention=False, alternatives=True)
     assert told["image"] == "a.jpg"
-    assert told["grid"] == [7, 7]
+    assert told["grid"] == [9, 9]
     assert "attention" not in told
     assert [other["caption"] for other in told["alternatives"]] == [
         other.text for other in found.alternatives

@@ -122,7 +122,7 @@ def test_json_is_the_documented_object(photographs: Path) -> None:
     found = json.loads(done.stdout)
     assert found["image"] == str(path)
     assert found["caption"] == showtell.load().caption(path, beam=2).text
-    assert found["grid"] == [7, 7]
+    assert found["grid"] == [9, 9]
     assert len(found["attention"]) == len(found["words"]) == len(found["gates"])
     for weights in found["attention"]:
         assert len(weights) == 49
