@@ -22,6 +22,9 @@ export const ofWord = (answer, i) =>
 
 export const inTable = ({ unsure, confidence }) => (unsure ? "not sure" : confidence.toFixed(2));
 
+// What else there is to know of an answer, such as further frames.
+export const notes = ({ warnings }) => warnings.map((warning) => `Note: ${warning}.`).join(" ");
+
 // What is read aloud.
 export const spoken = ({ unsure, caption }) =>
   `${unsure ? "Not sure, but a guess" : "Caption"}: ${caption}.`;

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { areKept } from "./corrections.js";
-import { inTable } from "./doubt.js";
+import { inTable, notes } from "./doubt.js";
 import { decode } from "./picture.js";
 import { saveCsv, saveJson } from "./save.js";
 import { options } from "./settings.js";
@@ -10,7 +10,7 @@ import { enter, say } from "./state.js";
 
 const AT_ONCE = 2; // questions that the server is asked at the same time
 const THUMBNAIL = 320; // pixels of a thumbnail's longer side
-const COLUMNS = ["image", "caption", "edited", "confidence", "unsure", "model", "error"];
+const COLUMNS = ["image", "caption", "edited", "confidence", "unsure", "warnings", "model", "error"];
 
 const [body, template, progress, go, keep, clear, head, title] =
   ["rows", "row", "progress", "go", "keep", "clear", "many-head", "many-title"].map((id) =>
@@ -97,7 +97,9 @@ function fill({ element, answer, error, edited }) {
   const text = element.querySelector("textarea");
   text.disabled = !answer;
   if (answer && !edited) text.value = answer.caption;
-  element.querySelector("p").textContent = error?.message ?? "";
+  const below = element.querySelector("p");
+  below.textContent = error?.message ?? (answer ? notes(answer) : "");
+  below.classList.toggle("wrong", Boolean(error));
   element.lastElementChild.textContent = answer ? inTable(answer) : "";
 }
 
@@ -148,8 +150,9 @@ go.addEventListener("click", () => {
 function told({ photograph, element, answer, error, edited = false }) {
   if (!answer) return { image: photograph.name, error: error?.message ?? "not captioned yet" };
   const { confidence, unsure, model } = answer;
+  const warnings = answer.warnings.join("; ");
   const caption = element.querySelector("textarea").value;
-  return { image: photograph.name, caption, edited, confidence, unsure, model };
+  return { image: photograph.name, caption, edited, confidence, unsure, warnings, model };
 }
 
 head.addEventListener("click", ({ target }) => {
@@ -179,6 +182,7 @@ async function keepRow(row) {
   } catch (error) {
     row.unkept = true;
     problem.textContent = error.message;
+    problem.classList.add("wrong");
   }
 }
 

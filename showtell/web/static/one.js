@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import * as corrections from "./corrections.js";
-import { spoken } from "./doubt.js";
+import { notes, spoken } from "./doubt.js";
 import * as figure from "./figure.js";
 import * as part from "./part.js";
 import * as player from "./player.js";
@@ -98,7 +98,7 @@ function tell() {
   figure.tell(best);
   part.reset(shown.whole?.sentences[0].caption);
   corrections.offer(shown, best.caption);
-  warnings.textContent = best.warnings.map((warning) => `Note: ${warning}.`).join(" ");
+  warnings.textContent = notes(best);
   if (document.activeElement === document.body) section.focus({ preventScroll: true });
 }
 

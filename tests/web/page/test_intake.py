@@ -165,16 +165,26 @@ def test_odd_files_are_captioned_or_told_in_words(page: Page, jpeg: bytes) -> No
         expect(page.get_by_role("alert")).to_contain_text(reason)
 
 
-def test_a_warning_stands_below_the_caption(visit: Callable[..., Page], jpeg: bytes) -> None:
-    class Warning(FakeCaptioner):
-        def caption(self, *args: object, **kwargs: object) -> Caption:
-            found = super().caption(*args, **kwargs)  # type: ignore[arg-type]
-            return replace(found, warnings=("it has several frames",))
+class Warns(FakeCaptioner):
+    def caption(self, *args: object, **kwargs: object) -> Caption:
+        found = super().caption(*args, **kwargs)  # type: ignore[arg-type]
+        return replace(found, warnings=("it has several frames",))
 
-    with serving(create_app(Warning())) as port:
+
+def test_a_warning_stands_below_the_caption(visit: Callable[..., Page], jpeg: bytes) -> None:
+    with serving(create_app(Warns())) as port:
         page = visit(port)
         expect(page.locator("#warnings")).to_be_hidden()
         choose(page, jpeg)
         expect(page.locator("#warnings")).to_have_text("Note: it has several frames.")
         choose(page, b"no photograph")
         expect(page.get_by_role("alert")).to_contain_text("not a photograph")
+
+
+def test_a_warning_stands_in_the_table(visit: Callable[..., Page], jpeg: bytes) -> None:
+    with serving(create_app(Warns())) as port:
+        page = visit(port)
+        choose(page, upload(jpeg, "a.jpg"), upload(b"no photograph", "b.jpg"))
+        expect(rows(page).nth(0).locator("p")).to_have_text("Note: it has several frames.")
+        expect(rows(page).nth(1).locator("p")).to_contain_text("not a photograph")
+        expect(rows(page).nth(1).locator("p")).to_have_class("wrong")
