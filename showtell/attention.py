@@ -97,7 +97,7 @@ def figure(image: Image.Image, caption: Caption) -> Image.Image:
 
     Parameters
     ----------
-    image : the photograph, upright, of mode RGB.
+    image : the photograph, upright.
     caption : its caption, or that of a part of it, which alone is drawn then.
 
     Returns
@@ -145,7 +145,7 @@ def animation(image: Image.Image, caption: Caption) -> bytes:
 
     Parameters
     ----------
-    image : the photograph, upright, of mode RGB; its longer side is shown with 480 pixels.
+    image : the photograph, upright; its longer side is shown with 480 pixels.
     caption : as :func:`figure` takes it.
 
     Returns
@@ -245,10 +245,10 @@ def _gif(frames: list[Image.Image], durations: list[int]) -> bytes:
 
 
 def _fitted(image: Image.Image, width: int, height: int) -> Image.Image:
-    """Return the photograph as large as there is room, its aspect ratio kept."""
+    """Return the photograph as RGB, as large as there is room, its aspect ratio kept."""
     scale = min(width / image.width, height / image.height)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.LANCZOS)
+    return image.resize(size, Image.Resampling.LANCZOS).convert("RGB")
 
 
 def _write(

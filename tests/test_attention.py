@@ -121,6 +121,12 @@ def test_figure_has_a_panel_a_word(words: int, columns: int) -> None:
     assert starts.sum() == columns
 
 
+def test_grey_photographs_are_drawn_too() -> None:
+    caption = caption_of("dog")
+    assert figure(black().convert("L"), caption).tobytes() == figure(black(), caption).tobytes()
+    assert animation(black().convert("L"), caption) == animation(black(), caption)
+
+
 def test_figure_shows_each_map_under_its_word() -> None:
     caption = caption_of("left", "right")
     caption.attention[:] = spot(7, 7, 3, 0), spot(7, 7, 3, 6)
