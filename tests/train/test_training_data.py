@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from showtell.data import load
-from showtell.train.data import Features, TrainingCaptions, augment, read_images
+from showtell.train.data import Features, Pixels, TrainingCaptions, augment, read_images
 from showtell.train.encoder import Encoder
 from showtell.train.recipe import EncoderRecipe, Phase
 from showtell.vocab import PAD, Vocabulary, tokenize
@@ -137,11 +137,25 @@ def test_features_are_the_encoder_s(shapes: Path, encoder: Encoder, tmp_path: Pa
     with torch.inference_mode():
         expected = encoder(torch.stack([images[2], images[0].flip(1)]))
     found = features.read(np.array([2, 0]), np.array([False, True]))
-    torch.testing.assert_close(found, expected, rtol=2e-3, atol=2e-3)
+    torch.testing.assert_close(found.float(), expected, rtol=2e-3, atol=2e-3)
     assert "0.00 GB" in told[0], "the size is told before the work"
 
     Features(tmp_path, encoder, photographs, True, told.append)
     assert len(told) == 1, "computed once"
+
+
+def test_photographs_are_kept_as_they_are_read(shapes: Path, tmp_path: Path) -> None:
+    photographs = load(shapes).split("train")
+    told: list[str] = []
+    pixels = Pixels(tmp_path, photographs, 64, told.append)
+    assert pixels.read(np.array([5, 2])).equal(read_images([photographs[5], photographs[2]], 64))
+    assert told[0].startswith("caching photographs: 0.00 GB")
+
+    Pixels(tmp_path, photographs, 64, told.append)
+    assert len(told) == 1, "decoded once"
+    Pixels(tmp_path, photographs, 32, told.append)
+    Pixels(tmp_path, photographs[1:], 64, told.append)
+    assert len(told) == 3, "another size, or others, are others"
 
 
 def test_another_encoder_preprocessing_or_photograph_makes_another_cache(
