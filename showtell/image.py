@@ -232,7 +232,7 @@ def _opened(image: Image.Image, data: bytes) -> Image.Image:
     """
     if isinstance(image, ImageFile.ImageFile) and image.format in ("JPEG", "MPO"):
         assert image.fp is not None
-        if data.find(b"\xff\xd9", image.fp.tell()) < 0:
+        if data.rfind(b"\xff\xd9", image.fp.tell()) < 0:
             raise BrokenImageError(_DAMAGED)
         image.decodermaxblock = _JPEG_BLOCK
     return image

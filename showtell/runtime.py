@@ -35,7 +35,7 @@ class Runtime:
     Parameters
     ----------
     bundle : whose graphs to run.
-    threads : threads for one call; None is one for each core.
+    threads : threads for the CNN; None is one for each core.
 
     Attributes
     ----------
@@ -48,11 +48,9 @@ class Runtime:
     """
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
-        options.log_severity_level = 3
-        self._encoder = _session(bundle, "encoder.onnx", options)
-        self._decoder = _session(bundle, "decoder.onnx", options)
+        self._encoder = _session(bundle, "encoder.onnx", threads or 0)
+        # A step is too small to be shared, and threads that wait for it would be in the way.
+        self._decoder = _session(bundle, "decoder.onnx", 1)
         _require_fit(bundle, self._encoder, self._decoder)
         shapes = {entry.name: entry.shape for entry in self._decoder.get_inputs()}
         self.annotation: int = shapes["annotations"][-1]
@@ -77,10 +75,11 @@ class Runtime:
         return State(annotations, projected, state.h[rows, beams], state.c[rows, beams])
 
 
-def _session(
-    bundle: Bundle, name: str, options: onnxruntime.SessionOptions
-) -> onnxruntime.InferenceSession:
+def _session(bundle: Bundle, name: str, threads: int) -> onnxruntime.InferenceSession:
     path = bundle.path / name
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own classes have no common base
