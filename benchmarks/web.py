@@ -74,6 +74,8 @@ def serving(name: str) -> Iterator[int]:
     with subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL) as server:
         try:
             while ask(port, jpeg(*SIZES[0]))[0] != 200:
+                if server.poll() is not None:
+                    raise SystemExit(f"the server {name} ended with status {server.returncode}")
                 time.sleep(0.1)
             yield port
         finally:
