@@ -1,5 +1,6 @@
 """Files and folders replaced as a whole: whoever reads finds the old one or the new one."""
 
+import ctypes
 import os
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +28,19 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         new = Path(scratch, "new")
         new.mkdir()
         yield new
+        if path.exists() and _exchange(new, path):
+            return
         if path.exists():
             os.replace(path, Path(scratch, "old"))
         os.replace(new, path)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two folders change names in one step, if the system can (Linux); or else do nothing."""
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    at, exchange = -100, 2  # AT_FDCWD, and RENAME_EXCHANGE of renameat2(2)
+    done: int = rename(at, os.fsencode(one), at, os.fsencode(other), exchange)
+    return done == 0

@@ -1,5 +1,7 @@
 """Files are replaced as a whole, or not at all."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,12 @@ def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_folder_is_replaced_as_a_whole(
+    tmp_path: Path, at_once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not at_once:  # as on systems that cannot
+        monkeypatch.setattr("showtell.atomic._exchange", lambda *_: False)
     path = tmp_path / "below" / "folder"
     for content in ("old", "new"):
         with replacing_folder(path) as new:
@@ -42,3 +49,13 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
         raise ZeroDivisionError
     assert [file.name for file in path.iterdir()] == ["new"]
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it takes two steps")
+def test_at_no_moment_there_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "folder"
+    path.mkdir()
+    monkeypatch.setattr(os, "replace", None)  # what would need two steps
+    with replacing_folder(path) as new:
+        (new / "file").touch()
+    assert [file.name for file in path.iterdir()] == ["file"]
