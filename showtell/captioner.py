@@ -248,7 +248,10 @@ class Captioner:
         try:
             return image.read_and_warn(source, self.bundle.image_size, region)
         except ImageError as error:
-            return error
+            # Its frames would keep the photograph in memory for as long as the garbage collector
+            # lets them.
+            error.__cause__ = error.__context__ = None
+            return error.with_traceback(None)
 
     def _caption(
         self, sources: list[Any], beam: int, max_length: int, region: Region | None, proof: bool

@@ -4,7 +4,7 @@
     curl --data-binary @photo.jpg http://localhost:8000
 
 answers with the row that ``showtell caption --out`` writes; with status 422 when it tells an error,
-and 503 when too many wait. Needs ``pip install 'ray[serve]'``.
+and 503 when too many wait. Needs the extra cluster.
 """
 
 import asyncio
