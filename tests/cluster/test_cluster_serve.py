@@ -33,7 +33,9 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     command = [sys.executable, "-m", "showtell.cluster.serve", str(number)]
     with (
         log.open("wb") as told,
-        subprocess.Popen(command, stdout=told, stderr=told, env=environment) as server,
+        subprocess.Popen(
+            command, stdout=told, stderr=told, env=environment, preexec_fn=hear_ctrl_c
+        ) as server,
     ):
         try:
             wait_for(number, server, log)
@@ -44,6 +46,11 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
                 server.wait(60)
             finally:
                 server.kill()
+
+
+def hear_ctrl_c() -> None:
+    """Undo, in a process that begins, what a shell does to those in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(port: int, server: subprocess.Popen, log: Path) -> None:
