@@ -20,7 +20,7 @@ import click
 from PIL import Image
 from skimage import data
 
-from showtell.captioner import Captioner, load
+from showtell.captioner import BEAM, Captioner, load
 
 BEAMS = 1, 2, 3, 5, 10
 BATCHES = 1, 2, 4, 8, 16
@@ -37,7 +37,7 @@ def jpeg(size: tuple[int, int]) -> bytes:
 def of_one(captioner: Captioner) -> dict[str, Works]:
     """Return what is measured of one captioner, a group for each thing that varies."""
 
-    def work(size: tuple[int, int] = SIZES[1], n: int = 1, beam: int = 5) -> tuple:
+    def work(size: tuple[int, int] = SIZES[1], n: int = 1, beam: int = BEAM) -> tuple:
         return partial(captioner.caption, [jpeg(size)] * n, beam=beam), n
 
     return {
@@ -79,10 +79,10 @@ def draw(measured: dict[str, dict[str, float]], path: Path) -> None:
     )
     for axes, (group, times) in zip(panels, measured.items(), strict=True):
         axes.plot(list(times), list(times.values()), "o-", color="#c2571a")
-        axes.set(xlabel=group, ylim=(0, None))
+        axes.set_xlabel(group)
         axes.tick_params(axis="x", labelrotation=30 if group == "pixels" else 0)
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel("ms a photograph")
+    panels[0].set(ylabel="ms a photograph", ylim=(0, None))  # when all is there to be seen
     figure.savefig(path, metadata={"Date": None})
 
 

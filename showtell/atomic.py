@@ -28,9 +28,9 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         new = Path(scratch, "new")
         new.mkdir()
         yield new
-        if path.exists() and _exchange(new, path):
-            return
         if path.exists():
+            if _exchange(new, path):
+                return
             os.replace(path, Path(scratch, "old"))
         os.replace(new, path)
 

@@ -10,7 +10,7 @@ import { enter, say } from "./state.js";
 
 const AT_ONCE = 2; // questions that the server is asked at the same time
 const THUMBNAIL = 320; // pixels of a thumbnail's longer side
-const COLUMNS = ["image", "caption", "edited", "confidence", "unsure", "warnings", "model", "error"];
+const COLUMNS = ["image", "caption", "edited", "confidence", "unsure", "warning", "model", "error"];
 
 const [body, template, progress, go, keep, clear, head, title] =
   ["rows", "row", "progress", "go", "keep", "clear", "many-head", "many-title"].map((id) =>
@@ -150,9 +150,9 @@ go.addEventListener("click", () => {
 function told({ photograph, element, answer, error, edited = false }) {
   if (!answer) return { image: photograph.name, error: error?.message ?? "not captioned yet" };
   const { confidence, unsure, model } = answer;
-  const warnings = answer.warnings.join("; ");
+  const warning = answer.warnings.join("; "); // as in the rows of folders
   const caption = element.querySelector("textarea").value;
-  return { image: photograph.name, caption, edited, confidence, unsure, warnings, model };
+  return { image: photograph.name, caption, edited, confidence, unsure, warning, model };
 }
 
 head.addEventListener("click", ({ target }) => {

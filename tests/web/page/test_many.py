@@ -66,7 +66,7 @@ def test_the_table_as_csv(page: Page, jpeg: bytes) -> None:
         "edited": "true",
         "confidence": "0.47",
         "unsure": "",
-        "warnings": "",
+        "warning": "",
         "model": "fake",
         "error": "",
     }
@@ -82,7 +82,7 @@ def test_the_table_as_json(page: Page, jpeg: bytes) -> None:
     with page.expect_download() as coming:
         page.get_by_role("button", name="JSON").last.click()
     first, failed, last = json.loads(Path(coming.value.path()).read_text(encoding="utf-8"))
-    told = {"confidence": 0.47, "unsure": None, "warnings": "", "model": "fake"}
+    told = {"confidence": 0.47, "unsure": None, "warning": "", "model": "fake"}
     assert first == {"image": "a.jpg", "caption": CAPTION, "edited": False, **told}
     assert failed.keys() == {"image", "error"}
     assert last == {"image": "=b.jpg", "caption": OWN, "edited": True, **told}
