@@ -51,7 +51,8 @@ class HardAttentionRecipe:
 
     Attributes
     ----------
-    reward : λ_r; at 1 the locations learn by the gradient of the bound in equation 10.
+    reward : λ_r; at 1 the locations learn by the gradient of the bound in equation 10, below by
+        less of it and of its noise.
     entropy : λ_e, which keeps α from settling on one location too soon.
     expected : share of the photographs that are seen by α itself, without a draw.
     """
