@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from onnx import numpy_helper
-from torch import Tensor, nn
 
 from showtell import bundle, calibrate
 from showtell.atomic import replacing
@@ -30,7 +28,8 @@ from showtell.train import start
 from showtell.train.card import model_card
 from showtell.train.checkpoint import Checkpoint
 from showtell.train.data import read_images
-from showtell.train.model import Decoder, ShowAttendTell, State
+from showtell.train.graphs import HALF_FROM, decoder_graph, encoder_graph, halve, round_weights
+from showtell.train.model import ShowAttendTell
 from showtell.train.quantize import quantize
 from showtell.train.recipe import Recipe
 from showtell.train.results import SCORES
@@ -41,43 +40,6 @@ TOLERANCE = 1e-3
 MAX_LOSS = 0.01  # of CIDEr, for which a bundle may have integers instead of half precision
 CALIBRATION = 64  # photographs, at most, that show the range of what lies between the weights
 Graphs = Mapping[str, onnx.ModelProto]  # by the name of the file
-# Smaller tensors stay in float32: they weigh nothing and keep the constants of the graph exact.
-_HALF_FROM = 4096
-
-
-class _EncoderGraph(nn.Module):
-    """uint8 images (B, size, size, 3) -> annotations, projected, h and c, one hypothesis each."""
-
-    def __init__(self, network: ShowAttendTell) -> None:
-        super().__init__()
-        self.encoder, self.decoder = network.encoder, network.decoder
-        for name in ("mean", "std"):
-            values = getattr(self.encoder, name)  # (3, 1, 1)
-            if (values == values[0]).all():
-                # Runtimes broadcast one number far quicker than three that lie side by side.
-                setattr(self.encoder, name, values[:1])
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        state = self.decoder.start(self.encoder(images))
-        return state.annotations, state.projected, state.h.unsqueeze(1), state.c.unsqueeze(1)
-
-
-class _DecoderGraph(nn.Module):
-    """words (B, k) and state -> logprobs, alphas, betas, next_h, next_c.
-
-    The state may have fewer cells than the grid: see :mod:`showtell.deletion`.
-    """
-
-    def __init__(self, decoder: Decoder) -> None:
-        super().__init__()
-        self.decoder = decoder
-
-    def forward(
-        self, words: Tensor, annotations: Tensor, projected: Tensor, h: Tensor, c: Tensor
-    ) -> tuple[Tensor, ...]:
-        state = State(annotations, projected, h, c)
-        logprobs, alphas, betas, state = self.decoder.step(state, words)
-        return logprobs, alphas, betas, state.h, state.c
 
 
 def export(
@@ -175,9 +137,9 @@ def draft(
     The bundle, and its graphs in single precision.
     """
     network = trained.build()
-    _round(network)
+    round_weights(network)
     words = json.dumps(trained.vocabulary.words, ensure_ascii=False, indent=0)
-    graphs = {"encoder.onnx": _encoder_graph(network), "decoder.onnx": _decoder_graph(network)}
+    graphs = {"encoder.onnx": encoder_graph(network), "decoder.onnx": decoder_graph(network)}
     written = _write(target, _manifest(trained, network), words.encode(), graphs)
     _require_weights(network, written)
     say(f"log-probabilities differ from PyTorch's by {compare(network, written):.1e} at most")
@@ -229,21 +191,13 @@ class _Recorder(Runtime):
 
 
 def _write(target: Path, manifest: Mapping[str, Any], words: bytes, graphs: Graphs) -> Bundle:
-    files = {name: _halve(graph).SerializeToString() for name, graph in graphs.items()}
+    files = {name: halve(graph).SerializeToString() for name, graph in graphs.items()}
     return bundle.write(target, manifest, {"vocab.json": words, **files})
 
 
 def _data(recipe: Recipe) -> Dataset | None:
     """Return the data set of a recipe, where that is at hand."""
     return load(recipe.data) if Path(recipe.data).is_dir() else None
-
-
-def _round(network: nn.Module) -> None:
-    """Round the weights to half precision, in place."""
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.numel() >= _HALF_FROM:
-                parameter.copy_(parameter.half().float())
 
 
 def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
@@ -269,97 +223,12 @@ def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
     }
 
 
-def _require_weights(network: nn.Module, draft: Bundle) -> None:
+def _require_weights(network: ShowAttendTell, draft: Bundle) -> None:
     """Raise a CheckpointError where the graphs do not hold a large weight as it is."""
     held = start.weights(draft)
     for name, weight in network.named_parameters():
-        if weight.numel() >= _HALF_FROM and not (name in held and held[name].equal(weight)):
+        if weight.numel() >= HALF_FROM and not (name in held and held[name].equal(weight)):
             raise CheckpointError(f"the exported graphs do not hold {name} of the network")
-
-
-def _encoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
-    size = network.encoder.size
-    images = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    return _graph(
-        _EncoderGraph(network),
-        {"images": images},
-        {"images": {0: "photos"}},
-        State._fields,
-    )
-
-
-def _decoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
-    decoder, (rows, cols) = network.decoder, network.encoder.grid
-    B, k, L, D = 2, 3, rows * cols, decoder.init_h.in_features
-    A, n = decoder.attention.U.out_features, decoder.init_h.out_features
-    inputs = {
-        "words": torch.ones(B, k, dtype=torch.long),
-        "annotations": torch.rand(B, L, D),
-        "projected": torch.rand(B, L, A),
-        "h": torch.rand(B, k, n),
-        "c": torch.rand(B, k, n),
-    }
-    both, cells = {0: "photos", 1: "hypotheses"}, {0: "photos", 1: "cells"}
-    shapes = {"words": both, "annotations": cells, "projected": cells, "h": both, "c": both}
-    names = ("logprobs", "alphas", "betas", "next_h", "next_c")
-    return _graph(_DecoderGraph(decoder), inputs, shapes, names)
-
-
-def _graph(
-    module: nn.Module,
-    inputs: dict[str, Tensor],
-    shapes: dict[str, dict[int, str]],
-    outputs: Sequence[str],
-) -> onnx.ModelProto:
-    program = torch.onnx.export(
-        module.eval(),
-        kwargs=inputs,
-        input_names=list(inputs),
-        output_names=list(outputs),
-        dynamic_shapes=shapes,
-        dynamo=True,
-        verbose=False,
-    )
-    assert program is not None
-    return _name_weights(program.model_proto, module)
-
-
-def _name_weights(model: onnx.ModelProto, module: nn.Module) -> onnx.ModelProto:
-    """Name the weights that the exporter transposed after the parameter that each holds."""
-    state = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
-    renamed = {}
-    for tensor in model.graph.initializer:
-        if tensor.data_type == onnx.TensorProto.FLOAT and tensor.name not in state:
-            array = numpy_helper.to_array(tensor)
-            same = [name for name, weight in state.items() if np.array_equal(weight.T, array)]
-            if same:
-                renamed[tensor.name] = tensor.name = same[0] + start.TRANSPOSED
-    for node in model.graph.node:
-        node.input[:] = [renamed.get(name, name) for name in node.input]
-    return model
-
-
-def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store large tensors in half precision, each behind a cast that a session does once."""
-    halved = onnx.ModelProto()
-    halved.CopyFrom(model)
-    graph = halved.graph
-    casts = []
-    for tensor in graph.initializer:
-        if tensor.data_type == onnx.TensorProto.FLOAT and np.prod(tensor.dims) >= _HALF_FROM:
-            name = tensor.name
-            half = numpy_helper.to_array(tensor).astype(np.float16)
-            tensor.CopyFrom(numpy_helper.from_array(half, name + start.HALF))
-            cast = onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT)
-            casts.append(cast)
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    del graph.value_info[:]  # names the tensors' old types
-    for node in graph.node:
-        del node.metadata_props[:]  # where PyTorch's exporter found each node
-    onnx.checker.check_model(halved)
-    return halved
 
 
 @torch.inference_mode()

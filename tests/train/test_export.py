@@ -15,6 +15,7 @@ from showtell.errors import CheckpointError
 from showtell.runtime import Runtime
 from showtell.train import checkpoint as checkpoints
 from showtell.train import export as exporting
+from showtell.train import graphs
 from showtell.train.validate import TorchStepModel
 
 
@@ -109,6 +110,16 @@ def test_integers_are_taken_where_they_lose_little(
     assert told in " ".join(text.split())
 
 
+def test_libraries_keep_their_warnings_to_themselves(
+    trained: Path,
+    tmp_path: Path,
+    recwarn: pytest.WarningsRecorder,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    exporting.export(trained, tmp_path / "model", lambda _: None)
+    assert [*recwarn.list, *caplog.records] == []
+
+
 def test_graphs_that_disagree_are_not_written(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,8 +133,8 @@ def test_graphs_that_lost_the_name_of_a_weight_are_not_written(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PyTorch's exporter transposes matrices, and calls them val_16 then."""
-    monkeypatch.setattr(exporting, "_name_weights", lambda model, _: model)
-    monkeypatch.setattr(exporting, "_HALF_FROM", 500)
+    monkeypatch.setattr(graphs, "_name_weights", lambda model, _: model)
+    monkeypatch.setattr(exporting, "HALF_FROM", 500)
     with pytest.raises(CheckpointError, match=r"do not hold decoder\.annotate\.0\.weight"):
         exporting.export(trained, tmp_path / "model", lambda _: None)
     assert not (tmp_path / "model").exists()

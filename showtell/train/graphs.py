@@ -1,0 +1,150 @@
+"""The two graphs of a network: what a bundle's runtime runs, in ONNX."""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from showtell.train import start
+from showtell.train.model import Decoder, ShowAttendTell, State
+
+# Smaller tensors stay in float32: they weigh nothing and keep the constants of the graph exact.
+HALF_FROM = 4096
+
+
+def encoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
+    """Return the graph from photographs, uint8 (B, size, size, 3), to the decoder's first state."""
+    size = network.encoder.size
+    images = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    return _graph(
+        _EncoderGraph(network),
+        {"images": images},
+        {"images": {0: "photos"}},
+        State._fields,
+    )
+
+
+def decoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
+    """Return the graph of one step: words (B, k) and a state to log-probabilities, maps, gates and
+    the next state.
+    """
+    decoder, (rows, cols) = network.decoder, network.encoder.grid
+    B, k, L, D = 2, 3, rows * cols, decoder.init_h.in_features
+    A, n = decoder.attention.U.out_features, decoder.init_h.out_features
+    inputs = {
+        "words": torch.ones(B, k, dtype=torch.long),
+        "annotations": torch.rand(B, L, D),
+        "projected": torch.rand(B, L, A),
+        "h": torch.rand(B, k, n),
+        "c": torch.rand(B, k, n),
+    }
+    both, cells = {0: "photos", 1: "hypotheses"}, {0: "photos", 1: "cells"}
+    shapes = {"words": both, "annotations": cells, "projected": cells, "h": both, "c": both}
+    names = ("logprobs", "alphas", "betas", "next_h", "next_c")
+    return _graph(_DecoderGraph(decoder), inputs, shapes, names)
+
+
+def halve(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Store large tensors in half precision, each behind a cast that a session does once."""
+    halved = onnx.ModelProto()
+    halved.CopyFrom(model)
+    graph = halved.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and np.prod(tensor.dims) >= HALF_FROM:
+            name = tensor.name
+            half = numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(half, name + start.HALF))
+            cast = onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT)
+            casts.append(cast)
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    del graph.value_info[:]  # names the tensors' old types
+    for node in graph.node:
+        del node.metadata_props[:]  # where PyTorch's exporter found each node
+    onnx.checker.check_model(halved)
+    return halved
+
+
+def round_weights(network: nn.Module) -> None:
+    """Round to half precision, in place, the weights that :func:`halve` stores so."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.numel() >= HALF_FROM:
+                parameter.copy_(parameter.half().float())
+
+
+class _EncoderGraph(nn.Module):
+    """uint8 images (B, size, size, 3) -> annotations, projected, h and c, one hypothesis each."""
+
+    def __init__(self, network: ShowAttendTell) -> None:
+        super().__init__()
+        self.encoder, self.decoder = network.encoder, network.decoder
+        for name in ("mean", "std"):
+            values = getattr(self.encoder, name)  # (3, 1, 1)
+            if (values == values[0]).all():
+                # Runtimes broadcast one number far quicker than three that lie side by side.
+                setattr(self.encoder, name, values[:1])
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        state = self.decoder.start(self.encoder(images))
+        return state.annotations, state.projected, state.h.unsqueeze(1), state.c.unsqueeze(1)
+
+
+class _DecoderGraph(nn.Module):
+    """words (B, k) and state -> logprobs, alphas, betas, next_h, next_c.
+
+    The state may have fewer cells than the grid: see :mod:`showtell.deletion`.
+    """
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(
+        self, words: Tensor, annotations: Tensor, projected: Tensor, h: Tensor, c: Tensor
+    ) -> tuple[Tensor, ...]:
+        state = State(annotations, projected, h, c)
+        logprobs, alphas, betas, state = self.decoder.step(state, words)
+        return logprobs, alphas, betas, state.h, state.c
+
+
+def _graph(
+    module: nn.Module,
+    inputs: dict[str, Tensor],
+    shapes: dict[str, dict[int, str]],
+    outputs: Sequence[str],
+) -> onnx.ModelProto:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter's own insides, and of axes named twice
+        program = torch.onnx.export(
+            module.eval(),
+            kwargs=inputs,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=shapes,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    return _name_weights(program.model_proto, module)
+
+
+def _name_weights(model: onnx.ModelProto, module: nn.Module) -> onnx.ModelProto:
+    """Name the weights that the exporter transposed after the parameter that each holds."""
+    state = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+    renamed = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and tensor.name not in state:
+            array = numpy_helper.to_array(tensor)
+            same = [name for name, weight in state.items() if np.array_equal(weight.T, array)]
+            if same:
+                renamed[tensor.name] = tensor.name = same[0] + start.TRANSPOSED
+    for node in model.graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    return model
