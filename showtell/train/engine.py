@@ -185,8 +185,8 @@ class Trainer:
         """Train all phases from where the run stands."""
         for phase in range(self.progress.phase, len(PHASES)):
             self.run_phase(phase)
-        judge = self.recipe.judge
-        told = f"best dev {_JUDGES[judge]} {self.progress.best:.3f}" if judge else "trained"
+        judge, best = self.recipe.judge, self.progress.best
+        told = f"best dev {_JUDGES[judge]} {best:.3f}" if judge and best >= 0 else "trained"
         self.say(f"{told}: {self.run / BEST}")
 
     def run_phase(self, index: int) -> None:

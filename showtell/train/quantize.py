@@ -4,8 +4,10 @@ ONNX Runtime's quantiser does the work, with integer arithmetic as of Jacob et a
 1712.05877). Added are the choice of what is quantised and the correction of biases.
 """
 
+import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,18 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # which is not type
         return next(self._rows, None)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back the quantiser's advice: the exporter has folded these graphs already."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+@_quiet()
 def quantize(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
     """Quantise a graph: weights per output channel, activations by the range that they have.
 
