@@ -50,8 +50,8 @@ _PHASES = {
     "frozen": "the decoder was trained alone for up to {epochs} epochs with the CNN as it was",
     "finetune": "CNN and decoder were trained together, every layer, for up to {epochs} epochs",
     "selfcritical": (
-        "it was rewarded for up to {epochs} epochs for the CIDEr-D of captions that it drew itself "
-        "(self-critical training)"
+        "{learners} rewarded for up to {epochs} epochs for the CIDEr-D of captions drawn "
+        "from the model itself (self-critical training)"
     ),
 }
 
@@ -93,10 +93,14 @@ def _phases(training: Mapping[str, Any]) -> list[str]:
     """Tell the phases of a training, those of the bundle that it started from before its own."""
     recipe, start = training["recipe"], training.get("start")
     own = [
-        text.format(epochs=recipe[name]["epochs"])
+        text.format(epochs=recipe[name]["epochs"], learners=_learners(recipe[name]))
         for name, text in _PHASES.items()
         if recipe.get(name, {}).get("epochs")
     ]
     if start and start["recipe"]["data"] != recipe["data"]:
         own[:1] = [f"on {recipe['data']} {text}" for text in own[:1]]
     return (_phases(start) if start else []) + own
+
+
+def _learners(phase: Mapping[str, Any]) -> str:
+    return "CNN and decoder were" if phase.get("encoder_lr") else "the decoder alone was"

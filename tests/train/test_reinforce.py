@@ -245,5 +245,5 @@ def test_a_run_starts_from_the_bundle_s_captions(
     card = (export(run, tmp_path / "model", lambda _: None).path / "README.md").read_text()
     told = " ".join(card.split())
     assert "trained alone for up to 8 epochs" in told, "how the bundle was trained comes first"
-    assert "then it was rewarded for up to 1 epochs" in told
+    assert "then the decoder alone was rewarded for up to 1 epochs" in told
     assert str(exported.path.parent) not in card
