@@ -67,6 +67,12 @@ def test_it_learns_shapes_and_colours(trained: Path) -> None:
         assert curves.size == (1200, 480)
 
 
+def test_a_training_of_no_epochs_names_no_score(recipe_file: Path) -> None:
+    told: list[str] = []
+    train(recipes.read(recipe_file, ["frozen.epochs=0", "finetune.epochs=0"]), say=told.append)
+    assert told[-1].startswith("trained: ")
+
+
 def test_the_cnn_moves_in_the_second_phase_alone(recipe_file: Path) -> None:
     run = train(recipes.read(recipe_file, ["finetune.epochs=0", "frozen.epochs=1"]), say=quiet)
     frozen = checkpoints.read(run / "last.json")
