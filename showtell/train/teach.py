@@ -24,7 +24,7 @@ from showtell.train.recipe import Phase, Recipe, RehearsalRecipe
 REHEARSED = 2  # photographs for each that was corrected
 MIN_COUNT = 3  # times that the corrections say a new word that is learned
 HURRY = 30.0  # of new words
-LESSONS = Phase(epochs=20, photos=16, captions=1, lr=1e-4, doubly_stochastic=0.1)
+LESSONS = Phase(epochs=30, photos=16, captions=1, lr=1e-4, doubly_stochastic=0.1)
 _NONE = Phase(epochs=0, photos=1, captions=1, lr=0.0)
 
 Say = Callable[[str], None]
