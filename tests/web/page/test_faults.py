@@ -60,7 +60,7 @@ def test_two_tabs_do_not_mix(visit: Callable[..., Page], jpeg: bytes, app: Flask
         expect_told(first)
         expect_told(second, WORDS[:4])
         choose(first, jpeg, jpeg)
-        expect(first.locator("textarea:enabled")).to_have_count(2)
+        expect(first.locator("tr textarea:enabled")).to_have_count(2)
         expect_told(second, WORDS[:4])
 
 
