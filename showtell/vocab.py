@@ -1,30 +1,60 @@
 """Words and their ids: tokenisation, the four special ids, and the vocabulary of a model."""
 
-import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import regex
+
 PAD, START, END, UNK = 0, 1, 2, 3
 SPECIAL = ("<pad>", "<start>", "<end>", "<unk>")
 
-# A word is letters and digits, hyphens inside; what stands behind an apostrophe is a word of its
-# own, as in the Penn Treebank ("the dog's ball" -> the dog 's ball). Other punctuation is dropped.
-_WORD = re.compile(r"n't\b|'(?:s|re|ve|ll|d|m)\b|\w+?(?=n't\b)|\w+(?:-\w+)*")
+# Words are those of Unicode's word boundaries (UAX #29), with four tailorings: hyphens inside a
+# word join its parts; full stops and commas never do; English clitics are words of their own, as
+# in the Penn Treebank ("the dog's ball" -> the dog 's ball), and so is the o of "o'clock"; what is
+# written without spaces, as Thai and Chinese, is cut at spaces alone. Punctuation is dropped.
+_LETTER = r"[\p{L}\p{N}\p{Pc}\p{WB=ALetter}]"
+_MARKED = r"[[\w\p{N}\p{WB=ALetter}]--\p{Join_Control}]"
+_JOINED = r"(?:\p{Join_Control}(?=\w)|(?<=\p{M})\u200d)"  # as Persian and Malayalam join letters
+_PART = rf"{_LETTER}(?:{_MARKED}|{_JOINED})*"
+_CLITIC = r"'(?:s|re|ve|ll|d|m)\b"
+_INSIDE = r"[[\p{WB=MidLetter}\p{WB=MidNumLet}\p{WB=Single_Quote}]--[.．]]"
+_HEBREW_QUOTE = r'(?<=\p{Hebrew})"(?=\p{Hebrew})'
+_JOINER = rf"(?:-|(?!{_CLITIC}|(?<=\bo)'){_INSIDE}|{_HEBREW_QUOTE})"
+_WORD = regex.compile(
+    rf"n't\b|{_CLITIC}|{_PART}(?=n't\b)|{_PART}(?:{_JOINER}{_PART})*", regex.VERSION1
+)
+
+# Soft hyphens, byte order marks, directions: they are not seen, and part no words.
+_INVISIBLE = regex.compile(r"[\p{Cf}--\p{Join_Control}--\u200b]", regex.VERSION1)
+_QUOTES = str.maketrans(dict.fromkeys("\u2018\u2019\uff07", "'"))
+
+# Longer than a word: five letters of Chinese or ten of Thai in a row.
+_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}]{5}|\p{LB=SA}{10}")
 
 
 def tokenize(caption: str) -> list[str]:
-    """Split a caption into lower-case words without punctuation.
+    """Split a caption into lower-case words without punctuation, in Unicode's form NFC.
+
+    Words keep their spelling, as a model says them: lower case, not case folding, which would
+    write "ß" as "ss". A Turkish "İ" becomes "i".
 
     >>> tokenize("A dog 's ball, isn't it?")
     ['a', 'dog', "'s", 'ball', 'is', "n't", 'it']
     """
-    return _WORD.findall(caption.lower().replace("\u2019", "'"))
+    lower = _INVISIBLE.sub("", caption).replace("İ", "i").lower().translate(_QUOTES)
+    return _WORD.findall(unicodedata.normalize("NFC", lower))
 
 
 def detokenize(words: Iterable[str]) -> str:
     """Join words into a caption; the inverse of :func:`tokenize` on its own output."""
-    return re.sub(r" (?='|n't\b)", "", " ".join(words))
+    return regex.sub(r" (?='|n't\b)", "", " ".join(words))
+
+
+def lacks_spaces(caption: str) -> bool:
+    """Return whether a caption has words without spaces between them, as Thai and Chinese."""
+    return _UNSPACED.search(caption) is not None
 
 
 @dataclass(frozen=True)

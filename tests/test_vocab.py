@@ -1,8 +1,11 @@
 """Words and their ids."""
 
+import hashlib
+from pathlib import Path
+
 import pytest
 
-from showtell.vocab import END, SPECIAL, START, UNK, Vocabulary, detokenize, tokenize
+from showtell.vocab import END, SPECIAL, START, UNK, Vocabulary, detokenize, lacks_spaces, tokenize
 
 
 @pytest.mark.parametrize(
@@ -20,6 +23,68 @@ from showtell.vocab import END, SPECIAL, START, UNK, Vocabulary, detokenize, tok
 )
 def test_tokenize(caption: str, words: list[str]) -> None:
     assert tokenize(caption) == words
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "एक कुत्ता घास पर दौड़ रहा है",
+        "একটি কুকুর ঘাসে দৌড়াচ্ছে",
+        "நாய் புல்வெளியில் ஓடுகிறது",
+        "നായ ന്\u200d വീട്ടിൽ",
+        "می\u200cرود کتاب\u200cها",
+        "كَلْبٌ يَجْرِي",
+        'הַכֶּלֶב צה״ל צה"ל ג׳ירפה',
+        "개가 뛴다",
+        "สุนัข วิ่ง บน หญ้า",
+        "ខ្មែរ ឆ្កែ",
+        "一 只 狗",
+        "un très beau chien",
+        "l'homme aujourd'hui d'eau dell'acqua п'ять c'h",
+        "col·lecció",
+        "straße σκύλος",
+    ],
+)
+def test_words_of_other_scripts_stay_whole(caption: str) -> None:
+    """Vowel signs, points and joiners ended words: कुत्ता was क, त, त."""
+    assert tokenize(f"{caption}।") == caption.split()
+
+
+@pytest.mark.parametrize(
+    ("caption", "words"),
+    [
+        ("tre\u0300s", ["tr\u00e8s"]),
+        ("İki KÖPEK", ["iki", "köpek"]),
+        ("ΣΚΎΛΟΣ", ["σκύλος"]),
+        ("Fuß\u00adball", ["fußball"]),
+        ("\ufeffdog\u200e cat\u2060", ["dog", "cat"]),
+        ("ឆ្កែ\u200bរត់", ["ឆ្កែ", "រត់"]),
+        ("❤\ufe0f 👩\u200d👧 dog", ["dog"]),
+        ("five o'clock", ["five", "o", "clock"]),
+        ("2.5 m, 1,000", ["2", "5", "m", "1", "000"]),
+    ],
+)
+def test_one_word_has_one_form(caption: str, words: list[str]) -> None:
+    assert tokenize(caption) == words
+
+
+@pytest.mark.parametrize("caption", ["สุนัขวิ่งบนหญ้า", "一只狗在草地上奔跑。", "犬が芝生を走っている"])
+def test_sentences_without_spaces_are_noticed(caption: str) -> None:
+    assert lacks_spaces(caption)
+
+
+@pytest.mark.parametrize("caption", ["一 只 狗 在 草地 上", "สุนัข วิ่ง", "अंतर्राष्ट्रीयकरण"])
+def test_words_with_spaces_between_them_are_enough(caption: str) -> None:
+    assert not lacks_spaces(caption)
+
+
+def test_flickr8k_has_the_words_that_the_model_was_trained_on(shared: Path) -> None:
+    """The digest was made before words of other scripts were kept whole."""
+    text = (shared / "flickr8k/Flickr8k_text/Flickr8k.token.txt").read_text(encoding="utf-8")
+    captions = [line.split("\t", 1)[1] for line in text.split("\n") if line]
+    words = "\n".join(" ".join(tokenize(caption)) for caption in captions)
+    digest = "4e05a795c420d29ee46a6c1a2b37276304615593e7cef4f599126a9d20ce420e"
+    assert (len(captions), hashlib.sha256(words.encode()).hexdigest()) == (40_460, digest)
 
 
 @pytest.mark.parametrize("caption", ["the dog's ball", "it isn't a t-shirt", "two dogs", ""])

@@ -53,7 +53,8 @@ class Findings:
     duplicates : captions that their photograph has already. They are kept, in training as in the
         references: they are the release's own, and scores are comparable only with all of them.
     empty : captions without a letter or digit; they are dropped, since they say nothing.
-    broken : lines of corrections that cannot be read; they are skipped.
+    unspaced : captions in a script that is written without spaces; each is kept as one long word.
+    broken : lines that cannot be read; they are skipped.
     """
 
     missing: Finding
@@ -62,6 +63,7 @@ class Findings:
     stray: Finding
     duplicates: Finding
     empty: Finding
+    unspaced: Finding
     broken: Finding
 
     def sentences(self) -> list[str]:
@@ -96,9 +98,15 @@ _SENTENCES = {
         "caption has no words: it is dropped",
         "captions have no words: they are dropped",
     ),
+    "unspaced": (
+        "caption has no spaces between its words, which take a dictionary to find: separate them "
+        "with spaces first, or each sentence counts as one word",
+        "captions have no spaces between their words, which take a dictionary to find: separate "
+        "them with spaces first, or each sentence counts as one word",
+    ),
     "broken": (
-        "correction cannot be read: it is skipped",
-        "corrections cannot be read: they are skipped",
+        "line cannot be read: it is skipped",
+        "lines cannot be read: they are skipped",
     ),
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from showtell.data.dataset import SPLITS, Dataset, Finding, Findings, Photograph
 from showtell.data.files import is_picture
 from showtell.errors import DataError
+from showtell.vocab import lacks_spaces
 
 # What data sets call the splits, and what they are called here.
 SPLIT_NAMES = {"train": "train", "restval": "train", "dev": "dev", "val": "dev", "test": "test"}
@@ -88,6 +89,7 @@ def _findings(release: Release, released: Captions, told: Captions) -> Findings:
         stray=Finding.of(stray),
         duplicates=Finding.of(_repeats(told)),
         empty=Finding.of(n for n in released for _ in range(len(released[n]) - len(told[n]))),
+        unspaced=Finding.of(n for n, texts in told.items() for t in texts if lacks_spaces(t)),
         broken=Finding.of(release.broken),
     )
 

@@ -85,7 +85,7 @@ def test_a_torn_line_is_skipped_and_told(tmp_path: Path) -> None:
         second["image"]: ("a cat",),
     }
     assert load(tmp_path).findings.sentences() == [
-        "4 corrections cannot be read: they are skipped (line 2, line 4, line 6, ...)."
+        "4 lines cannot be read: they are skipped (line 2, line 4, line 6, ...)."
     ]
 
 
