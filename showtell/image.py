@@ -8,8 +8,9 @@ from io import BytesIO
 from threading import Lock
 
 import numpy as np
-from PIL import Image, ImageCms, ImageFile
+from PIL import Image, ImageCms, ImageFile, TiffImagePlugin
 
+from showtell import formats
 from showtell.errors import (
     BrokenImageError,
     ImageError,
@@ -21,11 +22,7 @@ from showtell.region import Region, crop
 
 Source = str | os.PathLike | bytes | Image.Image | np.ndarray
 
-# MPO, of many telephones, begins as a JPEG and is opened as one.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF", "BMP", "PPM")
-_UNSUPPORTED = (
-    "not a photograph that is read here (JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, HEIC, PPM)"
-)
+_UNSUPPORTED = f"not a photograph that is read here ({formats.NAMES})"
 _DAMAGED = "the file is damaged or ends too early: copy or download it again"
 
 # Two letters or less: text can begin so as well ("BMW ...", "P1 ...").
@@ -40,7 +37,9 @@ _one_large = Lock()
 _JPEG_BLOCK = 2048
 
 SEVERAL_FRAMES = "it has several frames or pages; the first is captioned"
+PREVIEW = "it is a RAW file or a preview: the small picture inside is captioned; export it as JPEG"
 
+_NEW_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 
 # What makes a picture upright, by the value of its EXIF orientation.
@@ -95,10 +94,25 @@ def _warnings(data: bytes) -> tuple[str, ...]:
     if data.startswith(b"\xff\xd8"):
         return ()
     try:
-        several = getattr(_open(data), "is_animated", False)  # which reads on, and may find rubbish
+        image = _open(data)
+        if _is_preview(image, data):
+            return (PREVIEW,)
+        several = getattr(image, "is_animated", False)  # which reads on, and may find rubbish
     except Exception:
         several = False
     return (SEVERAL_FRAMES,) if several else ()
+
+
+def _is_preview(image: Image.Image, data: bytes) -> bool:
+    """Return whether a TIFF is a camera's RAW file, whose first picture is a preview.
+
+    Most say so by the flag of a reduced picture (TIFF 6.0, NewSubfileType); DNG also has a version,
+    and Canon's CR2 a mark of its own.
+    """
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return False
+    reduced = image.tag_v2.get(_NEW_SUBFILE_TYPE, 0)
+    return data[8:10] == b"CR" or _DNG_VERSION in image.tag_v2 or reduced & 1 == 1
 
 
 def open_upright(source: Source, *, at_least: int | None = None) -> Image.Image:
@@ -217,7 +231,7 @@ def _open(data: bytes) -> Image.Image:
     # The common formats first: importing all of Pillow's takes longer than reading a photograph.
     for register in (Image.preinit, Image.init):
         register()
-        for name in _FORMATS:
+        for name in filter(None, (format.pillow for format in formats.FORMATS)):
             opener, accepts = Image.OPEN.get(name, (None, None))
             if opener and accepts and accepts(head) is True:
                 with _decoder_errors_as(*_broken_header(name)):

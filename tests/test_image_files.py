@@ -33,7 +33,7 @@ from showtell.errors import (
     ImageTooLargeError,
     UnsupportedImageError,
 )
-from showtell.image import SEVERAL_FRAMES, open_upright, read, read_and_warn
+from showtell.image import PREVIEW, SEVERAL_FRAMES, open_upright, read, read_and_warn
 
 # Containers
 
@@ -63,6 +63,16 @@ def test_further_frames_are_warned_of(format: str, tmp_path: Path) -> None:
         pixels, warnings = read_and_warn(source, 32)
         assert warnings == (SEVERAL_FRAMES,)
         assert np.abs(pixels.astype(int) - RED).mean() < LOSSY
+
+
+@pytest.mark.parametrize("tag", [(254, 1), (50706, b"\1\4\0\0")], ids=["reduced", "DNG"])
+def test_raw_files_are_captioned_by_their_preview_and_that_is_said(tag: tuple) -> None:
+    """Cameras' RAW files are TIFFs whose first picture is small; it was captioned silently."""
+    plain = encode(flat("RGB", RED), "TIFF")
+    assert read_and_warn(encode(flat("RGB", RED), "TIFF", tiffinfo=dict([tag])), 32)[1] == (
+        PREVIEW,
+    )
+    assert read_and_warn(plain, 32)[1] == ()
 
 
 def test_what_telephones_put_behind_a_photograph_is_not_warned_of() -> None:

@@ -27,6 +27,7 @@ from showtell.bundle import Bundle
 from showtell.captioner import BEAM
 from showtell.decoding import MAX_LENGTH
 from showtell.errors import ImageError
+from showtell.formats import LeftOut
 
 # A chunk is full with so many photographs, or so many bytes of files.
 CHUNK = 32
@@ -41,11 +42,13 @@ class Summary:
     ----------
     captioned, failed : rows with a caption, and with an error.
     interrupted : whether it was, and there is more to do.
+    left_out : a sentence on the files in folders that are no photographs, if there are some.
     """
 
     captioned: int
     failed: int
     interrupted: bool
+    left_out: str | None = None
 
 
 def caption_folder(
@@ -84,6 +87,7 @@ def caption_folder(
     output.require_format(out)
     bundle = Bundle.load(model)
     options = {"beam": beam, "max_length": max_length}
+    left_out = LeftOut()
     source = {"paths": list(paths), "recursive": recursive, "sidecars": sidecars}
     settings = {**source, "model": bundle.manifest["sha256"], **options}
     with (
@@ -92,12 +96,19 @@ def caption_folder(
         closing(Workers(bundle, workers or cores(), **options)) as processes,
     ):
         run = _Run(journal, processes, bundle.manifest["name"], sidecars, say)
-        finished = run.go(lambda: walk(paths) if recursive else map(Found, paths), interrupted)
+        total = sum(1 for _ in _photographs(paths, recursive, left_out))
+        finished = run.go(_photographs(paths, recursive), total, interrupted)
         failed = _write(out, journal)
         captioned = len(journal) - failed
         if finished:
             journal.delete()
-    return Summary(captioned, failed, interrupted=not finished)
+    return Summary(captioned, failed, not finished, left_out.sentence())
+
+
+def _photographs(
+    paths: Sequence[str], recursive: bool, left_out: LeftOut | None = None
+) -> Iterable[Found]:
+    return walk(paths, left_out) if recursive else map(Found, paths)
 
 
 def cores() -> int:
@@ -168,13 +179,12 @@ class _Run:
     say: Callable[[str], None]
     begun: set[str] = field(default_factory=set)  # contents that are not in the journal yet
 
-    def go(self, photographs: Callable[[], Iterable[Found]], interrupted: Event) -> bool:
+    def go(self, photographs: Iterable[Found], total: int, interrupted: Event) -> bool:
         """Caption what has no row yet, and tell whether nothing is left to do."""
         finished = True
-        total = sum(1 for _ in photographs())
         waiting: deque[tuple[_Chunk, Future[list[Row]]]] = deque()
         with tqdm(total=total, initial=len(self.journal), unit="photo", disable=None) as bar:
-            for chunk in self._chunks(photographs()):
+            for chunk in self._chunks(photographs):
                 if interrupted.is_set():
                     finished = False
                     break

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from showtell.data.files import is_picture
+from showtell.formats import LeftOut
 
 _LINK = "a link to a folder is not followed: name the folder itself"
 
@@ -16,26 +16,32 @@ class Found(NamedTuple):
     error: str | None = None
 
 
-def walk(paths: Iterable[str]) -> Iterator[Found]:
+def walk(paths: Iterable[str], left_out: LeftOut | None = None) -> Iterator[Found]:
     """Yield the photographs in folders, and below them, in an order that is always the same.
 
     Names are in the order of their bytes, a folder's files before what its folders hold. Files are
     taken by their endings, those that `paths` name themselves in any case; hidden ones are left
     out. Links to folders are not followed, so that there are no loops: they are told as an error,
     as is a folder that cannot be listed.
+
+    Parameters
+    ----------
+    paths : files and folders.
+    left_out : counts the files in folders that are no photographs by their endings.
     """
+    left_out = left_out or LeftOut()
     for path in paths:
         if not os.path.isdir(path):
             yield Found(path)
             continue
         folders = [path]
         while folders:
-            found, below = _list(folders.pop())
+            found, below = _list(folders.pop(), left_out)
             yield from found
             folders += reversed(below)
 
 
-def _list(folder: str) -> tuple[list[Found], list[str]]:
+def _list(folder: str, left_out: LeftOut) -> tuple[list[Found], list[str]]:
     """Return what a folder holds, and the folders in it."""
     try:
         with os.scandir(folder) as entries:
@@ -49,7 +55,7 @@ def _list(folder: str) -> tuple[list[Found], list[str]]:
         if is_folder and not name.startswith("."):
             found += [Found(path, _LINK)] if is_link else []
             below += [] if is_link else [path]
-        elif is_picture(name):
+        elif left_out.is_picture(name):
             found.append(Found(path))
     return found, below
 

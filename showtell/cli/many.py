@@ -19,6 +19,8 @@ def caption_many(paths: tuple[str, ...], out: Path, *, resume: bool, **options: 
         return
     summary = caption_folder(paths, out, resume=resume, say=_say, **options)
     _say(f"{out}: {summary.captioned:,} captioned, {summary.failed:,} not")
+    if summary.left_out:
+        _say(summary.left_out)
     if summary.interrupted:
         _say("interrupted; --resume goes on")
         raise SystemExit(_INTERRUPTED)
@@ -39,6 +41,8 @@ def caption_on_cluster(uri: str, out: str, **options: Any) -> None:
     tally = run(uri, out, **options)
     captions = tally.photographs - tally.errors
     _say(f"{out}: {captions:,} captioned, {tally.errors:,} not")
+    if tally.left_out:
+        _say(tally.left_out)
     if tally.errors:
         raise SystemExit(1)
 

@@ -24,6 +24,7 @@ from showtell.cluster.output import Output
 from showtell.cluster.source import Block, Item, cut, locate
 from showtell.decoding import MAX_LENGTH
 from showtell.errors import BundleError, OutputError, ShowtellError
+from showtell.formats import LeftOut
 
 # A photograph that brings its actor down would do so for ever.
 _RETRIES = 3
@@ -59,11 +60,13 @@ class Tally:
     photographs : rows that were written.
     errors : those of them that tell why there is no caption.
     failures : why blocks could not be done.
+    left_out : a sentence on the files that are no photographs, if there are some.
     """
 
     photographs: int = 0
     errors: int = 0
     failures: set[str] = field(default_factory=set)
+    left_out: str | None = None
 
 
 def run(
@@ -95,7 +98,8 @@ def run(
     OutputError : the folder holds something else, or blocks are missing in the end.
     """
     files, path = locate(uri)
-    blocks = cut(files, path, column, size)
+    left_out = LeftOut()
+    blocks = cut(files, path, column, size, left_out)
     output = Output(*locate(out))
     sha256 = Bundle.load(model).manifest["sha256"]
     settings = {
@@ -111,6 +115,7 @@ def run(
     todo = [(number, block) for number, block in enumerate(blocks) if number not in finished]
     tally = _work(Job(files, output, model, sha256, beam, max_length), todo)
     _require_whole(output, len(blocks), tally.failures)
+    tally.left_out = left_out.sentence()
     return tally
 
 

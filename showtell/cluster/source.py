@@ -19,8 +19,8 @@ from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
 from showtell import image
 from showtell.batch.sources import readable, walk
 from showtell.captioner import BATCH
-from showtell.data.files import is_picture
 from showtell.errors import DataError, ImageError
+from showtell.formats import LeftOut
 from showtell.limits import MAX_BYTES
 
 # Photographs of a block: a crash costs no more than that, and hundreds of cores have one each.
@@ -99,7 +99,11 @@ def locate(uri: str) -> tuple[FileSystem, str]:
 
 
 def cut(
-    files: FileSystem, path: str, column: str | None = None, size: int | None = None
+    files: FileSystem,
+    path: str,
+    column: str | None = None,
+    size: int | None = None,
+    left_out: LeftOut | None = None,
 ) -> list[Block]:
     """Cut an input into blocks.
 
@@ -111,13 +115,14 @@ def cut(
         are taken.
     size : photographs of a block; None chooses it by their number alone. A block of Parquet is
         whole row groups, so that it may have more.
+    left_out : counts the files that are no photographs.
 
     Raises
     ------
     DataError : there is nothing to caption, or no such column.
     """
     if column is None:
-        paths = _photographs(files, path)
+        paths = _photographs(files, path, left_out or LeftOut())
         size = size or _size(len(paths))
         found: list[Block] = [Files(tuple(paths[i : i + size])) for i in range(0, len(paths), size)]
     else:
@@ -135,10 +140,11 @@ def _size(photographs: int) -> int:
     return min(LARGEST, max(BATCH, photographs // BLOCKS))
 
 
-def _photographs(files: FileSystem, path: str) -> list[str]:
+def _photographs(files: FileSystem, path: str, left_out: LeftOut) -> list[str]:
     if isinstance(files, LocalFileSystem) and os.path.exists(path):
-        return [found.path for found in walk([path])]  # whose names may be other bytes than text
-    return _list(files, path, is_picture)
+        # Whose names may be other bytes than text.
+        return [found.path for found in walk([path], left_out)]
+    return _list(files, path, left_out.is_picture)
 
 
 def _list(files: FileSystem, path: str, is_wanted: Callable[[str], bool]) -> list[str]:

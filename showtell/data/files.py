@@ -8,10 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from showtell.errors import DataError
-
-PICTURE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif")
-)
+from showtell.formats import is_picture
 
 # Where the photographs lie under the root: the release's own spelling, that folder inside the one
 # that some archivers make, and Kaggle's.
@@ -22,11 +19,6 @@ PICTURE_FOLDERS = (
     "Images",
     "images",
 )
-
-
-def is_picture(name: str) -> bool:
-    """Tell by its ending whether a file is a picture; hidden files, as macOS's ``._*``, are not."""
-    return not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES
 
 
 def normal(name: str) -> str:

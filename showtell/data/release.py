@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from showtell.data.dataset import SPLITS, Dataset, Finding, Findings, Photograph
-from showtell.data.files import is_picture
 from showtell.errors import DataError
+from showtell.formats import is_picture
 from showtell.vocab import lacks_spaces
 
 # What data sets call the splits, and what they are called here.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, abort, current_app, render_template
 
+from showtell import formats
 from showtell.captioner import BEAM
 from showtell.data.corrections import LONGEST
 from showtell.decoding import MAX_LENGTH
@@ -15,6 +16,7 @@ bp = Blueprint("views", __name__)
 # What the template asks for besides the model and the limits of the server.
 PAGE = {
     "samples": samples.SAMPLES,
+    "endings": formats.ENDINGS,
     "beam": BEAM,
     "beams": BEAMS,
     "max_length": MAX_LENGTH,

@@ -27,12 +27,14 @@ def test_a_folder_from_end_to_end(small_model: Path, photographs: Make, tmp_path
     """With a file that is none, sidecars, and a name that could forge a line."""
     path, out = photographs(3), tmp_path / "new" / "rows.jsonl"
     (path / "a\nb.jpg").write_text("no photograph")
+    (path / "film.mp4").touch()
     done = run(path, "--recursive", "--out", out, "--sidecar", "xmp", "--model", small_model)
     assert done.exit_code == 1
     assert done.stdout == ""
-    reason, summary = done.stderr.splitlines()
+    reason, summary, left_out = done.stderr.splitlines()
     assert reason.startswith(rf"showtell: {path}/a\nb.jpg: not a photograph")
     assert summary == f"showtell: {out}: 3 captioned, 1 not"
+    assert left_out == "showtell: 1 file left out: 1 .mp4"
     found = [json.loads(line) for line in out.read_text().splitlines()]
     for row in found:
         assert sidecar.path_for(row["image"]).exists() == (row["caption"] is not None)

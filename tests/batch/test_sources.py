@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from showtell.batch.sources import Found, readable, walk
+from showtell.formats import LeftOut
 
 
 def touch(*paths: Path) -> None:
@@ -24,6 +25,17 @@ def test_a_folder_is_walked_in_the_order_of_its_names(tmp_path: Path) -> None:
     touch(*(tmp_path / name for name in reversed(wanted)))
     touch(tmp_path / "notes.txt", tmp_path / ".hidden.jpg", tmp_path / ".hidden" / "a.jpg")
     assert names(tmp_path) == wanted
+
+
+def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    touch(tmp_path / "a.jpg", tmp_path / "b.CR3", tmp_path / ".DS_Store", tmp_path / "b/c.mp4")
+    touch(tmp_path / "d/e.mp4", tmp_path / "README", tmp_path / ".git/config")
+    left_out = LeftOut()
+    assert len(list(walk([str(tmp_path), str(tmp_path / "none.txt")], left_out))) == 2
+    assert left_out.sentence() == (
+        "4 files left out: 2 .mp4, 1 without an ending, 1 .cr3; "
+        "RAW files hold no finished picture: export them as JPEG"
+    )
 
 
 def test_what_is_named_is_taken_whatever_its_ending(tmp_path: Path) -> None:

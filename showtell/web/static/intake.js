@@ -6,7 +6,7 @@ import { sample } from "./api.js";
 import { complain } from "./state.js";
 
 const file = document.getElementById("file");
-const readable = /\.(jpe?g|png|webp|gif|tiff?|bmp|avif|hei[cf]|ppm)$/i;
+const endings = file.accept.split(",").slice(1); // behind image/*, those of the server's list
 
 const named = (blob) => ({ name: blob.name, blob });
 
@@ -85,9 +85,13 @@ async function walk(entry) {
   }
   const found = [];
   for (const inside of await list(entry)) {
-    if (inside.isDirectory || readable.test(inside.name)) found.push(...(await walk(inside)));
+    if (inside.isDirectory || isReadable(inside.name)) found.push(...(await walk(inside)));
   }
   return found;
+}
+
+function isReadable(name) {
+  return !name.startsWith(".") && endings.some((ending) => name.toLowerCase().endsWith(ending));
 }
 
 // A folder tells its entries a hundred or so at a time.

@@ -31,6 +31,7 @@ def folder(tmp_path: Path, jpeg: bytes) -> Path:
     (album / "b.jpg").write_bytes(jpeg)
     (album / "summer" / "a.jpg").write_bytes(jpeg)
     (album / "Thumbs.db").write_text("no photograph")
+    (album / "c.JFIF").write_bytes(jpeg)
     (album / ".hidden").write_text("no photograph")
     return album
 
@@ -42,8 +43,10 @@ def test_a_photograph_can_be_dropped(page: Page, folder: Path) -> None:
 
 def test_a_folder_can_be_dropped(page: Page, folder: Path) -> None:
     drop(page, folder)
-    expect(rows(page).locator("th span")).to_have_text(["album/b.jpg", "album/summer/a.jpg"])
-    expect(rows(page).locator("textarea:enabled")).to_have_count(2)
+    expect(rows(page).locator("th span")).to_have_text(
+        ["album/b.jpg", "album/c.JFIF", "album/summer/a.jpg"]
+    )
+    expect(rows(page).locator("textarea:enabled")).to_have_count(3)
 
 
 def test_what_is_no_file_is_not_taken_for_one(page: Page) -> None:
