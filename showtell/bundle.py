@@ -184,7 +184,8 @@ def write(path: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -
         with replacing_folder(path) as new:
             for name, data in files.items():
                 (new / name).write_bytes(data)
-            (new / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+            told = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+            (new / MANIFEST).write_text(told, encoding="utf-8")
     except OSError as error:
         raise BundleError(f"{path}: cannot be written: {error.strerror}") from error
     return Bundle.load(path)

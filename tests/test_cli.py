@@ -16,6 +16,7 @@ import showtell
 from showtell.cli import main
 
 KINDS = ("png", "gif", "json")
+SHOWTELL = (sys.executable, "-c", "from showtell.cli import main; main()")
 
 
 def run(*arguments: object, **options: object) -> Result:
@@ -80,6 +81,44 @@ def test_a_name_that_is_no_text(photographs: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert len(done.stdout.splitlines()) == len(done.stderr.splitlines()) == 1
     assert done.stderr.endswith(b": there is no such file\n")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1:strict", "utf-16"])
+def test_standard_output_of_any_encoding_loses_nothing(
+    photographs: Path, tmp_path: Path, encoding: str
+) -> None:
+    """A name, or the β of a table, that could not be encoded ended everything that followed."""
+    foreign = tmp_path / "собака.png"
+    shutil.copy(photographs / "astronaut.png", foreign)
+    command = [*SHOWTELL, "caption", foreign, photographs / "cut.png"]
+    command += [photographs / "a coffee.jpg", "--proof", "--max-length", "3"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, capture_output=True, env=environment)
+    encoding = encoding.partition(":")[0]
+    lines = done.stdout.decode(encoding).splitlines()
+    told = [line.split("\t")[0] for line in lines if "\t" in line]
+    written = str(foreign).encode(encoding, "backslashreplace").decode(encoding)
+    assert told == [written, str(photographs / "a coffee.jpg")]
+    assert any("β" in line or "\\u03b2" in line for line in lines)
+    assert (done.returncode, b"Traceback" in done.stderr) == (1, False)
+
+
+@pytest.mark.parametrize("command", [["info"], ["evaluate"]])
+def test_cards_are_printed_in_any_encoding(command: list[str], tmp_path: Path) -> None:
+    if command == ["evaluate"]:
+        pytest.importorskip("pycocoevalcap", reason="pycocoevalcap is not installed")
+        results, references = tmp_path / "results.json", tmp_path / "references.json"
+        results.write_text(json.dumps([{"image_id": 1, "caption": "a dog"}]))
+        annotations = [{"image_id": 1, "id": 1, "caption": "a dog"}]
+        references.write_text(json.dumps({"images": [{"id": 1}], "annotations": annotations}))
+        command = [*command, "--predictions", str(results), "--references", str(references)]
+    done = subprocess.run(
+        [*SHOWTELL, *command],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) > 5
 
 
 def test_frames_that_are_not_captioned_are_told(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import click
 
 from showtell._version import __version__
 from showtell.cli.caption import caption
-from showtell.cli.common import Group
+from showtell.cli.common import Group, print_anything
 from showtell.cli.evaluate import evaluate, info
 from showtell.cli.page import page
 from showtell.cli.serve import serve
@@ -18,6 +18,7 @@ from showtell.cli.train import data, export, results, train
 @click.version_option(__version__)
 def main() -> None:
     """Caption photographs with Show, Attend and Tell, and see where the model looked."""
+    print_anything()
     # Pillow warns of odd metadata, which the pixels do not need.
     warnings.filterwarnings("ignore", module="PIL")
 

@@ -1,7 +1,9 @@
 """What the commands share: options, and how an error is told."""
 
 import errno
+import io
 import re
+import sys
 from typing import Any
 
 import click
@@ -28,6 +30,13 @@ class Group(click.Group):
             reason = f"{error.filename or 'its output'}: {(error.strerror or str(error)).lower()}"
         click.echo(f"showtell: {on_a_line(reason)}", err=True)
         ctx.exit(1)
+
+
+def print_anything() -> None:
+    r"""Let standard output write what its encoding lacks as ``\u0431``, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def on_a_line(text: str) -> str:

@@ -129,7 +129,7 @@ def test_files_that_vanish_and_grow(
 
     before = rows.digest(paths[0].read_bytes())
     paths[1].unlink()
-    monkeypatch.setattr(folder, "walk", lambda _: [Found(str(path)) for path in paths])
+    monkeypatch.setattr(folder, "walk", lambda *_: [Found(str(path)) for path in paths])
     monkeypatch.setattr(image, "read_file", read)
     first, gone, last = run(path)
     assert first["sha256"] == before
