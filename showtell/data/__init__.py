@@ -3,19 +3,23 @@
 import os
 from pathlib import Path
 
+from showtell.data.coco import COCO
 from showtell.data.corrections import CORRECTED
 from showtell.data.dataset import Dataset, Finding, Findings, Photograph
 from showtell.data.flickr8k import KAGGLE, RELEASED
+from showtell.data.flickr30k import FLICKR30K
+from showtell.data.hugging_face import HUGGING_FACE
 from showtell.data.karpathy import KARPATHY
 from showtell.data.own import OWN
 from showtell.data.release import assemble
 from showtell.data.report import describe
+from showtell.data.texts import TEXTS
 from showtell.errors import DataError
 
 __all__ = ["Dataset", "Finding", "Findings", "Photograph", "describe", "layouts", "load"]
 
 # The first that recognises a folder reads it.
-layouts = (RELEASED, KARPATHY, CORRECTED, OWN, KAGGLE)
+layouts = (RELEASED, KARPATHY, CORRECTED, OWN, KAGGLE, FLICKR30K, HUGGING_FACE, COCO, TEXTS)
 
 
 def load(root: str | os.PathLike[str]) -> Dataset:

@@ -4,11 +4,10 @@ The photographs lie beside it or in one of the usual folders; ``val`` is called 
 ``restval`` belongs to train.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
-from showtell.data.files import PICTURE_FOLDERS, find_pictures, normal, read_text
+from showtell.data.files import PICTURE_FOLDERS, find_pictures, normal, read_json
 from showtell.data.release import SPLIT_NAMES, Layout, Release, assign
 from showtell.errors import DataError
 
@@ -39,12 +38,7 @@ def _read(root: Path) -> Release:
 
 
 def _images(path: Path) -> list[Any]:
-    try:
-        stored = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}, line 1: not JSON that can be read: {error}") from error
+    stored = read_json(path)
     images = stored.get("images") if isinstance(stored, dict) else None
     if not isinstance(images, list):
         raise DataError(f"{path}, line 1: no list 'images', which Karpathy's files have")

@@ -137,7 +137,7 @@ def test_kaggle_gets_the_official_split(tmp_path: Path, draw: Draw) -> None:
 
 
 def test_kaggle_with_wrong_columns(tmp_path: Path) -> None:
-    (tmp_path / "captions.txt").write_text("image;caption\na.jpg;A dog .\n")
+    (tmp_path / "captions.txt").write_text("picture;caption\na.jpg;A dog .\n")
     with pytest.raises(DataError, match=r"captions\.txt, line 1: no column 'image'"):
         load(tmp_path)
 

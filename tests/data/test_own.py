@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from showtell.data import load
-from showtell.data.own import split_by_name
+from showtell.data.release import split_by_name
 from showtell.errors import DataError
 
 Draw = Callable[..., None]
@@ -55,7 +55,7 @@ def test_rule_is_the_one_that_is_written_down() -> None:
         ("", r"line 1: no column 'image'; the first line must be image,caption"),
         ("image,text\na.jpg,A dog\n", r"line 1: no column 'caption'"),
         ("image,caption\na.jpg,A dog, a ball\n", r"line 2: 3 cells for 2 columns; quote"),
-        ("image,caption\na.jpg\n", r"line 2: 1 cells for 2 columns"),
+        ("image,caption\na.jpg\n", r"line 2: no caption: the line has 1 of 2 cells"),
         ('image,caption\na.jpg,"A dog\nb.jpg,A cat\n', r"line 3: unexpected end of data; is a"),
         ("image,caption,split\na.jpg,A dog,training\n", r"line 2: split 'training' is not one of"),
         ("image,caption,split\na.jpg,A dog,\n", r"line 2: split '' is not one of train, "),

@@ -1,0 +1,43 @@
+"""Flickr30k as Kaggle has it: ``results.csv``, whose cells are separated by `` | ``.
+
+Its split lists are lost, so the names decide. One of its lines lacks a separator: lines like that
+are skipped, and reported.
+"""
+
+from pathlib import Path
+
+from showtell.data.files import PICTURE_FOLDERS, find_pictures, normal, read_lines
+from showtell.data.release import Layout, Release, split_by_name
+
+FILE = "results.csv"
+_HEADER = ["image_name", "comment_number", "comment"]
+_FOLDERS = (*PICTURE_FOLDERS, "flickr30k-images", "flickr30k_images", ".")
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split("|", 2)]
+
+
+def _recognise(root: Path) -> bool:
+    path = root / FILE
+    if not path.is_file():
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return _cells(file.readline()) == _HEADER
+
+
+def _read(root: Path) -> Release:
+    captions, broken = [], []
+    for number, line in read_lines(root / FILE):
+        match _cells(line):
+            case header if header == _HEADER:
+                continue
+            case [name, _, caption] if name:
+                captions.append((normal(name), caption))
+            case _:
+                broken.append(f"line {number}")
+    splits = {name: split_by_name(name) for name, _ in captions}
+    return Release(captions, splits, find_pictures(root, _FOLDERS), broken)
+
+
+FLICKR30K = Layout("flickr30k-kaggle", f"{FILE} of Flickr30k", _recognise, _read)
