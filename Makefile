@@ -27,13 +27,16 @@ $(VENV)/test: pyproject.toml constraints.txt | $(BIN)/python
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# The browser tests drive Debian's Chromium, and exiftool reads sidecars back; without them those
-# tests are skipped, and say so.
+# The browser tests drive Debian's Chromium, exiftool and exiv2 read sidecars back, and nginx stands
+# before the page; without them those tests are skipped, and say so.
+PATH := $(PATH):/usr/sbin
 programs:
-	@{ command -v chromium && command -v exiftool; } >/dev/null || { \
+	@{ command -v chromium && command -v exiftool && command -v exiv2 && command -v nginx; } \
+	  >/dev/null || { \
 	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium libimage-exiftool-perl >/dev/null; \
-	} || echo "no Chromium or no exiftool, and no right to install them: their tests are skipped"
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    chromium libimage-exiftool-perl exiv2 nginx-light >/dev/null; \
+	} || echo "not all of Chromium, exiftool, exiv2 and nginx are here: their tests are skipped"
 
 clean:
 	rm -rf $(VENV)

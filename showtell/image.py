@@ -94,7 +94,7 @@ def _warnings(data: bytes) -> tuple[str, ...]:
     if data.startswith(b"\xff\xd8"):
         return ()
     try:
-        image = _open(data)
+        image = open_header(data)
         if _is_preview(image, data):
             return (PREVIEW,)
         several = getattr(image, "is_animated", False)  # which reads on, and may find rubbish
@@ -156,7 +156,7 @@ def _as_pillow(source: Source) -> Image.Image:
         return source
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    return _open(source if isinstance(source, bytes) else read_file(source))
+    return open_header(source if isinstance(source, bytes) else read_file(source))
 
 
 def _from_array(array: np.ndarray) -> Image.Image:
@@ -215,7 +215,7 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _open(data: bytes) -> Image.Image:
+def open_header(data: bytes) -> Image.Image:
     """Find out what `data` is, by its first bytes alone, and read its header.
 
     Goes through Pillow's registry by hand: ``Image.open`` warns of large pictures, and warnings

@@ -5,6 +5,7 @@ a chunk's rows enter the journal together, behind those of the chunk before. A r
 therefore begins with the chunk at which it was interrupted, and ends with the same file.
 """
 
+import errno
 import os
 import signal
 from collections import deque
@@ -251,10 +252,9 @@ class _Run:
     def _write_sidecar(self, path: str, row: Row) -> None:
         try:
             told = sidecar.write(path, row["caption"] or "")
-        except PermissionError:
-            told = "its sidecar may not be written"
         except OSError as error:
-            name = sidecar.path_for(path)
-            raise output.unwritable(name, error) from error
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise output.unwritable(sidecar.path_for(path), error) from error
+            told = f"its sidecar may not be written: {os.strerror(error.errno).lower()}"
         if told:
             self.say(f"{row['image']}: {told}")

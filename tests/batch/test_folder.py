@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -225,6 +226,19 @@ def test_a_chunk_is_bounded_in_bytes(
     assert len(run(photographs(5))) == len(sizes) == 5
 
 
+def test_a_read_only_disk_costs_the_sidecars_alone(
+    run: Callable, photographs: Make, small_disk: Path
+) -> None:
+    """It ended the run, where a folder without permission did not."""
+    shutil.copytree(photographs(2), small_disk / "photographs")
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    told: list[str] = []
+    found = run(small_disk, sidecars=True, say=told.append)
+    assert all(row["caption"] for row in found)
+    reason = "its sidecar may not be written: read-only file system"
+    assert [line.partition(": ")[2] for line in told] == [reason] * 2
+
+
 def test_sidecars_that_cannot_be_written(
     run: Callable, photographs: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,4 +256,6 @@ def test_sidecars_that_cannot_be_written(
         run(path, sidecars=True)
     monkeypatch.setattr(sidecar, "write", fail(errno.EACCES))
     assert all(row["caption"] for row in run(path, sidecars=True, resume=True, say=told.append))
-    assert [line.partition(": ")[2] for line in told] == ["its sidecar may not be written"] * 2
+    assert [line.partition(": ")[2] for line in told] == [
+        "its sidecar may not be written: permission denied"
+    ] * 2

@@ -1,0 +1,207 @@
+"""XMP packets: what two of their properties say, and a caption put where they say nothing.
+
+A caption is both alt text and description, each an alternative of languages with the default alone
+(IPTC Photo Metadata Standard 2023.1, "Alt Text (Accessibility)" and "Description"). Of a packet
+that is there every other byte is kept.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+from xml.parsers import expat
+from xml.sax.saxutils import escape, quoteattr
+
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+
+NEW = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="showtell">
+ <rdf:RDF xmlns:rdf="{_RDF}">
+ </rdf:RDF>
+</x:xmpmeta>
+""".encode()
+MAX_BYTES = 16 * 2**20  # histories of edits take some
+
+# A start tag, whose attributes may hold ">".
+_TAG = re.compile(rb"<(?:\"[^\"]*\"|'[^']*'|[^>\"'])*>")
+
+
+class Property(NamedTuple):
+    """A property of XMP: the usual prefix, the namespace and the name."""
+
+    prefix: str
+    space: str
+    name: str
+
+
+_DC, _TIFF, _EXIF = (
+    ("dc", "http://purl.org/dc/elements/1.1/"),
+    ("tiff", "http://ns.adobe.com/tiff/1.0/"),
+    ("exif", "http://ns.adobe.com/exif/1.0/"),
+)
+DESCRIPTION = Property(*_DC, "description")
+ALT_TEXT = Property(
+    "Iptc4xmpCore", "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/", "AltTextAccessibility"
+)
+# Where older programs put a description.
+IMAGE_DESCRIPTION = Property(*_TIFF, "ImageDescription")
+USER_COMMENT = Property(*_EXIF, "UserComment")
+
+_READ = {(p.space, p.name): p for p in (DESCRIPTION, ALT_TEXT, IMAGE_DESCRIPTION, USER_COMMENT)}
+
+
+class Packet(NamedTuple):
+    """What a packet holds.
+
+    Attributes
+    ----------
+    texts : what the properties that occur say; blank where they say nothing.
+    spans : where each of those lies, as an element or an attribute: begin and end, bytes.
+    about : what the packet is about, as it says itself.
+    end : where the tag that closes its RDF begins.
+    """
+
+    texts: dict[Property, str]
+    spans: dict[Property, list[tuple[int, int]]]
+    about: str
+    end: int
+
+
+def parse(data: bytes) -> Packet:
+    """Read XMP; no entity is expanded, as none can be declared.
+
+    Raises
+    ------
+    ValueError : it is not well-formed XML, has a document type, another encoding than UTF-8, or no
+        RDF, or is too large.
+    """
+    if len(data) > MAX_BYTES:
+        raise ValueError("larger than a packet is")
+    data.decode("utf-8")
+    reader = _Reader(data)
+    try:
+        reader.parser.Parse(data, True)
+    except expat.ExpatError as error:
+        raise ValueError(f"not XML: {error}") from error
+    if reader.end is None:
+        raise ValueError("no RDF")
+    return Packet(reader.texts, reader.spans, reader.about or "", reader.end)
+
+
+def filled(old: bytes, packet: Packet, empty: Iterable[Property], caption: str) -> bytes:
+    """Return a packet with the caption in `empty` properties, as a description of its own.
+
+    What it fills is taken out: a property that is there twice would spoil the packet.
+    """
+    empty = list(empty)
+    edits = [(packet.end, packet.end, _description(packet.about, empty, caption))]
+    edits += [(*span, b"") for field in empty for span in packet.spans.get(field, [])]
+    new = old
+    for start, end, text in sorted(edits, reverse=True):  # from the end, as offsets move behind
+        new = new[:start] + text + new[end:]
+    return new
+
+
+def _description(about: str, fields: list[Property], caption: str) -> bytes:
+    spaces = "".join(f'\n   xmlns:{prefix}="{space}"' for prefix, space, _ in fields)
+    properties = "".join(
+        f"""
+   <{prefix}:{name}>
+    <rdf:Alt>
+     <rdf:li xml:lang="x-default">{escape(caption)}</rdf:li>
+    </rdf:Alt>
+   </{prefix}:{name}>"""
+        for prefix, _, name in fields
+    )
+    return (
+        f'  <rdf:Description xmlns:rdf="{_RDF}" rdf:about={quoteattr(about)}{spaces}>{properties}\n'
+        "  </rdf:Description>\n "
+    ).encode()
+
+
+class _Name(NamedTuple):
+    """A name as the parser gives it: namespace, local name and prefix, where it has them."""
+
+    space: str
+    local: str
+    prefix: str
+
+    @classmethod
+    def of(cls, name: str) -> "_Name":
+        space, local, prefix, *_ = [*name.split(" "), "", ""] if " " in name else ["", name, ""]
+        return cls(space, local, prefix)
+
+    @property
+    def field(self) -> Property | None:
+        return _READ.get((self.space, self.local))
+
+    def is_rdf(self, local: str) -> bool:
+        return (self.space, self.local) == (_RDF, local)
+
+
+class _Reader:
+    """Finds the properties directly in the descriptions of an RDF, and where they lie."""
+
+    def __init__(self, data: bytes) -> None:
+        self.texts: dict[Property, str] = {}
+        self.spans: dict[Property, list[tuple[int, int]]] = {}
+        self.about: str | None = None
+        self.end: int | None = None
+        self._data = data
+        self._open: list[tuple[_Name, int]] = []  # elements, and where they begin
+        self._inside: tuple[int, Property] | None = None  # the property at this depth
+        self.parser = expat.ParserCreate(namespace_separator=" ")
+        self.parser.namespace_prefixes = True
+        self.parser.StartDoctypeDeclHandler = self._refuse
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._stop
+        self.parser.CharacterDataHandler = self._say
+
+    def _refuse(self, *_: object) -> None:
+        raise ValueError("a document type")
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        name = _Name.of(tag)
+        outer = [name for name, _ in self._open[-2:]]
+        self._open.append((name, self.parser.CurrentByteIndex))
+        in_rdf = bool(outer) and outer[-1].is_rdf("RDF")
+        described = len(outer) == 2 and outer[0].is_rdf("RDF") and outer[1].is_rdf("Description")
+        if described and name.field:
+            self._inside = len(self._open), name.field
+            self.texts.setdefault(name.field, "")
+        elif in_rdf and name.is_rdf("Description"):
+            self._describe({_Name.of(key): text for key, text in attributes.items()})
+
+    def _describe(self, attributes: dict[_Name, str]) -> None:
+        """Read the attributes of a description, which may be properties."""
+        for name, text in attributes.items():
+            if name.is_rdf("about") and self.about is None:
+                self.about = text
+            if name.field:
+                self.texts[name.field] = self.texts.get(name.field, "") + text
+                self.spans.setdefault(name.field, []).append(self._attribute(name))
+        self.about = self.about or ""
+
+    def _attribute(self, name: _Name) -> tuple[int, int]:
+        """Find an attribute, and the white space before it, in the tag that is being read."""
+        tag = _TAG.match(self._data, self.parser.CurrentByteIndex)
+        key = re.escape(f"{name.prefix}:{name.local}".encode())
+        found = tag and re.search(rb"\s+" + key + rb"\s*=\s*(\"[^\"]*\"|'[^']*')", tag[0])
+        if not (tag and found):
+            raise ValueError("an attribute that is not found")
+        return tag.start() + found.start(), tag.start() + found.end()
+
+    def _say(self, text: str) -> None:
+        if self._inside:
+            self.texts[self._inside[1]] += text
+
+    def _stop(self, tag: str) -> None:
+        depth = len(self._open)
+        name, start = self._open.pop()
+        at = self.parser.CurrentByteIndex
+        # At the tag that closes it, or behind the only one.
+        only = self._data[start:at].endswith(b"/>") and self._data.count(b"<", start, at) == 1
+        if self._inside and self._inside[0] == depth:
+            end = at if only else self._data.index(b">", at) + 1
+            self.spans.setdefault(self._inside[1], []).append((start, end))
+            self._inside = None
+        elif name.is_rdf("RDF") and not only:
+            self.end = at
