@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 
 from showtell.bundle import Bundle
+from showtell.cores import cores
 from showtell.decoding import Step
 from showtell.errors import BundleError
 
@@ -35,7 +36,7 @@ class Runtime:
     Parameters
     ----------
     bundle : whose graphs to run.
-    threads : threads for the CNN; None is one for each core.
+    threads : threads for the CNN; None is one for each core that may be used.
 
     Attributes
     ----------
@@ -48,7 +49,7 @@ class Runtime:
     """
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
-        self._encoder = _session(bundle, "encoder.onnx", threads or 0)
+        self._encoder = _session(bundle, "encoder.onnx", threads or cores())
         # A step is too small to be shared, and threads that wait for it would be in the way.
         self._decoder = _session(bundle, "decoder.onnx", 1)
         _require_fit(bundle, self._encoder, self._decoder)

@@ -26,6 +26,7 @@ from showtell.batch.sources import Found, readable, walk
 from showtell.batch.workers import Item, Workers
 from showtell.bundle import Bundle
 from showtell.captioner import BEAM
+from showtell.cores import cores
 from showtell.decoding import MAX_LENGTH
 from showtell.errors import ImageError
 from showtell.formats import LeftOut
@@ -110,13 +111,6 @@ def _photographs(
     paths: Sequence[str], recursive: bool, left_out: LeftOut | None = None
 ) -> Iterable[Found]:
     return walk(paths, left_out) if recursive else map(Found, paths)
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _write(out: Path, journal: Journal) -> int:
