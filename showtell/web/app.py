@@ -1,5 +1,6 @@
 """The application factory: one Captioner, uploads in memory, a guard before everything."""
 
+import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from showtell.captioner import Captioner, load
 from showtell.data.corrections import Corrections
 from showtell.limits import MAX_BYTES
 from showtell.web import api, docs, guard, metrics, monitoring, problems, views
+from showtell.web.prefix import Below
 from showtell.web.together import Together
 from showtell.web.turns import Turns
 
@@ -48,6 +50,7 @@ def create_app(captioner: Captioner | None = None, corrections: Path | None = No
     app.extensions["corrections"] = Corrections(corrections) if corrections else None
     app.extensions["turns"] = Turns()
     app.extensions["together"] = Together(captioner)
+    app.wsgi_app = Below(app.wsgi_app, os.environ.get("SCRIPT_NAME", ""))  # type: ignore[method-assign]
     metrics.register(app)
     guard.register(app)
     problems.register(app)

@@ -4,7 +4,6 @@ import re
 from ipaddress import ip_address
 
 from flask import Flask, Response, current_app, request
-from werkzeug.sansio.utils import host_is_trusted
 
 from showtell.web.problems import Problem
 
@@ -29,14 +28,16 @@ HEADERS = {
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 SAME_SITE = {"same-origin", "none"}  # none: the visitor's own doing, as from a bookmark
 
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z.-]+)(:[0-9]{1,5})?", re.ASCII)
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z._-]+?)\.?(?::([0-9]{1,5}))?", re.ASCII)
+_SCHEME = re.compile(r"[a-z]+://", re.ASCII)
+_PORTS = {"http": "80", "https": "443"}
 
 
 def register(app: Flask) -> None:
     """Let `app` answer only what passes, with the headers.
 
     The configuration's HOSTS are the names that `app` answers to besides localhost and every IP
-    address, separated by commas; one that begins with a dot is a domain and all below it.
+    address, separated by commas or spaces; one that begins with a dot is a domain and all below it.
     """
     app.config.setdefault("HOSTS", "")
     app.before_request(_refuse_untrusted_hosts)
@@ -64,9 +65,33 @@ def _is_trusted(host: str) -> bool:
     match = _HOST.fullmatch(host)
     if match is None:
         return False
-    name = match[1]
-    trusted = current_app.config["HOSTS"].replace(" ", "").split(",")
-    return _is_address(name) or host_is_trusted(name, [".localhost", *trusted])
+    trusted = _names(str(current_app.config["HOSTS"]))
+    return _is_address(match[1]) or any(_is_of(match[1], name) for name in [".localhost", *trusted])
+
+
+def _is_of(name: str, trusted: str) -> bool:
+    """Return whether a name is the trusted one or, if that begins with a dot, below it."""
+    return name == trusted.removeprefix(".") or (trusted[:1] == "." and name.endswith(trusted))
+
+
+def _names(hosts: str) -> list[str]:
+    """Return the names in a list that a person wrote, perhaps as addresses of pages.
+
+    >>> _names("NAS.lan:80 https://nas.lan/captions, *.example.org.")
+    ['nas.lan', 'nas.lan', '.example.org']
+    """
+    entries = filter(None, re.split(r"[\s,;]+", hosts.lower()))
+    names = [_SCHEME.sub("", entry).partition("/")[0] for entry in entries]
+    names = [re.sub(r"(?<!:):\d+$", "", name).removeprefix("*").rstrip(".") for name in names]
+    return [name if name.isascii() else _in_ascii(name) for name in names if name]
+
+
+def _in_ascii(name: str) -> str:
+    """Return a name as browsers send it: ``xn--bcher-kva.example`` for ``bücher.example``."""
+    try:
+        return name.encode("idna").decode()
+    except UnicodeError:
+        return name
 
 
 def _is_address(name: str) -> bool:
@@ -80,7 +105,11 @@ def _refuse_foreign_origins() -> None:
     """Refuse what the pages of others send; a client that is no browser tells no origin."""
     if request.method not in SAFE_METHODS and _is_foreign():
         raise Problem(
-            403, "foreign_origin", "Only this server's own pages may send this from a browser."
+            403,
+            "foreign_origin",
+            "Only this server's own pages may send this from a browser. A proxy before it must "
+            "pass the header Host as the browser sent it (nginx: proxy_set_header Host "
+            "$http_host).",
         )
 
 
@@ -91,7 +120,22 @@ def _is_foreign() -> bool:
     if site is not None:
         return site not in SAME_SITE
     origin = request.headers.get("Origin")
-    return origin is not None and origin.partition("://")[2].lower() != _host()
+    return origin is not None and not _is_at(origin.lower(), _host())
+
+
+def _is_at(origin: str, host: str) -> bool:
+    """Return whether pages of an origin are those of a host, as a proxy may pass it on.
+
+    A Host without a port stands for the usual one; if this server does not listen there, a proxy
+    left the port out.
+    """
+    scheme, _, place = origin.partition("://")
+    theirs, ours = _HOST.fullmatch(place), _HOST.fullmatch(host)
+    usual = _PORTS.get(scheme)
+    if not (theirs and ours and usual) or theirs[1] != ours[1]:
+        return False
+    left_out = ours[2] is None and request.environ.get("SERVER_PORT") not in _PORTS.values()
+    return left_out or (theirs[2] or usual) == (ours[2] or usual)
 
 
 def _secure(response: Response) -> Response:

@@ -99,6 +99,63 @@ def test_names_that_the_environment_allows(monkeypatch: pytest.MonkeyPatch) -> N
     assert status("my.captions.example.org") == status("myphotos.example") == 400
 
 
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        "my_captions",
+        "MY_Captions.",
+        "other, my_captions",
+        "other my_captions",
+        "other;my_captions\n",
+        "https://my_captions",
+        "http://my_captions:5000/captions/,other",
+        "my_captions:80",
+    ],
+)
+def test_a_name_is_the_same_however_it_is_written(
+    monkeypatch: pytest.MonkeyPatch, hosts: str
+) -> None:
+    """Each was refused, though set."""
+    monkeypatch.setenv("SHOWTELL_HOSTS", hosts)
+    with serving(create_app(FakeCaptioner())) as port:
+        for host in ("my_captions", "My_Captions.:80", "MY_CAPTIONS:8443"):
+            assert ask(port, "GET", "/", {"Host": host})[0].status == 200
+        for host in ("my", "captions", "x.my_captions", "my_captions..", "my_captions:80:80"):
+            assert ask(port, "GET", "/", {"Host": host})[0].status == 400
+
+
+def test_a_domain_is_named_with_a_star_or_a_dot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOWTELL_HOSTS", "*.nas.lan bücher.example")
+    client = create_app(FakeCaptioner()).test_client()
+    for host in ("a.nas.lan", "nas.lan", "xn--bcher-kva.example"):
+        assert client.get("/", headers={"Host": host}).status_code == 200
+    assert client.get("/", headers={"Host": "nas.lan.evil"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("nas.lan", "http://nas.lan:8080", 200),  # a proxy left the port out
+        ("nas.lan:8080", "http://nas.lan:8080", 200),
+        ("nas.lan:443", "https://NAS.lan", 200),
+        ("nas.lan:8080", "http://nas.lan:9090", 403),
+        ("nas.lan", "http://photos.example:8080", 403),
+        ("127.0.0.1:{port}", "http://nas.lan:8080", 403),
+        ("nas.lan", "file://nas.lan", 403),
+    ],
+)
+def test_the_page_may_send_through_a_proxy_over_http(
+    monkeypatch: pytest.MonkeyPatch, jpeg: bytes, host: str, origin: str, status: int
+) -> None:
+    """Over HTTP browsers tell the Origin alone; a proxy on another port made it a foreign one."""
+    monkeypatch.setenv("SHOWTELL_HOSTS", "nas.lan")
+    with serving(create_app(FakeCaptioner())) as port:
+        headers = {"Host": host.format(port=port), "Origin": origin}
+        response, body = ask(port, "POST", CAPTIONS, headers, jpeg)
+    assert response.status == status
+    assert status == 200 or "header Host" in json.loads(body)["detail"]
+
+
 OWN = ["http://127.0.0.1:{port}", "HTTP://127.0.0.1:{port}"]
 FOREIGN = [
     "http://photos.example",
