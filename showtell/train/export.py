@@ -27,7 +27,7 @@ from showtell.train import checkpoint as checkpoints
 from showtell.train import start
 from showtell.train.card import model_card
 from showtell.train.checkpoint import Checkpoint
-from showtell.train.data import read_images
+from showtell.train.features import read_images
 from showtell.train.graphs import HALF_FROM, decoder_graph, encoder_graph, halve, round_weights
 from showtell.train.model import ShowAttendTell
 from showtell.train.quantize import quantize

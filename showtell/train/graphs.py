@@ -10,10 +10,18 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from showtell.train import start
+from showtell.train.encoder import Encoder
 from showtell.train.model import Decoder, ShowAttendTell, State
 
 # Smaller tensors stay in float32: they weigh nothing and keep the constants of the graph exact.
 HALF_FROM = 4096
+
+
+def features_graph(encoder: Encoder) -> onnx.ModelProto:
+    """Return the graph from photographs, uint8 (B, size, size, 3), to features (B, L, C)."""
+    images = torch.zeros(2, encoder.size, encoder.size, 3, dtype=torch.uint8)
+    module = _FeaturesGraph(encoder)
+    return _graph(module, {"images": images}, {"images": {0: "photos"}}, ["features"])
 
 
 def encoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
@@ -77,6 +85,17 @@ def round_weights(network: nn.Module) -> None:
         for parameter in network.parameters():
             if parameter.numel() >= HALF_FROM:
                 parameter.copy_(parameter.half().float())
+
+
+class _FeaturesGraph(nn.Module):
+    """uint8 images (B, size, size, 3) -> features (B, L, C)."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.encoder(images)
 
 
 class _EncoderGraph(nn.Module):

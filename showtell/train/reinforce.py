@@ -84,7 +84,21 @@ class SelfCritical:
         loss = (better.flatten()[order][caption] * nll).mean()
         penalty = doubly_stochastic_penalty(coverage)
         loss = loss + self._phase.doubly_stochastic * penalty
+        if self._phase.cross_entropy:
+            loss = loss + self._phase.cross_entropy * self._cross_entropy(model, inputs, batch)
         return {"loss": batch.by_captions * loss, "reward": batch.by_captions * rewards.mean()}
+
+    def _cross_entropy(self, model: Any, inputs: Tensor, batch: Batch) -> Tensor:
+        """Return the cross entropy of one caption by a person of each photograph."""
+        rows = torch.rand(len(batch.photo)) + batch.photo  # in the order of photographs, shuffled
+        order = rows.argsort()
+        first = torch.cat([order[:1], order[1:][batch.photo[order].diff() > 0]])  # one of each
+        chosen = first.sort().values  # the longest caption first, as they stood
+        photo, captions = batch.photo[chosen], batch.captions[chosen]
+        longest = int((captions != PAD).sum(dim=1).max())
+        device = inputs.device
+        logits, targets, _ = model(inputs, photo.to(device), captions[:, :longest].to(device))
+        return F.cross_entropy(logits, targets)
 
     def _rewards(self, photos: np.ndarray, drawn: Tensor) -> Tensor:
         """Return the rewards (B, k) of captions (B, k, T+1) of the photographs `photos` (B,)."""

@@ -17,9 +17,10 @@ from showtell.errors import RecipeError
 from showtell.train import checkpoint as checkpoints
 from showtell.train import recipe as recipes
 from showtell.train.checkpoint import Checkpoint
-from showtell.train.data import TrainingCaptions, read_images
+from showtell.train.data import TrainingCaptions
 from showtell.train.engine import train
 from showtell.train.export import export
+from showtell.train.features import read_images
 from showtell.train.plot import read_log
 from showtell.train.reinforce import Reward, SelfCritical, draw, word_losses
 from showtell.train.start import network_of
