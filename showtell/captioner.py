@@ -1,25 +1,28 @@
 """Captioner: photographs in, captions out."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
 from showtell import doubt, image
 from showtell.bundle import Bundle
-from showtell.decoding import MAX_LENGTH, Hypothesis, beam_search
+from showtell.decoding import Hypothesis, beam_search
 from showtell.errors import ImageError
 from showtell.proof import Proof, prove
 from showtell.region import Region
 from showtell.runtime import Runtime, State
+from showtell.search import DEFAULTS, Search
 from showtell.vocab import detokenize
 
-BEAM = 5
-BATCH = 32
+BATCH = 32  # photographs that are decoded together
+ENCODED = 4  # of them, that are encoded together
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,141 +135,134 @@ class Captioner:
         self.doubt = doubt.read(bundle, self.runtime.annotation)
 
     @overload  # a string is an iterable too, but the first signature comes first
-    def caption(  # type: ignore[overload-overlap]
-        self,
-        source: image.Source,
-        *,
-        beam: int = ...,
-        max_length: int = ...,
-        region: Region | None = ...,
-        proof: bool = ...,
-    ) -> Caption: ...
+    def caption(self, source: image.Source, search: Search = ..., **options: Any) -> Caption: ...
     @overload
     def caption(
-        self,
-        source: Iterable[image.Source],
-        *,
-        beam: int = ...,
-        max_length: int = ...,
-        region: Region | None = ...,
-        proof: bool = ...,
+        self, source: Iterable[image.Source], search: Search = ..., **options: Any
     ) -> list[Caption]: ...
     def caption(
         self,
         source: image.Source | Iterable[image.Source],
-        *,
-        beam: int = BEAM,
-        max_length: int = MAX_LENGTH,
-        region: Region | None = None,
-        proof: bool = False,
+        search: Search = DEFAULTS,
+        **options: Any,
     ) -> Caption | list[Caption]:
         """Caption one photograph, or several together.
 
         Parameters
         ----------
         source : a path, the bytes of a file, a Pillow image, or a uint8 array (H, W, 3);
-            or a list of those.
-        beam : width of the beam search, 1 or more; 1 is greedy.
-        max_length : words at most, 1 or more.
-        region : the part to caption, as if nothing were around it: left, top, right and bottom in
-            pixels of each upright photograph; None is all of it.
-        proof : whether to find out which words need what the model looked at.
+            or an iterable of those.
+        search : options of the caption.
+        options : fields of :class:`~showtell.search.Search` by name, such as ``beam=1``; they
+            override those of `search`.
 
         Raises
         ------
         ImageError : a photograph cannot be used.
         RegionError : the region is empty, or not all of it is inside a photograph.
+        OptionError : an option is outside of its limits.
         """
-        if beam < 1 or max_length < 1:
-            raise ValueError(f"beam and max_length are 1 or more, not {beam} and {max_length}")
         if isinstance(source, image.Source):
-            return self._caption([source], beam, max_length, region, proof)[0]
-        sources = list(source)
-        chunks = (sources[i : i + BATCH] for i in range(0, len(sources), BATCH))
-        found = (self._caption(chunk, beam, max_length, region, proof) for chunk in chunks)
-        return list(chain.from_iterable(found))
+            return self.caption([source], search, **options)[0]
+        results = self._results(source, replace(search, **options))
+        return [_or_raise(result) for result in results]
 
     def caption_each(
         self,
-        sources: Iterable[image.Source],
-        *,
-        beam: int = BEAM,
-        max_length: int = MAX_LENGTH,
-        region: Region | None = None,
-        proof: bool = False,
+        sources: Iterable[image.Source | ImageError],
+        search: Search = DEFAULTS,
+        **options: Any,
     ) -> list[Caption | ImageError]:
-        """Caption several photographs together; of one that cannot be used, return the error.
-
-        Options are those of :meth:`caption`.
-        """
-        read = [self._try_to_read(source, region) for source in sources]
-        pixels = [got[0] for got in read if not isinstance(got, ImageError)]
-        found = iter(self.caption(pixels, beam=beam, max_length=max_length, proof=proof))
-        return [
-            got if isinstance(got, ImageError) else _told(next(found), got[1], region)
-            for got in read
-        ]
-
-    def encode(self, sources: Iterable[image.Source]) -> State:
-        """Return what the model knows of photographs before the first word.
+        """Caption several photographs together; for one that cannot be used, return the error.
 
         Parameters
         ----------
-        sources : see :meth:`caption`; all of them are in memory together.
+        sources : as for :meth:`caption`. An error among them, of a photograph that could not be
+            fetched, is returned in its place.
+        search, options : as for :meth:`caption`.
+
+        Returns
+        -------
+        One result for each source, in their order.
+        """
+        return list(self._results(sources, replace(search, **options)))
+
+    def encode(self, sources: Iterable[image.Source]) -> State:
+        """Return the state of the decoder before the first word.
+
+        Parameters
+        ----------
+        sources : see :meth:`caption`; the states of all of them are in memory together.
 
         Raises
         ------
         ImageError : a photograph cannot be used.
         """
-        pixels, _ = self._read(sources, None)
-        return self.runtime.encode(pixels)
+        inputs = [self._read(source, None) for source in sources]
+        return self._encode([_or_raise(result) for result in inputs])
 
-    def decode(
-        self, state: State, *, beam: int = BEAM, max_length: int = MAX_LENGTH
-    ) -> list[Caption]:
-        """Caption the photographs of :meth:`encode`; options as in :meth:`caption`."""
-        found = beam_search(self.runtime, state, len(state.h), beam=beam, max_length=max_length)
+    def decode(self, state: State, search: Search = DEFAULTS, **options: Any) -> list[Caption]:
+        """Caption the photographs of :meth:`encode`; options as for :meth:`caption`.
+
+        The photographs are not read here, so that `region` has no effect; nor has `proof`.
+        """
+        search = replace(search, **options)
+        hypotheses = beam_search(
+            self.runtime, state, len(state.h), beam=search.beam, max_length=search.max_length
+        )
         unsure = self._unsure(state.annotations)
-        return [self._finish(u, *hypotheses) for u, hypotheses in zip(unsure, found, strict=True)]
+        return [self._finish(u, *ranked) for u, ranked in zip(unsure, hypotheses, strict=True)]
+
+    def _results(
+        self, sources: Iterable[image.Source | ImageError], search: Search
+    ) -> Iterator[Caption | ImageError]:
+        """Caption photographs, batch by batch: read, encode, decode, explain."""
+        remaining = iter(sources)
+        while batch := list(islice(remaining, BATCH)):
+            inputs = [self._read(source, search.region) for source in batch]
+            captions = iter(self._captions([i for i in inputs if isinstance(i, _Input)], search))
+            yield from (i if isinstance(i, ImageError) else next(captions) for i in inputs)
+
+    def _captions(self, inputs: Sequence["_Input"], search: Search) -> list[Caption]:
+        if not inputs:
+            return []
+        state = self._encode(inputs)
+        captions = self.decode(state, search)
+        return [
+            replace(
+                caption,
+                warnings=inputs[i].warnings + caption.warnings,
+                region=search.region,
+                proof=self._prove(state, i, caption) if search.proof else None,
+            )
+            for i, caption in enumerate(captions)
+        ]
+
+    def _read(
+        self, source: image.Source | ImageError, region: Region | None
+    ) -> "_Input | ImageError":
+        try:
+            if isinstance(source, ImageError):
+                raise source
+            return _Input(*image.read_and_warn(source, self.bundle.image_size, region))
+        except ImageError as error:
+            return _without_frames(error)
+
+    def _encode(self, inputs: Sequence["_Input"]) -> State:
+        """Encode photographs, `ENCODED` at a time: more are no quicker and need more memory."""
+        pixels = [i.pixels for i in inputs]
+        parts = (pixels[i : i + ENCODED] for i in range(0, len(pixels), ENCODED))
+        states = [self.runtime.encode(np.stack(part)) for part in parts]
+        return State(*map(np.concatenate, zip(*states, strict=True)))
 
     def _unsure(self, annotations: np.ndarray) -> Sequence[bool | None]:
-        """Tell which photographs are strange; None of each where the bundle knows no doubt."""
+        """Return which photographs are strange; None for each where the bundle has no doubt."""
         if self.doubt is None:
             return [None] * len(annotations)
         return (self.doubt.strangeness(annotations) > self.doubt.limit).tolist()
 
-    def _read(
-        self, sources: Iterable[image.Source], region: Region | None
-    ) -> tuple[np.ndarray, list[tuple[str, ...]]]:
-        """Return the pixels (B, size, size, 3) of photographs, and the warnings of each."""
-        read = [image.read_and_warn(source, self.bundle.image_size, region) for source in sources]
-        return np.stack([pixels for pixels, _ in read]), [warnings for _, warnings in read]
-
-    def _try_to_read(
-        self, source: image.Source, region: Region | None
-    ) -> tuple[np.ndarray, tuple[str, ...]] | ImageError:
-        try:
-            return image.read_and_warn(source, self.bundle.image_size, region)
-        except ImageError as error:
-            # Its frames would keep the photograph in memory for as long as the garbage collector
-            # lets them.
-            error.__cause__ = error.__context__ = None
-            return error.with_traceback(None)
-
-    def _caption(
-        self, sources: list[Any], beam: int, max_length: int, region: Region | None, proof: bool
-    ) -> list[Caption]:
-        pixels, warnings = self._read(sources, region)
-        state = self.runtime.encode(pixels)
-        found = self.decode(state, beam=beam, max_length=max_length)
-        proofs = [self._prove(state, i, c) if proof else None for i, c in enumerate(found)]
-        return [
-            replace(_told(caption, told, region), proof=proved)
-            for caption, told, proved in zip(found, warnings, proofs, strict=True)
-        ]
-
     def _prove(self, state: State, photo: int, caption: Caption) -> Proof | None:
-        """Prove the caption of one of the photographs; None where there is nothing to prove."""
+        """Return the proof of a photograph's caption; None where there is nothing to prove."""
         if not caption.words or not self.runtime.cells_vary:
             return None
         _, *words, _ = self.bundle.vocabulary.encode(caption.words)
@@ -297,9 +293,32 @@ class Captioner:
         )
 
 
-def _told(caption: Caption, warnings: tuple[str, ...], region: Region | None) -> Caption:
-    """Return a caption with what is known of its photograph."""
-    return replace(caption, warnings=warnings + caption.warnings, region=region)
+class _Input(NamedTuple):
+    """A photograph as the model takes it.
+
+    Attributes
+    ----------
+    pixels : uint8 RGB (size, size, 3).
+    warnings : as of :class:`Caption`.
+    """
+
+    pixels: np.ndarray
+    warnings: tuple[str, ...]
+
+
+def _without_frames(error: ImageError) -> ImageError:
+    """Return an error that does not keep the photograph in memory, as frames of a traceback do."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error
+
+
+def _or_raise(result: T | ImageError) -> T:
+    if isinstance(result, ImageError):
+        raise result
+    return result
 
 
 def load(model: str | Path | None = None, threads: int | None = None) -> Captioner:

@@ -1,8 +1,8 @@
 """Decoding: from a model that scores the next word to whole captions.
 
-Three parts are kept apart: who scores (a :class:`StepModel`), who chooses (:func:`beam_search`,
-:func:`sample`) and who ranks (:meth:`Hypothesis.score`). No backend is known here; the arrays are
-NumPy's. Photographs are decoded together, and one that is done leaves the batch.
+Three parts are kept apart: who scores (a :class:`StepModel`), who chooses (:func:`beam_search`)
+and who ranks (:meth:`Hypothesis.score`). No backend is known here; the arrays are NumPy's.
+Photographs are decoded together, and one that is done leaves the batch.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from showtell.search import Search
 from showtell.vocab import END, PAD, START, UNK
 
-MAX_LENGTH = 20
 LENGTH_POWER = 0.7
 NEVER_SAID = [PAD, START, UNK]
 
@@ -44,7 +44,7 @@ class StepModel(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Hypothesis:
-    """A caption, or from :func:`sample` the beginning of one.
+    """A caption.
 
     Attributes
     ----------
@@ -132,8 +132,8 @@ def beam_search(
     state: Any,
     n_photos: int,
     *,
-    beam: int = 5,
-    max_length: int = MAX_LENGTH,
+    beam: int = Search.beam,
+    max_length: int = Search.max_length,
     length_power: float = LENGTH_POWER,
 ) -> list[list[Hypothesis]]:
     """Find the best captions of each photograph by beam search.
@@ -211,47 +211,3 @@ def _candidates(
     best = _best(scores, n)
     parents, words = np.divmod(best, V)
     return np.take_along_axis(scores, best, axis=1), parents, words
-
-
-def greedy(
-    model: StepModel, state: Any, n_photos: int, *, max_length: int = MAX_LENGTH
-) -> list[Hypothesis]:
-    """Take the likeliest word at every step; one hypothesis for each photograph."""
-    found = beam_search(model, state, n_photos, beam=1, max_length=max_length)
-    return [hypotheses[0] for hypotheses in found]
-
-
-def sample(
-    model: StepModel,
-    state: Any,
-    n_photos: int,
-    rng: "np.random.Generator",  # in quotes, or NumPy would import it for every caption
-    *,
-    n: int = 1,
-    temperature: float = 1.0,
-    max_length: int = MAX_LENGTH,
-) -> list[list[Hypothesis]]:
-    """Draw `n` captions of each photograph, word by word; some may be cut off.
-
-    Parameters
-    ----------
-    model, state, n_photos, max_length : as in :func:`beam_search`.
-    rng : where chance comes from.
-    temperature : above 0; what the log-probabilities are divided by before drawing.
-    """
-    state = model.select(state, np.arange(n_photos), np.zeros((n_photos, n), np.int64))
-    words = np.full((n_photos, n), START)
-    own = np.tile(np.arange(n), (n_photos, 1))
-    ended = np.zeros((n_photos, n), bool)
-    path = None
-    for _ in range(max_length):
-        step, state = model.step(state, words)
-        tempered = step.logprobs / temperature
-        tempered[:, :, NEVER_SAID] = -np.inf
-        words = np.argmax(tempered + rng.gumbel(size=tempered.shape), axis=2)
-        path = _grow(path, step, own, words)
-        ended |= words == END
-        if ended.all():
-            break
-    assert path is not None, "max_length is at least 1"
-    return [[path.hypothesis(photo * n + i) for i in range(n)] for photo in range(n_photos)]

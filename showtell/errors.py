@@ -22,7 +22,11 @@ class ImageTooLargeError(ImageError):
 
 
 class RegionError(ImageError):
-    """What was told is no part of a photograph, or none of this one."""
+    """A region is empty, or not inside the photograph."""
+
+
+class OptionError(ShowtellError, ValueError):
+    """An option of the search has a value that it cannot have."""
 
 
 class BundleError(ShowtellError):

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from showtell.calibrate import calibration
-from showtell.captioner import BATCH, BEAM, Caption, Captioner
+from showtell.captioner import BATCH, Caption, Captioner
 from showtell.data import Dataset, Photograph
 from showtell.deletion import Drops, deletion, drops
 from showtell.errors import DataError
@@ -19,11 +19,12 @@ from showtell.measures import attention_difference, gates, repeats
 from showtell.runtime import WHOLE_GRID_ONLY, State
 from showtell.scorecard import Scorecard
 from showtell.scores import require_pycocoevalcap, score, score_beside_people
+from showtell.search import Search
 from showtell.vocab import tokenize
 
 
 def evaluate(
-    captioner: Captioner, dataset: Dataset, split: str = "test", beam: int = BEAM
+    captioner: Captioner, dataset: Dataset, split: str = "test", beam: int = Search.beam
 ) -> Scorecard:
     """Caption a split and score the captions, beside people's own.
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from showtell.decoding import Step, beam_search, greedy, sample
+from showtell.decoding import Step, beam_search
 from showtell.vocab import END, START
 
 A, B, C = 4, 5, 6  # ids of three words
@@ -108,7 +108,7 @@ def test_a_photograph_that_is_done_leaves_the_batch() -> None:
         return distribution(end=1.0) if len(said) == photo else distribution(a=1.0)
 
     model = Table(probabilities)
-    found = greedy(model, model.start(3), 3)
+    found = [hs[0] for hs in beam_search(model, model.start(3), 3, beam=1)]
     assert [h.words for h in found] == [(), (A,), (A, A)]
     assert model.batches == [3, 2, 1]
 
@@ -162,7 +162,7 @@ def test_beam_search_finds_what_greedy_decoding_misses() -> None:
         return distribution(end=0.3, c=0.7) if said == (A,) else distribution(end=1.0)
 
     model = Table(probabilities)
-    assert greedy(model, model.start(1), 1)[0].words == (A, C)
+    assert beam_search(model, model.start(1), 1, beam=1)[0][0].words == (A, C)
     assert beam_search(model, model.start(1), 1, beam=2, length_power=0)[0][0].words == (A, C)
     wide = beam_search(model, model.start(1), 1, beam=3, length_power=0)[0]
     assert [h.words for h in wide] == [(A, C), (B,), (A,)]
@@ -172,9 +172,7 @@ def test_special_words_are_never_said() -> None:
     p = np.full(V, 0.01)
     p[[START, A, END]] = 0.5, 0.3, 0.1
     model = Table(lambda photo, said: p)
-    rng = np.random.default_rng(0)
     found = beam_search(model, model.start(1), 1, beam=4, max_length=6)
-    found += sample(model, model.start(1), 1, rng, n=50, max_length=6)
     assert {w for hypotheses in found for h in hypotheses for w in h.words} <= {A, B, C}
 
 
@@ -190,25 +188,3 @@ def test_alphas_follow_their_hypothesis() -> None:
                 for t, w in enumerate((*hypothesis.words, END)[: len(hypothesis.logprobs)])
             ]
         )
-
-
-def test_samples_follow_the_probabilities() -> None:
-    model = Table(
-        lambda photo, said: distribution(a=0.8, b=0.2) if not said else distribution(end=1)
-    )
-    found = sample(model, model.start(1), 1, np.random.default_rng(0), n=2000)[0]
-    share = np.mean([h.words == (A,) for h in found])
-    assert share == pytest.approx(0.8, abs=0.03)
-    assert found[0].ended
-
-
-def test_a_low_temperature_is_greedy_and_a_seed_repeats() -> None:
-    model = Table(random_probabilities)
-    cold = sample(model, model.start(3), 3, np.random.default_rng(0), n=2, temperature=1e-3)
-    expected = [h.words for h in greedy(model, model.start(3), 3)]
-    assert [[h.words for h in hs] for hs in cold] == [[w, w] for w in expected]
-    again = [
-        [h.words for hs in sample(model, model.start(3), 3, np.random.default_rng(7)) for h in hs]
-        for _ in range(2)
-    ]
-    assert again[0] == again[1]

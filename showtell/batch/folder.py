@@ -24,9 +24,8 @@ from showtell.batch.rows import Row, digest, error_row
 from showtell.batch.sources import Found, readable, walk
 from showtell.batch.workers import Item, Workers
 from showtell.bundle import Bundle
-from showtell.captioner import BEAM
-from showtell.decoding import MAX_LENGTH
 from showtell.errors import ImageError
+from showtell.search import DEFAULTS, Search
 
 # A chunk is full with so many photographs, or so many bytes of files.
 CHUNK = 32
@@ -53,8 +52,7 @@ def caption_folder(
     out: Path,
     *,
     model: str | Path | None = None,
-    beam: int = BEAM,
-    max_length: int = MAX_LENGTH,
+    search: Search = DEFAULTS,
     recursive: bool = True,
     resume: bool = False,
     sidecars: bool = False,
@@ -70,7 +68,8 @@ def caption_folder(
     ----------
     paths : files; and folders, with all below them, if `recursive`.
     out : a name that ends in .jsonl, .csv or .parquet.
-    model, beam, max_length : as for a :class:`~showtell.captioner.Captioner`.
+    model : as for :func:`showtell.load`.
+    search : options of the captions.
     resume : whether to go on with a run that was interrupted, if there is one.
     sidecars : whether to write each caption into an XMP sidecar as well.
     workers : processes; None is one for each core that may be used.
@@ -83,13 +82,12 @@ def caption_folder(
     """
     output.require_format(out)
     bundle = Bundle.load(model)
-    options = {"beam": beam, "max_length": max_length}
     source = {"paths": list(paths), "recursive": recursive, "sidecars": sidecars}
-    settings = {**source, "model": bundle.manifest["sha256"], **options}
+    settings = {**source, "model": bundle.manifest["sha256"], **search.to_dict()}
     with (
         _interrupted() as interrupted,
         closing(Journal(out, settings, resume)) as journal,
-        closing(Workers(bundle, workers or cores(), **options)) as processes,
+        closing(Workers(bundle, workers or cores(), search)) as processes,
     ):
         run = _Run(journal, processes, bundle.manifest["name"], sidecars, say)
         finished = run.go(lambda: walk(paths) if recursive else map(Found, paths), interrupted)

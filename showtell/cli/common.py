@@ -2,11 +2,14 @@
 
 import errno
 import re
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
 
-from showtell.errors import ShowtellError
+from showtell.errors import OptionError, ShowtellError
+from showtell.search import DEFAULTS, OPTIONS, Search
 
 # What would end a line, or do something to a terminal.
 _CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029]")
@@ -41,13 +44,53 @@ model_option = click.option(
     help="A bundle's folder or hf://owner/name; the one that ships if not given.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-beam_option = click.option(
-    "--beam",
-    type=click.IntRange(1, 100),
-    default=5,
-    show_default=True,
-    help="Width of the beam search; 1 is greedy.",
-)
+
+
+class _SearchValue(click.ParamType):
+    """The value of an option of :class:`Search`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return OPTIONS[self.name].read(self.name, value) if isinstance(value, str) else value
+        except OptionError as error:
+            self.fail(str(error), param, ctx)
+
+
+def search_options(*names: str) -> Callable[[Callable], Callable]:
+    """Give a command some options of :class:`Search`; it gets them as its argument `search`."""
+
+    def decorate(command: Callable) -> Callable:
+        @wraps(command)
+        def with_search(**arguments: Any) -> Any:
+            search = Search(**{name: arguments.pop(name) for name in names})
+            return command(search=search, **arguments)
+
+        decorated: Callable = with_search
+        for name in reversed(names):
+            decorated = _search_option(name)(decorated)
+        return decorated
+
+    return decorate
+
+
+def _search_option(name: str) -> Callable[[Callable], Callable]:
+    option, default = OPTIONS[name], getattr(DEFAULTS, name)
+    flag = f"--{name.replace('_', '-')}"
+    help = option.help.replace("`", "")
+    if isinstance(default, bool):
+        return click.option(flag, name, is_flag=True, default=default, help=help)
+    return click.option(
+        flag,
+        name,
+        type=_SearchValue(name),
+        metavar=option.metavar,
+        default=default,
+        show_default=bool(default),
+        help=help,
+    )
 
 
 def require_torch(what: str) -> None:

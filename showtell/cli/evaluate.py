@@ -5,13 +5,14 @@ from pathlib import Path
 
 import click
 
-from showtell.cli.common import beam_option, json_option, model_option
+from showtell.cli.common import json_option, model_option, search_options
+from showtell.search import Search
 
 
 @click.command()
 @click.option("--data", "folder", metavar="DIR", help="A data set, as for `showtell data`.")
 @click.option("--split", default="test", show_default=True, help="Which of its splits to caption.")
-@beam_option
+@search_options("beam")
 @model_option
 @click.option(
     "--predictions",
@@ -25,7 +26,7 @@ from showtell.cli.common import beam_option, json_option, model_option
 def evaluate(
     folder: str | None,
     split: str,
-    beam: int,
+    search: Search,
     model: str | None,
     predictions: Path | None,
     references: Path | None,
@@ -39,7 +40,7 @@ def evaluate(
     if predictions and references and not folder:
         card = evaluation.evaluate_files(predictions, references)
     elif folder and not predictions and not references:
-        card = evaluation.evaluate(load(model), load_data(folder), split, beam)
+        card = evaluation.evaluate(load(model), load_data(folder), split, search.beam)
     else:
         raise click.UsageError("give --data, or --predictions and --references")
     click.echo(json.dumps(card.to_dict(), indent=2) if as_json else card)

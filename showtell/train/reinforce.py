@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from showtell.data import Photograph
-from showtell.decoding import MAX_LENGTH, NEVER_SAID
+from showtell.decoding import NEVER_SAID
 from showtell.errors import RecipeError
 from showtell.scores import require_pycocoevalcap
+from showtell.search import Search
 from showtell.train.data import Batch, TrainingCaptions
 from showtell.train.model import Decoder, ShowAttendTell, doubly_stochastic_penalty
 from showtell.train.recipe import Phase, Recipe
@@ -163,7 +164,7 @@ class Reward:
 
 @torch.no_grad()
 def draw(decoder: Decoder, features: Tensor, n: int) -> Tensor:
-    """Draw captions of at most ``MAX_LENGTH`` words, ``END`` among them if it was said.
+    """Draw captions of at most ``Search.max_length`` words, ``END`` among them if it was said.
 
     Parameters
     ----------
@@ -181,7 +182,7 @@ def draw(decoder: Decoder, features: Tensor, n: int) -> Tensor:
     words = torch.full((B, n), START, device=features.device)
     over = torch.zeros_like(words, dtype=torch.bool)
     drawn = [words]
-    for _ in range(MAX_LENGTH):
+    for _ in range(Search.max_length):
         logprobs, _, _, state = decoder.step(state, words)
         probabilities = logprobs.exp()
         probabilities[:, :, NEVER_SAID] = 0

@@ -8,18 +8,18 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify, request
 from PIL.Image import Image
 
-from showtell import attention, image, region
-from showtell.captioner import BEAM, Caption
-from showtell.decoding import MAX_LENGTH
-from showtell.errors import RegionError
+from showtell import attention, image
+from showtell.captioner import Caption
+from showtell.errors import OptionError
+from showtell.search import OPTIONS, Search
 from showtell.web.problems import Problem
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 
-BEAMS = range(1, 21)
-LENGTHS = range(1, 41)
-ALTERNATIVES = range(BEAMS[-1])
-SEARCH = ("beam", "max_length", "region")
+# What a caption takes, and what a drawing of it takes: it does not show the proof.
+CAPTION_OPTIONS = tuple(OPTIONS)
+DRAWING_OPTIONS = tuple(name for name in OPTIONS if name != "proof")
+ALTERNATIVES = range(OPTIONS["beam"].schema["maximum"])
 PREVIEW = 1024  # pixels
 SWITCH = {"true": True, "false": False}
 
@@ -27,15 +27,15 @@ SWITCH = {"true": True, "false": False}
 @bp.post("/captions")
 def create_caption() -> Response:
     """Answer with the caption as JSON."""
-    photograph, options = _photograph(), _options(*SEARCH, "proof", "attention", "alternatives")
-    search = _search(options) | {"proof": _switch(options, "proof", False)}
-    told: dict[str, Any] = {
+    photograph, options = _photograph(), _options(*CAPTION_OPTIONS, "attention", "alternatives")
+    search = _search(options)
+    parts: dict[str, Any] = {
         "attention": _switch(options, "attention", True),
         "alternatives": _switch(options, "alternatives", False),
     }
     together, turns = current_app.extensions["together"], current_app.extensions["turns"]
     caption = together.caption(photograph, search, turns, _gone())
-    return jsonify(caption.to_dict(**told))
+    return jsonify(caption.to_dict(**parts))
 
 
 @bp.post("/figures")
@@ -77,7 +77,7 @@ def create_correction() -> Response:
 
 
 def _drawn(draw: Callable[[Image, Caption], bytes], mimetype: str) -> Response:
-    photograph, options = _photograph(), _options(*SEARCH, "alternative")
+    photograph, options = _photograph(), _options(*DRAWING_OPTIONS, "alternative")
     search, chosen = _search(options), _number(options, "alternative", ALTERNATIVES, 0)
     with _turn():
         caption = _caption(photograph, search)
@@ -97,8 +97,8 @@ def _encoded(picture: Image, form: str) -> bytes:
     return file.getvalue()
 
 
-def _caption(photograph: bytes, search: dict[str, Any]) -> Caption:
-    return current_app.extensions["captioner"].caption(photograph, **search)
+def _caption(photograph: bytes, search: Search) -> Caption:
+    return current_app.extensions["captioner"].caption(photograph, search)
 
 
 def _turn() -> AbstractContextManager[None]:
@@ -141,20 +141,12 @@ def _options(*known: str) -> dict[str, str]:
     return options.to_dict()
 
 
-def _search(options: dict[str, str]) -> dict[str, Any]:
-    return {
-        "beam": _number(options, "beam", BEAMS, BEAM),
-        "max_length": _number(options, "max_length", LENGTHS, MAX_LENGTH),
-        "region": _region(options),
-    }
-
-
-def _region(options: dict[str, str]) -> region.Region | None:
-    text = options.get("region")
+def _search(options: dict[str, str]) -> Search:
+    texts = {name: text for name, text in options.items() if name in OPTIONS}
     try:
-        return None if text is None else region.parse(text)
-    except RegionError as error:
-        raise _invalid("'region' is left,top,right,bottom in whole pixels.") from error
+        return Search(**{name: OPTIONS[name].read(name, text) for name, text in texts.items()})
+    except OptionError as error:
+        raise _invalid(f"{error}.") from error
 
 
 def _number(options: dict[str, str], name: str, allowed: range, default: int) -> int:

@@ -4,21 +4,21 @@ Whoever gets a turn takes along some of those that wait behind it. When their ow
 have nothing left to do but to give it back.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
 
 from showtell.captioner import Caption, Captioner
 from showtell.errors import ImageError
+from showtell.search import Search
 from showtell.web.turns import TOGETHER, Turns
 
 
 @dataclass(eq=False)
 class _Wish:
     photograph: bytes
-    search: Mapping[str, Any]
+    search: Search
     caption: Future[Caption] = field(default_factory=Future)
 
 
@@ -36,15 +36,14 @@ class Together:
         self._waiting: list[_Wish] = []  # those that nobody has taken
 
     def caption(
-        self, photograph: bytes, search: Mapping[str, Any], turns: Turns, gone: Callable[[], bool]
+        self, photograph: bytes, search: Search, turns: Turns, gone: Callable[[], bool]
     ) -> Caption:
         """Caption a photograph, in a turn of its own or in another's.
 
         Parameters
         ----------
         photograph : the bytes of the file.
-        search : options of :meth:`~showtell.captioner.Captioner.caption`; only photographs with
-            the same are captioned together.
+        search : options of the caption; only photographs with the same are captioned together.
         turns, gone : see :meth:`Turns.take`.
 
         Raises
@@ -84,7 +83,7 @@ class Together:
             return
         try:
             photographs = [wish.photograph for wish in wishes]
-            found = self._captioner.caption_each(photographs, **wishes[0].search)
+            found = self._captioner.caption_each(photographs, wishes[0].search)
         except BaseException as error:
             for wish in wishes:
                 wish.caption.set_exception(error)

@@ -4,21 +4,17 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, abort, current_app, render_template
 
-from showtell.captioner import BEAM
 from showtell.data.corrections import LONGEST
-from showtell.decoding import MAX_LENGTH
+from showtell.search import DEFAULTS, OPTIONS
 from showtell.web import samples
-from showtell.web.api import BEAMS, LENGTHS
 
 bp = Blueprint("views", __name__)
 
 # What the template asks for besides the model and the limits of the server.
 PAGE = {
     "samples": samples.SAMPLES,
-    "beam": BEAM,
-    "beams": BEAMS,
-    "max_length": MAX_LENGTH,
-    "lengths": LENGTHS,
+    "defaults": DEFAULTS,
+    "limits": {name: option.schema for name, option in OPTIONS.items()},
     "longest_correction": LONGEST,
 }
 

@@ -20,6 +20,7 @@ from showtell.batch.journal import Journal, path_for
 from showtell.batch.rows import Row
 from showtell.batch.sources import Found
 from showtell.errors import OutputError
+from showtell.search import Search
 
 Make = Callable[[int], Path]
 
@@ -40,9 +41,9 @@ def captioned(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Have photographs captioned in this process, four a chunk; names of those that were."""
     seen: list[str] = []
 
-    def caption(items: Sequence[workers.Item]) -> list[Row]:
+    def caption(items: Sequence[workers.Item], search: Search) -> list[Row]:
         seen.extend(name for name, _ in items)
-        return rows.caption_rows(captioner, items, beam=2)
+        return rows.caption_rows(captioner, items, search)
 
     captioner = showtell.load(small_model, threads=1)
     monkeypatch.setattr(workers.Workers, "_start", lambda self, n: Here())
@@ -56,7 +57,7 @@ def run(small_model: Path, captioned: list[str], tmp_path: Path) -> Callable[...
     """Caption the photographs into a file, and return its rows."""
 
     def run(path: Path, out: str = "rows.jsonl", **options: Any) -> list[Row]:
-        options = {"model": small_model, "beam": 2, "workers": 1, **options}
+        options = {"model": small_model, "search": Search(beam=2), "workers": 1, **options}
         caption_folder([str(path)], tmp_path / out, **options)
         return [json.loads(line) for line in (tmp_path / out).read_text().splitlines()]
 
@@ -216,9 +217,9 @@ def test_a_chunk_is_bounded_in_bytes(
     sizes: list[int] = []
     caption = workers._caption
 
-    def sized(items: Sequence[workers.Item]) -> list[Row]:
+    def sized(items: Sequence[workers.Item], search: Search) -> list[Row]:
         sizes.append(sum(len(data) for _, data in items))
-        return caption(items)
+        return caption(items, search)
 
     monkeypatch.setattr(workers, "_caption", sized)
     monkeypatch.setattr(folder, "CHUNK_BYTES", 1)

@@ -12,8 +12,8 @@ import torch
 from showtell.bundle import Bundle
 from showtell.captioner import Captioner
 from showtell.data import load
-from showtell.decoding import MAX_LENGTH
 from showtell.errors import RecipeError
+from showtell.search import Search
 from showtell.train import checkpoint as checkpoints
 from showtell.train import recipe as recipes
 from showtell.train.checkpoint import Checkpoint
@@ -95,7 +95,7 @@ def test_drawn_captions_say_only_words(checkpoint: Checkpoint, features: torch.T
         decoder.L_o.bias[END] -= 3
     torch.manual_seed(1)
     drawn = draw(decoder, features, 4)
-    assert drawn.shape == (32, 4, 1 + MAX_LENGTH)
+    assert drawn.shape == (32, 4, 1 + Search.max_length)
     lengths = []
     for ids in drawn.flatten(0, 1).tolist():
         assert ids[0] == START
@@ -103,7 +103,7 @@ def test_drawn_captions_say_only_words(checkpoint: Checkpoint, features: torch.T
         assert not {PAD, START, UNK} & set(said)
         assert set(ids[1 + len(said) :]) <= {PAD}
         lengths.append(len(said))
-    assert min(lengths) < MAX_LENGTH, "some end"
+    assert min(lengths) < Search.max_length, "some end"
     assert any(END not in ids for ids in drawn.flatten(0, 1).tolist()), "some are cut off"
     torch.manual_seed(1)
     assert draw(decoder, features, 4).equal(drawn)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from odd_files import encode
@@ -12,6 +13,7 @@ from standins import HeldCaptioner, eventually
 from showtell import image
 from showtell.captioner import Caption, load
 from showtell.errors import ImageError
+from showtell.search import DEFAULTS, Search
 from showtell.web.together import Together
 from showtell.web.turns import TOGETHER, Turns
 
@@ -19,9 +21,9 @@ from showtell.web.turns import TOGETHER, Turns
 class NamingCaptioner(HeldCaptioner):
     """Tells how bright a photograph is, in the place of the model's name."""
 
-    def caption(self, source: bytes, *, beam: int = 5, max_length: int = 20) -> Caption:
+    def caption(self, source: bytes, search: Search = DEFAULTS, **options: Any) -> Caption:
         """Return the other one's caption with that name."""
-        found = super().caption(source, beam=beam, max_length=max_length)
+        found = super().caption(source, search, **options)
         return replace(found, model=str(image.read(source, 1).max()))
 
 
@@ -42,7 +44,7 @@ class Queue:
         """Ask, and return when the question has its turn or waits for one."""
         before = self.turns.working + self.turns.depth
         answer = self._pool.submit(
-            self._together.caption, photograph, {"beam": beam}, self.turns, lambda: False
+            self._together.caption, photograph, Search(beam=beam), self.turns, lambda: False
         )
         eventually(lambda: self.turns.working + self.turns.depth > before)
         return answer
