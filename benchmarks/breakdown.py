@@ -72,7 +72,7 @@ def stages(captioner: Captioner, runtime: Timed, file: bytes) -> dict[str, float
     size = captioner.bundle.image_size
     opened, upright = took(lambda: image.open_upright(file, at_least=size))
     resized, pixels = took(lambda: image.read(upright, size))
-    encoded, state = took(lambda: runtime.encode(pixels[None]))
+    encoded, state = took(lambda: runtime.encode(pixels[None]).state)
     runtime.steps.clear()
     decoded, _ = took(lambda: captioner.decode(state))
     steps, stepped = len(runtime.steps), sum(runtime.steps)

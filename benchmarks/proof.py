@@ -59,7 +59,7 @@ def main(data: str, split: str, photographs: int, rules: bool, model: str | None
     said: list[Said] = []
     rng = np.random.default_rng(0)
     for at in tqdm(range(0, len(paths), BATCH), disable=None):
-        state = captioner.encode(paths[at : at + BATCH])
+        state = captioner.encode(paths[at : at + BATCH]).state
         said += _measure(captioner, state, rng, SHARES if rules else SHARES[:1])
     print(f"{len(paths):,} photographs of {split}, {len(said):,} words\n")
     if rules:

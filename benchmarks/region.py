@@ -102,7 +102,8 @@ def _ways(
     """Yield each way to caption a part, by its state before the first word."""
     picture, region, photograph = pointed
     whole, anew, itself = (
-        captioner.encode([source]) for source in (picture, picture.crop(region), photograph.path)
+        captioner.encode([source]).state
+        for source in (picture, picture.crop(region), photograph.path)
     )
     kept = cells(region, picture.size, captioner.bundle.grid)
     masked = whole._replace(

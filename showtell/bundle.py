@@ -5,6 +5,7 @@ vocab.json      the words in the order of their ids
 encoder.onnx    uint8 RGB -> annotations, projected annotations, h0, c0
 decoder.onnx    one step: words and state -> log-probabilities, attention, gate, next state
 familiar.npy    what the training photographs have in common; older bundles lack it
+things.json     names of what the encoder's classifier sees, and the words for them; optional
 README.md       the model card
 """
 
@@ -23,6 +24,7 @@ FORMAT = 1
 SHIPPED = Path(__file__).parent / "models" / "flickr8k"
 MANIFEST = "manifest.json"
 FAMILIAR = "familiar.npy"
+THINGS = "things.json"
 REQUIRED = ("vocab.json", "encoder.onnx", "decoder.onnx")
 
 
@@ -152,7 +154,9 @@ def _from_hub(name: str) -> Path:
         raise MissingExtraError(f"hf://{name}", "hub") from error
     try:
         return Path(
-            snapshot_download(name, allow_patterns=[MANIFEST, *REQUIRED, FAMILIAR, "README.md"])
+            snapshot_download(
+                name, allow_patterns=[MANIFEST, *REQUIRED, FAMILIAR, THINGS, "README.md"]
+            )
         )
     except Exception as error:  # the hub's, the network's and the file system's
         raise BundleError(f"hf://{name}: cannot be fetched: {error}") from error

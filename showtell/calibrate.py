@@ -14,7 +14,7 @@ from showtell import doubt
 from showtell.captioner import BATCH, Caption, Captioner
 from showtell.data import Dataset, Photograph
 from showtell.doubt import Doubt
-from showtell.runtime import State
+from showtell.runtime import Encoded
 from showtell.vocab import tokenize
 
 DIRECTIONS = 32  # that are familiar; docs/doubt.md compares others
@@ -71,9 +71,9 @@ def fit(captioner: Captioner, dataset: Dataset) -> Doubt | None:
     plain = Doubt(np.zeros(5), np.zeros(5), known, 0.0)
     strangeness: list[np.ndarray] = []
     captions: list[Caption] = []
-    for state in _look(captioner, dev):
-        strangeness.append(plain.strangeness(state.annotations))
-        captions += captioner.decode(state)
+    for encoded in _look(captioner, dev):
+        strangeness.append(plain.strangeness(encoded.state.annotations))
+        captions += captioner.decode(encoded)
     limit = float(np.quantile(np.concatenate(strangeness), 1 - FALSE_ALARMS))
     return replace(plain, limit=limit, **_weights(captions, dev))
 
@@ -81,10 +81,10 @@ def fit(captioner: Captioner, dataset: Dataset) -> Doubt | None:
 def annotations(captioner: Captioner, training: Sequence[Photograph]) -> Iterator[np.ndarray]:
     """Return the annotations (B, L, D) of ``FAMILIAR`` training photographs, or of all if fewer."""
     every = -(-len(training) // FAMILIAR)
-    return (state.annotations for state in _look(captioner, training[::every]))
+    return (encoded.state.annotations for encoded in _look(captioner, training[::every]))
 
 
-def _look(captioner: Captioner, photographs: Sequence[Photograph]) -> Iterator[State]:
+def _look(captioner: Captioner, photographs: Sequence[Photograph]) -> Iterator[Encoded]:
     with tqdm(total=len(photographs), desc="calibrating", disable=None) as bar:
         for i in range(0, len(photographs), BATCH):
             batch = photographs[i : i + BATCH]

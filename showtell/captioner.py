@@ -15,8 +15,9 @@ from showtell.decoding import Hypothesis, beam_search
 from showtell.errors import ImageError
 from showtell.proof import Proof, prove
 from showtell.region import Region
-from showtell.runtime import Runtime, State
+from showtell.runtime import Encoded, Runtime, State
 from showtell.search import DEFAULTS, Search
+from showtell.things import Names, Thing
 from showtell.vocab import detokenize
 
 BATCH = 32  # photographs that are decoded together
@@ -50,6 +51,7 @@ class Caption:
         photograph; None is all of it.
     proof : which words need what the model looked at; None unless it was asked for, and in older
         bundles, whose decoders take no fewer cells than the grid has.
+    things : what the CNN's classifier sees, the likeliest first; none in older bundles.
     """
 
     text: str
@@ -66,6 +68,7 @@ class Caption:
     unsure: bool | None = None
     region: Region | None = None
     proof: Proof | None = None
+    things: tuple[Thing, ...] = ()
 
     def to_dict(
         self, image: str | None = None, *, attention: bool = True, alternatives: bool = False
@@ -85,6 +88,7 @@ class Caption:
             "model": self.model,
             "unsure": self.unsure,
             "warnings": list(self.warnings),
+            "things": [thing.to_dict() for thing in self.things],
         }
         if self.region:
             told["region"] = list(self.region)
@@ -133,6 +137,8 @@ class Captioner:
         self.name: str = bundle.manifest["name"]
         self.runtime = Runtime(bundle, threads)
         self.doubt = doubt.read(bundle, self.runtime.annotation)
+        n_things = self.runtime.n_things
+        self.things = Names.read(bundle, n_things) if n_things else None
 
     @overload  # a string is an iterable too, but the first signature comes first
     def caption(self, source: image.Source, search: Search = ..., **options: Any) -> Caption: ...
@@ -187,31 +193,41 @@ class Captioner:
         """
         return list(self._results(sources, replace(search, **options)))
 
-    def encode(self, sources: Iterable[image.Source]) -> State:
-        """Return the state of the decoder before the first word.
+    def encode(self, sources: Iterable[image.Source]) -> Encoded:
+        """Return what the encoder gives of photographs.
 
         Parameters
         ----------
-        sources : see :meth:`caption`; the states of all of them are in memory together.
+        sources : see :meth:`caption`; all of them are in memory together.
 
         Raises
         ------
         ImageError : a photograph cannot be used.
         """
         inputs = [self._read(source, None) for source in sources]
-        return self._encode([_or_raise(result) for result in inputs])
+        return self._encode([_or_raise(result) for result in inputs], places=False)
 
-    def decode(self, state: State, search: Search = DEFAULTS, **options: Any) -> list[Caption]:
+    def decode(self, encoded: Encoded, search: Search = DEFAULTS, **options: Any) -> list[Caption]:
         """Caption the photographs of :meth:`encode`; options as for :meth:`caption`.
 
         The photographs are not read here, so that `region` has no effect; nor has `proof`.
         """
-        search = replace(search, **options)
+        search, state = replace(search, **options), encoded.state
         hypotheses = beam_search(
             self.runtime, state, len(state.h), beam=search.beam, max_length=search.max_length
         )
         unsure = self._unsure(state.annotations)
-        return [self._finish(u, *ranked) for u, ranked in zip(unsure, hypotheses, strict=True)]
+        captions = [self._finish(u, *ranked) for u, ranked in zip(unsure, hypotheses, strict=True)]
+        return [
+            replace(caption, things=self._things(encoded, i)) for i, caption in enumerate(captions)
+        ]
+
+    def _things(self, encoded: Encoded, photo: int) -> tuple[Thing, ...]:
+        """Return what is seen in one of the photographs."""
+        if self.things is None or encoded.things is None:
+            return ()
+        places = None if encoded.places is None else encoded.places[photo]
+        return self.things.seen(encoded.things[photo], places, self.bundle.grid)
 
     def _results(
         self, sources: Iterable[image.Source | ImageError], search: Search
@@ -226,14 +242,14 @@ class Captioner:
     def _captions(self, inputs: Sequence["_Input"], search: Search) -> list[Caption]:
         if not inputs:
             return []
-        state = self._encode(inputs)
-        captions = self.decode(state, search)
+        encoded = self._encode(inputs, places=search.things)
+        captions = self.decode(encoded, search)
         return [
             replace(
                 caption,
                 warnings=inputs[i].warnings + caption.warnings,
                 region=search.region,
-                proof=self._prove(state, i, caption) if search.proof else None,
+                proof=self._prove(encoded.state, i, caption) if search.proof else None,
             )
             for i, caption in enumerate(captions)
         ]
@@ -248,12 +264,15 @@ class Captioner:
         except ImageError as error:
             return _without_frames(error)
 
-    def _encode(self, inputs: Sequence["_Input"]) -> State:
+    def _encode(self, inputs: Sequence["_Input"], places: bool) -> Encoded:
         """Encode photographs, `ENCODED` at a time: more are no quicker and need more memory."""
         pixels = [i.pixels for i in inputs]
         parts = (pixels[i : i + ENCODED] for i in range(0, len(pixels), ENCODED))
-        states = [self.runtime.encode(np.stack(part)) for part in parts]
-        return State(*map(np.concatenate, zip(*states, strict=True)))
+        encoded = [self.runtime.encode(np.stack(part), places) for part in parts]
+        states, things, where = zip(*encoded, strict=True)
+        return Encoded(
+            State(*map(np.concatenate, zip(*states, strict=True))), _joined(things), _joined(where)
+        )
 
     def _unsure(self, annotations: np.ndarray) -> Sequence[bool | None]:
         """Return which photographs are strange; None for each where the bundle has no doubt."""
@@ -304,6 +323,11 @@ class _Input(NamedTuple):
 
     pixels: np.ndarray
     warnings: tuple[str, ...]
+
+
+def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known else None
 
 
 def _without_frames(error: ImageError) -> ImageError:

@@ -115,10 +115,10 @@ def _decode(
     rng = np.random.default_rng(0)
     with tqdm(total=len(photographs), desc="captioning", disable=None) as bar:
         for i in range(0, len(photographs), BATCH):
-            state = captioner.encode([p.path for p in photographs[i : i + BATCH]])
-            found = captioner.decode(state, beam=beam)
+            encoded = captioner.encode([p.path for p in photographs[i : i + BATCH]])
+            found = captioner.decode(encoded, beam=beam)
             if captioner.runtime.cells_vary:
-                measured += _drops(captioner, state, found, rng)
+                measured += _drops(captioner, encoded.state, found, rng)
             captions += found
             bar.update(len(captions) - bar.n)
     return captions, measured

@@ -10,6 +10,10 @@ from showtell.bundle import Bundle
 from showtell.decoding import Step
 from showtell.errors import BundleError
 
+# Computes nothing but what is asked for.
+_PART = onnxruntime.RunOptions()
+_PART.only_execute_path_to_fetches = True
+
 WHOLE_GRID_ONLY = "the decoder's graph takes the whole grid only; export the model again"
 
 
@@ -29,6 +33,21 @@ class State(NamedTuple):
     c: np.ndarray
 
 
+class Encoded(NamedTuple):
+    """What the encoder gives of `B` photographs.
+
+    Attributes
+    ----------
+    state : of the decoder, before the first word.
+    things : (B, T) float32, the probability of each thing; None where the bundle has no classifier.
+    places : (B, L, T) float32, the same of each cell alone; None unless it was asked for.
+    """
+
+    state: State
+    things: np.ndarray | None
+    places: np.ndarray | None
+
+
 class Runtime:
     """A :class:`~showtell.decoding.StepModel` that runs on ONNX Runtime.
 
@@ -40,6 +59,7 @@ class Runtime:
     Attributes
     ----------
     annotation : D, numbers of an annotation.
+    n_things : T, how many things the encoder tells apart; 0 in older bundles.
     cells_vary : whether a step takes fewer cells than the grid has; in older bundles it does not.
 
     Raises
@@ -52,13 +72,21 @@ class Runtime:
         # A step is too small to be shared, and threads that wait for it would be in the way.
         self._decoder = _session(bundle, "decoder.onnx", 1)
         _require_fit(bundle, self._encoder, self._decoder)
+        outputs = {entry.name: entry.shape for entry in self._encoder.get_outputs()}
+        self.n_things: int = outputs["things"][-1] if "places" in outputs else 0
         shapes = {entry.name: entry.shape for entry in self._decoder.get_inputs()}
         self.annotation: int = shapes["annotations"][-1]
         self.cells_vary = isinstance(shapes["annotations"][1], str)
 
-    def encode(self, images: np.ndarray) -> State:
-        """Return the state before the first word of `images`, uint8 RGB (B, size, size, 3)."""
-        return State(*self._encoder.run(list(State._fields), {"images": images}))
+    def encode(self, images: np.ndarray, places: bool = False) -> Encoded:
+        """Encode `images`, uint8 RGB (B, size, size, 3); `places` asks for those of things."""
+        wanted = [*State._fields]
+        if self.n_things:
+            wanted += ["things", "places"] if places else ["things"]
+        found = self._encoder.run(wanted, {"images": images}, _PART)
+        n = len(State._fields)
+        things, where = (*found[n:], None, None)[:2]
+        return Encoded(State(*found[:n]), things, where)
 
     def step(self, state: State, words: np.ndarray) -> tuple[Step, State]:
         """Advance every hypothesis by its last word, `words` of shape (B, k)."""
@@ -95,6 +123,8 @@ def _require_fit(
     _require(bundle, encoder.get_inputs(), images=[size, size, 3])
     _require(bundle, encoder.get_outputs(), annotations=[L, None], projected=[L, None], h=[], c=[])
     _require(bundle, decoder.get_inputs(), words=[], annotations=[], projected=[], h=[], c=[])
+    if "things" in (node.name for node in encoder.get_outputs()):
+        _require(bundle, encoder.get_outputs(), things=[None], places=[L, None])
     V = len(bundle.vocabulary)
     _require(bundle, decoder.get_outputs(), logprobs=[V], alphas=[], betas=[], next_h=[], next_c=[])
 

@@ -76,6 +76,7 @@ class Search:
     max_length : words at most; ``END`` is not counted.
     region : the part of the photograph to caption, as if nothing were around it; None is all of it.
     proof : whether to measure which words need the cells that the model attended to.
+    things : whether to map where in the photograph each thing is seen.
 
     Raises
     ------
@@ -117,6 +118,14 @@ class Search:
         metadata=_switch(
             "For each word, measure how much its probability falls when the cells that the model "
             "attended to are left out. Takes about as long as the caption."
+        ),
+    )
+
+    things: bool = field(
+        default=False,
+        metadata=_switch(
+            "For each thing that the classifier sees, map where it is seen: `attention` in "
+            "`things`, a number for each cell of the grid."
         ),
     )
 

@@ -71,6 +71,10 @@ class Vocabulary:
     def __contains__(self, word: str) -> bool:
         return word in self._ids
 
+    def id(self, word: str) -> int:
+        """Return the id of a word; ``UNK`` for one that is not in the vocabulary."""
+        return self._ids.get(word, UNK)
+
     def encode(self, words: Iterable[str]) -> list[int]:
         """Return the ids of `words`, between ``START`` and ``END``; unknown words are ``UNK``."""
         return [START, *(self._ids.get(w, UNK) for w in words), END]

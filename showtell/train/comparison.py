@@ -125,7 +125,7 @@ def mean_logprob(captioner: Captioner, photographs: Sequence[Photograph]) -> flo
     """Return the mean log-probability of a word of the first captions, their ends included."""
     logprobs = []
     for photograph in photographs:
-        state = captioner.encode([photograph.path])
+        state = captioner.encode([photograph.path]).state
         words = captioner.bundle.vocabulary.encode(tokenize(photograph.captions[0]))
         for last, word in pairwise(words):
             step, state = captioner.runtime.step(state, np.array([[last]]))

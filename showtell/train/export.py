@@ -15,7 +15,7 @@ from showtell import bundle, calibrate
 from showtell.atomic import replacing
 from showtell.bundle import Bundle
 from showtell.captioner import Captioner
-from showtell.data import Dataset, load
+from showtell.data import Dataset, load, things
 from showtell.decoding import Step, beam_search
 from showtell.errors import CheckpointError
 from showtell.evaluate import evaluate
@@ -23,6 +23,7 @@ from showtell.runtime import Runtime
 from showtell.runtime import State as RuntimeState
 from showtell.scorecard import Scorecard
 from showtell.scores import quick
+from showtell.things import Names
 from showtell.train import checkpoint as checkpoints
 from showtell.train import start
 from showtell.train.card import model_card
@@ -39,6 +40,7 @@ from showtell.vocab import tokenize
 TOLERANCE = 1e-3
 MAX_LOSS = 0.01  # of CIDEr, for which a bundle may have integers instead of half precision
 CALIBRATION = 64  # photographs, at most, that show the range of what lies between the weights
+NAMES = Names(tuple(t.name for t in things.load()), tuple(t.words for t in things.load()))
 Graphs = Mapping[str, onnx.ModelProto]  # by the name of the file
 
 
@@ -76,7 +78,7 @@ def export(
     with tempfile.TemporaryDirectory() as scratch:
         half, graphs = draft(trained, Path(scratch, "half"), say)
         chosen, scorecard = _choose(half, graphs, data or _data(trained.recipe), Path(scratch), say)
-        files = {name: (chosen.path / name).read_bytes() for name in chosen.manifest["sha256"]}
+        files = _files(chosen)
     manifest = {**chosen.manifest, "scores": scorecard and scorecard.to_dict()}
     if scorecard:
         _write_scores(checkpoint, manifest["scores"])
@@ -114,7 +116,7 @@ def _calibrated(written: Bundle, data: Dataset) -> Bundle:
     doubt = calibrate.fit(Captioner(written), data)
     if doubt is None:
         return written
-    files = {name: (written.path / name).read_bytes() for name in bundle.REQUIRED}
+    files = _files(written)
     manifest = {**written.manifest, "doubt": doubt.entry()}
     return bundle.write(written.path, manifest, files | doubt.files())
 
@@ -139,8 +141,11 @@ def draft(
     network = trained.build()
     round_weights(network)
     words = json.dumps(trained.vocabulary.words, ensure_ascii=False, indent=0)
+    texts = {"vocab.json": words.encode()}
+    if network.encoder.classifier is not None:
+        texts[bundle.THINGS] = NAMES.content()
     graphs = {"encoder.onnx": encoder_graph(network), "decoder.onnx": decoder_graph(network)}
-    written = _write(target, _manifest(trained, network), words.encode(), graphs)
+    written = _write(target, _manifest(trained, network), texts, graphs)
     _require_weights(network, written)
     say(f"log-probabilities differ from PyTorch's by {compare(network, written):.1e} at most")
     return written, graphs
@@ -164,14 +169,14 @@ def quantized(written: Bundle, graphs: Graphs, data: Dataset, target: Path) -> B
     some = [photographs[i * len(photographs) // n] for i in range(n)]
     images = read_images(some, written.image_size).numpy()
     recorder = _Recorder(written)
-    beam_search(recorder, recorder.encode(images), n)
+    beam_search(recorder, recorder.encode(images).state, n)
     batches = np.array_split(images, -(-n // 8))
     small = {
         "encoder.onnx": quantize(graphs["encoder.onnx"], [{"images": batch} for batch in batches]),
         "decoder.onnx": quantize(graphs["decoder.onnx"], recorder.rows),
     }
-    words = (written.path / "vocab.json").read_bytes()
-    integers = _write(target, written.manifest, words, small)
+    texts = {name: data for name, data in _files(written).items() if name not in small}
+    integers = _write(target, written.manifest, texts, small)
     lost = start.weights(written).keys() - start.weights(integers).keys()
     if lost := {name for name in lost if ".weight" in name or ".bias" in name}:  # no mere constants
         raise CheckpointError(f"the quantised graphs do not hold {min(lost)} of the network")
@@ -190,9 +195,15 @@ class _Recorder(Runtime):
         return super().step(state, words)
 
 
-def _write(target: Path, manifest: Mapping[str, Any], words: bytes, graphs: Graphs) -> Bundle:
+def _write(
+    target: Path, manifest: Mapping[str, Any], texts: Mapping[str, bytes], graphs: Graphs
+) -> Bundle:
     files = {name: halve(graph).SerializeToString() for name, graph in graphs.items()}
-    return bundle.write(target, manifest, {"vocab.json": words, **files})
+    return bundle.write(target, manifest, {**texts, **files})
+
+
+def _files(written: Bundle) -> dict[str, bytes]:
+    return {name: (written.path / name).read_bytes() for name in written.manifest["sha256"]}
 
 
 def _data(recipe: Recipe) -> Dataset | None:
@@ -258,7 +269,10 @@ def compare(network: ShowAttendTell, written: Bundle, n_photos: int = 3) -> floa
     worst = 0.0
     features = network.encoder(torch.from_numpy(images))
     for beam, cells in ((1, slice(None)), (4, slice(None, None, 2))):
-        mine, other = _only(step_model.start(features), cells), _only(runtime.encode(images), cells)
+        mine, other = (
+            _only(step_model.start(features), cells),
+            _only(runtime.encode(images).state, cells),
+        )
         ours = beam_search(step_model, mine, n_photos, beam=beam)
         theirs = beam_search(runtime, other, n_photos, beam=beam)
         for a, b in zip(ours, theirs, strict=True):

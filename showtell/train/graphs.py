@@ -126,11 +126,12 @@ class _EncoderGraph(nn.Module):
         if self.encoder.classifier is None:
             return first
         mean = features.mean(dim=1, keepdim=True)  # (B, 1, C)
-        return *first, self._things(mean).squeeze(1), self._things(features)
+        things, places = (self._things(self.encoder.classifier(f)) for f in (mean, features))
+        return *first, things.squeeze(1), places
 
-    def _things(self, features: Tensor) -> Tensor:
-        """Return the probability of each thing, (..., T), for features (..., C)."""
-        classes = self.encoder.classifier(features).softmax(dim=-1)[..., self.order]
+    def _things(self, logits: Tensor) -> Tensor:
+        """Return the probability of each thing, (..., T), for logits (..., 1000) of the classes."""
+        classes = logits.softmax(dim=-1)[..., self.order]
         sums = F.pad(classes.cumsum(dim=-1), (1, 0))[..., self.ends]  # up to the end of each thing
         return sums - F.pad(sums[..., :-1], (1, 0))
 

@@ -84,7 +84,7 @@ def test_the_same_captions_on_the_same_pixels(
         found = page.evaluate(
             CAPTION, [base64.b64encode(pixels).decode(), BEAMS, Search.max_length]
         )
-        state = captioner.encode([pixels])
+        state = captioner.encode([pixels]).state
         for beam, told in zip(BEAMS, found, strict=True):
             [expected] = captioner.decode(state, beam=beam)
             assert told.keys() <= expected.to_dict(alternatives=True).keys()
