@@ -10,7 +10,7 @@ import click
 
 from showtell.captioner import load
 from showtell.data import load as load_data
-from showtell.scores import cider_of_each
+from showtell.evaluation.scores import cider_of_each
 from showtell.vocab import tokenize
 
 

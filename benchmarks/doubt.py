@@ -20,12 +20,12 @@ from PIL import Image, ImageFilter
 from scipy.cluster.vq import kmeans2
 from scipy.stats import rankdata
 
-from showtell import calibrate
 from showtell.bundle import FAMILIAR
 from showtell.captioner import BATCH, Caption, Captioner, load
 from showtell.data import Photograph
 from showtell.data import load as load_data
 from showtell.doubt import Doubt
+from showtell.evaluation import calibrate
 
 DOCS = Path(__file__).parents[1] / "docs"
 PICTURES = 40  # of each kind

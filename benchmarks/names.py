@@ -7,7 +7,7 @@ import click
 
 from showtell.captioner import load
 from showtell.data import load as load_data
-from showtell.scores import quick
+from showtell.evaluation.scores import quick
 from showtell.vocab import tokenize
 
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from showtell.captioner import BATCH, Captioner, load
 from showtell.data import load as load_data
 from showtell.deletion import Drops, drops
-from showtell.measures import FUNCTION_WORDS
+from showtell.function_words import FUNCTION_WORDS
 from showtell.proof import DRAWS, NEED, SHARE
 from showtell.runtime import State
 from showtell.vocab import START

@@ -1,7 +1,7 @@
 """Doubt: how likely each word is right, and whether a photograph is like those trained on.
 
-Both are fitted to a model by :mod:`showtell.calibrate`, when it is exported, and kept in its
-bundle: in the manifest's ``doubt``, and in ``familiar.npy``. A bundle without them knows no doubt.
+:mod:`showtell.evaluation.calibrate` fits both to a model when it is exported. The bundle keeps them
+in its manifest's ``doubt`` and in ``familiar.npy``; a bundle may have neither.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import numpy as np
 
 from showtell.bundle import FAMILIAR, Bundle
 from showtell.errors import BundleError
-from showtell.measures import FUNCTION_WORDS
+from showtell.function_words import FUNCTION_WORDS
 
 STRANGE = "unlike the photographs that the model was trained on, so the caption is likely wrong"
 _LEAST = 1e-6  # probability, so that its logarithm and that of the rest are finite

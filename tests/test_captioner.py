@@ -200,12 +200,14 @@ def test_a_beam_of_nothing_is_refused(captioner: showtell.Captioner) -> None:
 
 
 def test_the_runtime_needs_nothing_of_the_training_half(photograph: Path) -> None:
-    """torch, timm and pycocoevalcap are blocked; captioning, the page and --help still work."""
+    """They are blocked, and with them training and evaluation; captions, page, --help work."""
     program = f"""
 import sys
 class Block:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("torch", "timm", "pycocoevalcap", "lightning_fabric"):
+            raise ModuleNotFoundError(name)
+        if name.startswith(("showtell.train", "showtell.evaluation")):
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Block())
 import showtell

@@ -158,7 +158,7 @@ def test_scores_know_no_order_and_the_same_caption_is_the_best(
     references: list[list[list[str]]], data: st.DataObject
 ) -> None:
     pytest.importorskip("pycocoevalcap", reason="pycocoevalcap is not installed")
-    from showtell.scores import quick
+    from showtell.evaluation.scores import quick
 
     names = [f"{i}.jpg" for i in range(len(references))]
     all_references = dict(zip(names, references, strict=True))

@@ -33,9 +33,9 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Caption a split and score the captions; or score the captions in a file."""
-    from showtell import evaluate as evaluation
     from showtell.captioner import load
     from showtell.data import load as load_data
+    from showtell.evaluation import evaluate as evaluation
 
     if predictions and references and not folder:
         card = evaluation.evaluate_files(predictions, references)

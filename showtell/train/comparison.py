@@ -11,7 +11,7 @@ import numpy as np
 
 from showtell.captioner import Captioner
 from showtell.data import Photograph
-from showtell.scores import quick
+from showtell.evaluation.scores import quick
 from showtell.vocab import tokenize
 
 

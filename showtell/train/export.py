@@ -11,18 +11,19 @@ import numpy as np
 import onnx
 import torch
 
-from showtell import bundle, calibrate
+from showtell import bundle
 from showtell.atomic import replacing
 from showtell.bundle import Bundle
 from showtell.captioner import Captioner
 from showtell.data import Dataset, load, things
 from showtell.decoding import Step, beam_search
 from showtell.errors import CheckpointError
-from showtell.evaluate import evaluate
+from showtell.evaluation import calibrate
+from showtell.evaluation.evaluate import evaluate
+from showtell.evaluation.scorecard import Scorecard
+from showtell.evaluation.scores import quick
 from showtell.runtime import Runtime
 from showtell.runtime import State as RuntimeState
-from showtell.scorecard import Scorecard
-from showtell.scores import quick
 from showtell.things import Names
 from showtell.train import checkpoint as checkpoints
 from showtell.train import start

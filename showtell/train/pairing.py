@@ -24,7 +24,7 @@ from showtell.data import Photograph
 from showtell.data.files import find_pictures
 from showtell.data.own import CAPTIONS
 from showtell.errors import DataError
-from showtell.measures import FUNCTION_WORDS
+from showtell.function_words import FUNCTION_WORDS
 from showtell.train.corpus import Corpus
 from showtell.train.encoder import Encoder
 from showtell.train.features import Features

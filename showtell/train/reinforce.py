@@ -17,7 +17,7 @@ from torch import Tensor
 from showtell.data import Photograph
 from showtell.decoding import NEVER_SAID
 from showtell.errors import RecipeError
-from showtell.scores import require_pycocoevalcap
+from showtell.evaluation.scores import require_pycocoevalcap
 from showtell.search import Search
 from showtell.train.data import Batch, TrainingCaptions
 from showtell.train.model import Decoder, ShowAttendTell, doubly_stochastic_penalty

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from showtell import calibrate
-from showtell.calibrate import Bin
 from showtell.captioner import Caption
 from showtell.data import Photograph
+from showtell.evaluation import calibrate
+from showtell.evaluation.calibrate import Bin
 from showtell.runtime import State
 
 

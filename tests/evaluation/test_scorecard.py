@@ -1,12 +1,12 @@
 import json
 from dataclasses import replace
 
-from showtell.calibrate import Calibration
 from showtell.data.official import full_hashes
 from showtell.deletion import Deletion
-from showtell.measures import Gates, WordGate
-from showtell.scorecard import PAPER, Scorecard
-from showtell.scores import OWN, PTB, Bound, Scores
+from showtell.evaluation.calibrate import Calibration
+from showtell.evaluation.measures import Gates, WordGate
+from showtell.evaluation.scorecard import PAPER, Scorecard
+from showtell.evaluation.scores import OWN, PTB, Bound, Scores
 
 SCORES = Scores(
     bleu=(0.62041, 0.436, 0.299, 0.203),

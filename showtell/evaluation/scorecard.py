@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from showtell.bootstrap import LEVEL, RESAMPLES
-from showtell.calibrate import BINS, Calibration
 from showtell.data.official import full_hashes
 from showtell.deletion import SHARE, Deletion
-from showtell.measures import Gates, WordGate
-from showtell.scores import PTB, Scores
+from showtell.evaluation.bootstrap import LEVEL, RESAMPLES
+from showtell.evaluation.calibrate import BINS, Calibration
+from showtell.evaluation.measures import Gates, WordGate
+from showtell.evaluation.scores import PTB, Scores
 
 # Xu et al., 2015, Table 1, Flickr8k.
 PAPER: dict[str, dict[str, Any]] = {
@@ -40,7 +40,8 @@ class Scorecard:
     attention_difference : how much the maps of two words of a caption differ, 0..1, mean over the
         captions; None for files.
     vocabulary_used : number of different words in the captions.
-    repeats : share of captions that repeat themselves, see :func:`showtell.measures.repeats`.
+    repeats : share of captions that repeat themselves, see
+        :func:`showtell.evaluation.measures.repeats`.
     people_repeat : the same of the references; None for files.
     deletion : what leaving out cells does to the words; None for files, or as `not_computed` says.
     gates : the gate on words that name what is seen and on others; None for files, and where the

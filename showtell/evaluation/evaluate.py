@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from showtell.calibrate import calibration
 from showtell.captioner import BATCH, Caption, Captioner
 from showtell.data import Dataset, Photograph
 from showtell.deletion import Drops, deletion, drops
 from showtell.errors import DataError
-from showtell.measures import attention_difference, gates, repeats
+from showtell.evaluation.calibrate import calibration
+from showtell.evaluation.measures import attention_difference, gates, repeats
+from showtell.evaluation.scorecard import Scorecard
+from showtell.evaluation.scores import require_pycocoevalcap, score, score_beside_people
 from showtell.runtime import WHOLE_GRID_ONLY, State
-from showtell.scorecard import Scorecard
-from showtell.scores import require_pycocoevalcap, score, score_beside_people
 from showtell.search import Search
 from showtell.vocab import tokenize
 
