@@ -45,8 +45,8 @@ class Caption:
     model : name of the model.
     alternatives : what else the beam search found, the best first; they have none themselves.
     warnings : what a reader should know of the photograph, as that it has more frames than one.
-    unsure : whether the photograph is unlike those that the model was trained on; then confidences,
-        which hold for photographs like those, say nothing. None in a bundle without doubt.
+    unsure : whether the caption is probably wrong: the photograph is unlike those that the model
+        was trained on, or the confidence is low. None in a bundle without doubt.
     region : the part that is captioned: left, top, right and bottom in pixels of the upright
         photograph; None is all of it.
     proof : which words need what the model looked at; None unless it was asked for, and in older
@@ -216,11 +216,23 @@ class Captioner:
         hypotheses = beam_search(
             self.runtime, state, len(state.h), beam=search.beam, max_length=search.max_length
         )
-        unsure = self._unsure(state.annotations)
-        captions = [self._finish(u, *ranked) for u, ranked in zip(unsure, hypotheses, strict=True)]
+        strange = self._strange(state.annotations)
         return [
-            replace(caption, things=self._things(encoded, i)) for i, caption in enumerate(captions)
+            self._caption(encoded, photo, strange[photo], ranked)
+            for photo, ranked in enumerate(hypotheses)
         ]
+
+    def _caption(
+        self, encoded: Encoded, photo: int, strange: bool, hypotheses: Sequence[Hypothesis]
+    ) -> Caption:
+        """Return the caption of one of the photographs, and the alternatives to it."""
+        sentences = [self._sentence(encoded, photo, each) for each in hypotheses]
+        unsure = None
+        if self.doubt:
+            unsure = strange or sentences[0].confidence < self.doubt.least
+        warnings = (doubt.STRANGE if strange else doubt.UNSURE,) if unsure else ()
+        caption, *others = (replace(s, unsure=unsure, warnings=warnings) for s in sentences)
+        return replace(caption, alternatives=tuple(others), things=self._things(encoded, photo))
 
     def _things(self, encoded: Encoded, photo: int) -> tuple[Thing, ...]:
         """Return what is seen in one of the photographs."""
@@ -228,6 +240,14 @@ class Captioner:
             return ()
         places = None if encoded.places is None else encoded.places[photo]
         return self.things.seen(encoded.things[photo], places, self.bundle.grid)
+
+    def evidence(self, encoded: Encoded, photo: int, words: Sequence[str]) -> np.ndarray | None:
+        """Return what the classifier says of the words of a caption, as
+        :meth:`~showtell.things.Names.evidence` does; None in a bundle without a classifier.
+        """
+        if self.things is None or encoded.things is None:
+            return None
+        return self.things.evidence(words, encoded.things[photo])
 
     def _results(
         self, sources: Iterable[image.Source | ImageError], search: Search
@@ -274,10 +294,10 @@ class Captioner:
             State(*map(np.concatenate, zip(*states, strict=True))), _joined(things), _joined(where)
         )
 
-    def _unsure(self, annotations: np.ndarray) -> Sequence[bool | None]:
-        """Return which photographs are strange; None for each where the bundle has no doubt."""
+    def _strange(self, annotations: np.ndarray) -> Sequence[bool]:
+        """Return which photographs are unlike the training's; none where the bundle cannot tell."""
         if self.doubt is None:
-            return [None] * len(annotations)
+            return [False] * len(annotations)
         return (self.doubt.strangeness(annotations) > self.doubt.limit).tolist()
 
     def _prove(self, state: State, photo: int, caption: Caption) -> Proof | None:
@@ -288,13 +308,15 @@ class Captioner:
         alone = self.runtime.select(state, np.array([photo]), np.zeros((1, 1), np.int64))
         return prove(self.runtime, alone, words)
 
-    def _finish(self, unsure: bool | None, found: Hypothesis, *others: Hypothesis) -> Caption:
+    def _sentence(self, encoded: Encoded, photo: int, found: Hypothesis) -> Caption:
+        """Return a hypothesis for one of the photographs as a caption."""
         n = len(found.words)
         words = self.bundle.vocabulary.decode(found.words)
         probabilities, gates = np.exp(found.logprobs[:n]), found.betas[:n]
         confidences, confidence = probabilities, math.exp(found.logprobs.mean())
         if self.doubt:
-            told = self.doubt.confidences(words, probabilities, gates, found.logprob)
+            evidence = self.evidence(encoded, photo, words)
+            told = self.doubt.confidences(words, probabilities, gates, found.logprob, evidence)
             confidences, confidence = told.astype(np.float32), doubt.of_caption(words, told)
         return Caption(
             text=detokenize(words),
@@ -306,9 +328,6 @@ class Captioner:
             gates=gates,
             confidences=confidences,
             model=self.name,
-            alternatives=tuple(self._finish(unsure, other) for other in others),
-            warnings=(doubt.STRANGE,) if unsure else (),
-            unsure=unsure,
         )
 
 

@@ -16,6 +16,7 @@ from showtell.errors import BundleError
 from showtell.vocab import Vocabulary
 
 LEAST = 0.05  # probability of what is reported
+_LEAST_LOG = 1e-4  # probability below which all are alike
 MOST = 10  # things that are reported of a photograph
 
 
@@ -111,6 +112,28 @@ class Names:
             for i in order.tolist()
             if probabilities[i] >= LEAST
         )
+
+    def evidence(self, words: Sequence[str], probabilities: np.ndarray) -> np.ndarray:
+        """Return what the classifier says for and against the words of a caption, (T, 3).
+
+        For a word that mentions a thing: 1, and the logarithm of the thing's probability; for
+        others 0 and 0. Then, for every word alike, the probability of the likeliest thing that no
+        word mentions.
+
+        Parameters
+        ----------
+        words : T words.
+        probabilities : of the things.
+        """
+        index = self.of_words(words)
+        mentions = index >= 0
+        logs = np.log(probabilities.clip(_LEAST_LOG))
+        others = np.delete(probabilities, index[mentions])
+        found = np.zeros((len(words), 3))
+        found[:, 0] = mentions
+        found[mentions, 1] = logs[index[mentions]]
+        found[:, 2] = others.max(initial=0)
+        return found
 
     def ids(self, thing: int, vocabulary: Vocabulary) -> frozenset[int]:
         """Return the ids of the words that mention a thing, of those that the model can say."""

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,8 @@ def export(
     trained = checkpoints.read(checkpoint)
     with tempfile.TemporaryDirectory() as scratch:
         half, graphs = draft(trained, Path(scratch, "half"), say)
-        chosen, scorecard = _choose(half, graphs, data or _data(trained.recipe), Path(scratch), say)
+        sets = [data] if data else _data(trained.recipe)
+        chosen, scorecard = _choose(half, graphs, sets, Path(scratch), say)
         files = _files(chosen)
     manifest = {**chosen.manifest, "scores": scorecard and scorecard.to_dict()}
     if scorecard:
@@ -88,16 +89,17 @@ def export(
 
 
 def _choose(
-    half: Bundle, graphs: Graphs, data: Dataset | None, scratch: Path, say: Callable[[str], None]
+    half: Bundle, graphs: Graphs, sets: Sequence[Dataset], scratch: Path, say: Callable[[str], None]
 ) -> tuple[Bundle, Scorecard | None]:
     """Return a bundle that knows doubt, in 8 bits if these lose little, and what it scores."""
-    if data is None or not data.splits["test"]:
-        return _calibrated(half, data) if data else half, None
+    if not sets or not sets[0].splits["test"]:
+        return _calibrated(half, sets), None
+    data = sets[0]
     small = quantized(half, graphs, data, scratch / "integers")
     before, after = (_cider(each, data) for each in (half, small))
     say(f"CIDEr is {before:.4f}, and {after:.4f} in 8 bits")
     kept = before - after <= MAX_LOSS
-    chosen = _calibrated(small if kept else half, data)
+    chosen = _calibrated(small if kept else half, sets)
     if kept:
         entry = {"quantised": {"cider_lost": round(before - after, 6)}}
         chosen = replace(chosen, manifest={**chosen.manifest, **entry})
@@ -105,16 +107,16 @@ def _choose(
 
 
 def _cider(written: Bundle, data: Dataset) -> float:
-    """Return CIDEr-D on the test split, by our own tokeniser."""
-    photographs = data.split("test")
+    """Return CIDEr-D on the dev split, by our own tokeniser."""
+    photographs = data.split("dev")
     captions = Captioner(written).caption([photograph.path for photograph in photographs])
     said = {p.name: c.words for p, c in zip(photographs, captions, strict=True)}
     return quick(said, {p.name: [tokenize(c) for c in p.captions] for p in photographs})[1]
 
 
-def _calibrated(written: Bundle, data: Dataset) -> Bundle:
+def _calibrated(written: Bundle, sets: Sequence[Dataset]) -> Bundle:
     """Let a bundle know doubt, where there are photographs enough to fit it."""
-    doubt = calibrate.fit(Captioner(written), data)
+    doubt = calibrate.fit(Captioner(written), sets)
     if doubt is None:
         return written
     files = _files(written)
@@ -207,9 +209,10 @@ def _files(written: Bundle) -> dict[str, bytes]:
     return {name: (written.path / name).read_bytes() for name in written.manifest["sha256"]}
 
 
-def _data(recipe: Recipe) -> Dataset | None:
-    """Return the data set of a recipe, where that is at hand."""
-    return load(recipe.data) if Path(recipe.data).is_dir() else None
+def _data(recipe: Recipe) -> list[Dataset]:
+    """Return the data sets of a recipe, its own first, where they are all at hand."""
+    folders = [recipe.data, *(each.data for each in recipe.more)]
+    return [load(each) for each in folders] if all(Path(each).is_dir() for each in folders) else []
 
 
 def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
@@ -218,6 +221,8 @@ def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
     recipe["data"] = Path(recipe["data"]).name
     recipe["encoder"]["weights"] = Path(recipe["encoder"]["weights"] or "timm's own weights").name
     recipe["start"] = recipe["start"] and Path(recipe["start"]).name
+    recipe["more"] = [each | {"data": Path(each["data"]).name} for each in recipe["more"]]
+    recipe["pairing"] = recipe["pairing"] and {"captions": recipe["pairing"]["captions"]}
     del recipe["run"], recipe["cache"]
     return {
         "name": trained.recipe.name,
