@@ -49,10 +49,6 @@ class CorrectionError(ShowtellError):
     """A correction cannot be kept."""
 
 
-class TeachingError(ShowtellError):
-    """A model cannot be taught, or is worse for it."""
-
-
 class RecipeError(ShowtellError):
     """A training recipe has a value that cannot be used."""
 

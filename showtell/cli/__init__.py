@@ -10,7 +10,6 @@ from showtell.cli.common import Group
 from showtell.cli.evaluate import evaluate, info
 from showtell.cli.page import page
 from showtell.cli.serve import serve
-from showtell.cli.teach import teach
 from showtell.cli.train import data, export, pair, results, train
 
 
@@ -22,5 +21,5 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="PIL")
 
 
-for command in (caption, serve, page, info, evaluate, data, pair, train, teach, export, results):
+for command in (caption, serve, page, info, evaluate, data, pair, train, export, results):
     main.add_command(command)

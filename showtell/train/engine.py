@@ -34,8 +34,8 @@ from showtell.train.data import Batch, TrainingCaptions, augment
 from showtell.train.encoder import Encoder
 from showtell.train.features import Extract, Features, Joined, Pixels, extractor
 from showtell.train.model import ShowAttendTell
-from showtell.train.objective import CrossEntropy, HardAttention, Objective, Rehearsal
-from showtell.train.optimizer import hasten, make_optimizer, rate_at, restore_optimizer
+from showtell.train.objective import CrossEntropy, HardAttention, Objective
+from showtell.train.optimizer import make_optimizer, rate_at, restore_optimizer
 from showtell.train.plot import LOG, open_board, plot_curves, trim_log
 from showtell.train.recipe import Phase, Recipe
 from showtell.train.reinforce import SelfCritical
@@ -272,8 +272,6 @@ class Trainer:
         if PHASES[self.progress.phase] == "selfcritical":
             network, photographs, words = self.network, self.photographs, self.vocabulary
             return SelfCritical(*shared, network, self.captions, photographs, words)
-        if self.recipe.rehearsal:
-            return Rehearsal(*shared, self.captions, self.network.decoder)
         if self.recipe.hard:
             return HardAttention(*shared, self.captions, self.progress.baseline, self._mean)
         return CrossEntropy(*shared, self.captions)
@@ -287,8 +285,6 @@ class Trainer:
             groups.append({"params": list(network.encoder.parameters()), "peak": phase.encoder_lr})
         optimizer = make_optimizer(groups, self.recipe)
         restore_optimizer(optimizer, self._optimizer_tensors)
-        if self.recipe.rehearsal:
-            hasten(optimizer, network.decoder, self.recipe.rehearsal)
         return self.fabric.setup(network, optimizer)
 
     def _start_average(self) -> AveragedModel | None:

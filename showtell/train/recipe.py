@@ -101,24 +101,6 @@ class PairingRecipe:
 
 
 @dataclass(frozen=True)
-class RehearsalRecipe:
-    """What keeps a network that learns a little more from forgetting the rest.
-
-    Attributes
-    ----------
-    photographs : how many at the end of the training split are rehearsed: of these the network
-        goes on to say what it said when the phase began.
-    known : words at the start of the vocabulary that are not new.
-    hurry : how many times as far as other weights the rows of new words move in a step: they have
-        everything to learn, and the others little.
-    """
-
-    photographs: int
-    known: int
-    hurry: float
-
-
-@dataclass(frozen=True)
 class Phase:
     """One part of the training, with an optimiser of its own.
 
@@ -180,9 +162,11 @@ class Recipe:
     judge : the dev score by which the best epoch is kept and a phase ends early; None keeps the
         last, and needs no dev split.
     hard : trains ``frozen`` and ``finetune`` with hard attention; None is soft attention.
-    rehearsal : as ``showtell teach`` needs it.
+<<<<<<< HEAD
     more : other data sets that are trained on too.
     pairing : how one of them is made; only ``showtell pair`` reads it.
+=======
+>>>>>>> core
     """
 
     data: str
@@ -201,7 +185,6 @@ class Recipe:
     encoder: EncoderRecipe = EncoderRecipe()
     decoder: DecoderRecipe = DecoderRecipe()
     hard: HardAttentionRecipe | None = None
-    rehearsal: RehearsalRecipe | None = None
     label_smoothing: float = 0.1
     optimizer: Literal["adamw", "rmsprop"] = "adamw"
     weight_decay: float = 0.01
@@ -218,6 +201,10 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Return plain types, as they stand in YAML."""
         return asdict(self)
+
+
+# Options that bundles and checkpoints of earlier versions still have.
+_FORMER = ("rehearsal",)
 
 
 def read(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
@@ -242,7 +229,10 @@ def read(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
 
 def from_dict(values: dict[str, Any]) -> Recipe:
     """Rebuild a recipe from :meth:`Recipe.to_dict`, or raise a RecipeError."""
-    return _parse(lambda parser: parser.parse_object(values), "the recipe of the checkpoint")
+    return _parse(
+        lambda parser: parser.parse_object({k: v for k, v in values.items() if k not in _FORMER}),
+        "the recipe of the checkpoint",
+    )
 
 
 def _parse(parse: Callable[[Any], Any], where: str) -> Recipe:
