@@ -37,9 +37,11 @@ LEAST_SENTENCES = 20  # in which a word occurs; rarer ones are often misspelt
 LENGTHS = range(6, 17)  # words of a sentence
 CANDIDATES = 100  # sentences of a photograph that vote
 TEMPERATURE = 3.0  # of their votes
-# Added to the log-odds of every word that a sentence says. It makes up for what a longer sentence
-# loses, since most words are unlikely; chosen on the dev split of COCO (docs/results.md).
-BONUS = 4.0
+# What a word that a sentence says adds to its score is the word's log-odds for the photograph, less a
+# share of its log-odds in the sentences, so that what is said of most photographs counts less, and a
+# bonus, so that longer sentences do not lose. Both were chosen on the dev split of COCO
+# (docs/results.md).
+COMMON, BONUS = 0.6, 1.5
 UNKNOWN = 2.0  # taken off for each word that the detector does not know
 EPOCHS, BATCH, RATE, HIDDEN = 12, 64, 1e-3, 512
 
@@ -145,7 +147,7 @@ class Detector:
         weights : (N,) how much each photograph counts.
         seed : of the network and the order of the photographs.
         """
-        said = [[set(tokenize(caption)) for caption in own] for own in captions]
+        said = [[dict.fromkeys(tokenize(caption)) for caption in own] for own in captions]
         counts = Counter(word for own in said for words in own for word in words)
         words = [w for w, n in counts.items() if n >= LEAST_CAPTIONS and w not in FUNCTION_WORDS]
         ids = {word: i for i, word in enumerate(words)}
@@ -244,10 +246,12 @@ def match(
     unknown = torch.tensor([len(own) for own in sentences.words]) - sizes
     flat = torch.tensor([word for own in said for word in own])
     starts = sizes.cumsum(dim=0) - sizes  # of each sentence's words in `flat`
-    idf = (len(said) / (1 + flat.bincount(minlength=len(words)))).log()  # (V,)
+    share = (flat.bincount(minlength=len(words)) + 1) / len(said)  # of sentences that say a word
+    idf = -share.log()  # (V,)
+    offset = BONUS - COMMON * share.logit(eps=1e-6)
     chosen = []
     for row in tqdm(log_odds, desc="pairing", unit="photograph"):
-        sums = F.embedding_bag(flat, (row + BONUS)[:, None], starts, mode="sum").squeeze(1)  # (N,)
+        sums = F.embedding_bag(flat, (row + offset)[:, None], starts, mode="sum").squeeze(1)  # (N,)
         scores = sums - UNKNOWN * unknown
         best, candidates = scores.topk(min(CANDIDATES, len(scores)))
         votes = (best / TEMPERATURE).softmax(dim=0)
