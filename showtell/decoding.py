@@ -153,6 +153,16 @@ def beam_search(
     -------
     For each photograph one to `beam` hypotheses, the best score first.
     """
+    found = _search(model, state, n_photos, beam, max_length)
+    return [
+        sorted(ended, key=lambda h: h.score(length_power), reverse=True)[:beam] for ended in found
+    ]
+
+
+def _search(
+    model: StepModel, state: Any, n_photos: int, beam: int, max_length: int
+) -> list[list[Hypothesis]]:
+    """Return the hypotheses of each photograph that ended, in the order in which they did."""
     done: list[list[Hypothesis]] = [[] for _ in range(n_photos)]
     photos = np.arange(n_photos)  # those still in the batch
     words = np.full((n_photos, 1), START)
@@ -161,12 +171,12 @@ def beam_search(
     for length in range(max_length + 1):
         step, state = model.step(state, words)
         logprobs = step.logprobs if length < max_length else _only_end(step.logprobs)
-        candidates, parents, words = _candidates(totals, logprobs, 2 * beam)
+        scores, parents, words = _candidates(totals, logprobs, 2 * beam)
         path = _grow(path, step, parents, words)
 
         n = words.shape[1]
         ended = words == END
-        for row, i in np.argwhere(ended[:, :beam] & np.isfinite(candidates[:, :beam])):
+        for row, i in np.argwhere(ended[:, :beam] & np.isfinite(scores[:, :beam])):
             done[photos[row]].append(path.hypothesis(row * n + i))
 
         going = np.flatnonzero([len(done[photo]) < beam for photo in photos])
@@ -176,12 +186,9 @@ def beam_search(
         rows = going[:, None]
         path = path.take((rows * n + alive).ravel())
         state = model.select(state, going, parents[rows, alive])
-        totals = np.where(ended, -np.inf, candidates)[rows, alive]
+        totals = np.where(ended, -np.inf, scores)[rows, alive]
         words, photos = words[rows, alive], photos[going]
-
-    return [
-        sorted(found, key=lambda h: h.score(length_power), reverse=True)[:beam] for found in done
-    ]
+    return done
 
 
 def _only_end(logprobs: np.ndarray) -> np.ndarray:
