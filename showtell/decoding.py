@@ -116,15 +116,27 @@ def _grow(before: _Path | None, step: Step, parents: np.ndarray, words: np.ndarr
     return _Path(before, *said, step.alphas.reshape(B * k, L), step.betas.ravel())
 
 
-def _best(scores: np.ndarray, n: int) -> np.ndarray:
-    """Return where the `n` largest of each row stand, best first; of equals, the first."""
-    n = min(n, scores.shape[1])
-    # By threshold, because argpartition chooses arbitrarily among equals.
-    found = np.flatnonzero(scores >= np.partition(scores, -n, axis=1)[:, -n, None])
-    rows, columns = np.divmod(found, scores.shape[1])
-    order = np.lexsort((-scores.ravel()[found], rows))
-    starts = np.searchsorted(rows, np.arange(len(scores)))
-    return columns[order][starts[:, None] + np.arange(n)]
+def _best(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the `n` largest scores of each row, best first, and their columns.
+
+    Of equal scores the first wins. Where a row has fewer finite ones, -inf fills the rest.
+    """
+    R, size = scores.shape
+    # The n-th largest of the maxima of chunks is a bound that only little more than n reach.
+    # A partition of the scores themselves would be slow where most of them are -inf.
+    chunks = np.arange(0, size, max(1, size // (4 * n)))
+    maxima = np.sort(np.maximum.reduceat(scores, chunks, axis=1), axis=1)
+    bound = np.maximum(maxima[:, -min(n, len(chunks)), None], np.finfo(scores.dtype).min)
+    found = np.flatnonzero(scores >= bound)
+    rows, columns = np.divmod(found, size)
+    values = scores.ravel()[found]
+    order = np.lexsort((-values, rows))  # leaves `rows` as they are
+    rank = np.arange(len(found)) - np.searchsorted(rows, rows)
+    kept = rank < n
+    rows, rank, order = rows[kept], rank[kept], order[kept]
+    best, places = np.full((R, n), -np.inf, scores.dtype), np.zeros((R, n), np.int64)
+    best[rows, rank], places[rows, rank] = values[order], columns[order]
+    return best, places
 
 
 def beam_search(
@@ -176,7 +188,7 @@ def _search(
 
         n = words.shape[1]
         ended = words == END
-        for row, i in np.argwhere(ended[:, :beam] & np.isfinite(scores[:, :beam])):
+        for row, i in np.argwhere(ended[:, :beam]):
             done[photos[row]].append(path.hypothesis(row * n + i))
 
         going = np.flatnonzero([len(done[photo]) < beam for photo in photos])
@@ -214,10 +226,9 @@ def _candidates(
     B, k, V = logprobs.shape
     scores = totals[:, :, None] + logprobs
     scores[:, :, NEVER_SAID] = -np.inf
-    scores = scores.reshape(B, k * V)
-    best = _best(scores, n)
-    parents, words = np.divmod(best, V)
-    return np.take_along_axis(scores, best, axis=1), parents, words
+    best, places = _best(scores.reshape(B, k * V), n)
+    parents, words = np.divmod(places, V)
+    return best, parents, words
 
 
 def greedy(
