@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
-from showtell import doubt, image
+from showtell import doubt, image, mention
 from showtell.bundle import Bundle
 from showtell.decoding import Hypothesis, beam_search
 from showtell.errors import ImageError
@@ -212,15 +212,35 @@ class Captioner:
 
         The photographs are not read here, so that `region` has no effect; nor has `proof`.
         """
-        search, state = replace(search, **options), encoded.state
-        hypotheses = beam_search(
-            self.runtime, state, len(state.h), beam=search.beam, max_length=search.max_length
-        )
-        strange = self._strange(state.annotations)
+        search = replace(search, **options)
+        hypotheses = self._search(encoded, search)
+        strange = self._strange(encoded.state.annotations)
         return [
             self._caption(encoded, photo, strange[photo], ranked)
             for photo, ranked in enumerate(hypotheses)
         ]
+
+    def _search(self, encoded: Encoded, search: Search) -> list[list[Hypothesis]]:
+        """Return the hypotheses of each photograph, the best first.
+
+        Where nobody asked for words, a thing that is certain and that the caption does not mention
+        makes the search run once more, for captions that do.
+        """
+        n, limits = len(encoded.state.h), {"beam": search.beam, "max_length": search.max_length}
+        sets = mention.asked(search.mention, self.bundle, self.things)
+        found = beam_search(self.runtime, encoded.state, n, mention=[sets] * n, **limits)
+        if sets or self.things is None or encoded.things is None:
+            return found
+        vocabulary = self.bundle.vocabulary
+        for photo, (seen, (best, *_)) in enumerate(zip(encoded.things, found, strict=True)):
+            words = vocabulary.decode(best.words)
+            if lacks := mention.missing(seen, words, vocabulary, self.things):
+                state = self._alone(encoded.state, photo)
+                found[photo] = beam_search(self.runtime, state, 1, mention=[lacks], **limits)[0]
+        return found
+
+    def _alone(self, state: State, photo: int) -> State:
+        return self.runtime.select(state, np.array([photo]), np.zeros((1, 1), np.int64))
 
     def _caption(
         self, encoded: Encoded, photo: int, strange: bool, hypotheses: Sequence[Hypothesis]
@@ -305,8 +325,7 @@ class Captioner:
         if not caption.words or not self.runtime.cells_vary:
             return None
         _, *words, _ = self.bundle.vocabulary.encode(caption.words)
-        alone = self.runtime.select(state, np.array([photo]), np.zeros((1, 1), np.int64))
-        return prove(self.runtime, alone, words)
+        return prove(self.runtime, self._alone(state, photo), words)
 
     def _sentence(self, encoded: Encoded, photo: int, found: Hypothesis) -> Caption:
         """Return a hypothesis for one of the photographs as a caption."""

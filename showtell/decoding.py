@@ -11,11 +11,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from showtell.search import Search
+from showtell.search import MAX_MENTIONS, Search
 from showtell.vocab import END, PAD, START, UNK
 
 LENGTH_POWER = 0.7
-MAX_SETS = 4
 NEVER_SAID = [PAD, START, UNK]
 
 # What a caption must mention: a word of each of some sets of ids, as {dog, dogs, puppy}.
@@ -172,8 +171,8 @@ def beam_search(
     beam : hypotheses that go on, in each group; 1 is greedy decoding.
     max_length : words at most, 1 or more; ``END`` is not counted.
     length_power : see :meth:`Hypothesis.score`.
-    mention : for each photograph up to ``MAX_SETS`` sets of word ids; its captions hold at least
-        one word of each set. Without sets, a photograph has the captions that it has without
+    mention : for each photograph up to ``MAX_MENTIONS`` sets of word ids; its captions hold at
+        least one word of each set. Without sets, a photograph has the captions that it has without
         `mention`.
 
     Returns
@@ -202,8 +201,10 @@ def _require_possible(mention: Sequence[Mention], n_photos: int, max_length: int
     if len(mention) != n_photos:
         raise ValueError(f"mention has sets for {len(mention)} photographs, not for {n_photos}")
     for photo, sets in enumerate(mention):
-        if len(sets) > MAX_SETS:
-            raise ValueError(f"photograph {photo}: {len(sets)} sets to mention; at most {MAX_SETS}")
+        if len(sets) > MAX_MENTIONS:
+            raise ValueError(
+                f"photograph {photo}: {len(sets)} sets to mention; at most {MAX_MENTIONS}"
+            )
         if not all(sets) or any(word in (*NEVER_SAID, END) for words in sets for word in words):
             raise ValueError(
                 f"photograph {photo}: a set to mention needs a word or more, special ids aside"

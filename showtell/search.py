@@ -11,6 +11,8 @@ from typing import Any
 from showtell.errors import OptionError
 from showtell.region import Region, parse
 
+MAX_MENTIONS = 4
+
 
 @dataclass(frozen=True)
 class Option:
@@ -77,10 +79,12 @@ class Search:
     region : the part of the photograph to caption, as if nothing were around it; None is all of it.
     proof : whether to measure which words need the cells that the model attended to.
     things : whether to map where in the photograph each thing is seen.
+    mention : words, or names of things, that every caption must mention; a string is one.
 
     Raises
     ------
-    OptionError : a number is outside of its limits; it is a ValueError too.
+    OptionError : a number is outside of its limits, or there are too many words to mention; it is
+        a ValueError too.
     """
 
     beam: int = field(
@@ -129,7 +133,24 @@ class Search:
         ),
     )
 
+    mention: tuple[str, ...] = field(
+        default=(),
+        metadata=_option(
+            f"1 to {MAX_MENTIONS} words, separated by commas",
+            lambda text: tuple(word.strip() for word in text.split(",")),
+            "Only find captions that mention each of these words, such as `bus` or `dog,ball`. "
+            "Each is a word of the model's vocabulary or the name of a thing. Takes two to three "
+            "times as long for one word.",
+            schema={"type": "string", "pattern": "^[^,]+(,[^,]+){0,3}$", "maxLength": 200},
+            metavar="WORD",
+        ),
+    )
+
     def __post_init__(self) -> None:
+        mention = (self.mention,) if isinstance(self.mention, str) else tuple(self.mention)
+        object.__setattr__(self, "mention", mention)
+        if len(mention) > MAX_MENTIONS or not all(mention):
+            raise OPTIONS["mention"].error("mention")
         for name, option in OPTIONS.items():
             value, schema = getattr(self, name), option.schema
             if schema["type"] == "integer" and value not in range(

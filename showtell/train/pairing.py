@@ -37,10 +37,9 @@ LEAST_SENTENCES = 20  # in which a word occurs; rarer ones are often misspelt
 LENGTHS = range(6, 17)  # words of a sentence
 CANDIDATES = 100  # sentences of a photograph that vote
 TEMPERATURE = 3.0  # of their votes
-# What a word that a sentence says adds to its score is the word's log-odds for the photograph, less a
-# share of its log-odds in the sentences, so that what is said of most photographs counts less, and a
-# bonus, so that longer sentences do not lose. Both were chosen on the dev split of COCO
-# (docs/results.md).
+# What a word of a sentence adds to its score: the word's log-odds for the photograph, less a share
+# of its log-odds in the sentences, so that what is said of most photographs counts less; and a
+# bonus, so that longer sentences do not lose. Chosen on the dev split of COCO (docs/results.md).
 COMMON, BONUS = 0.6, 1.5
 UNKNOWN = 2.0  # taken off for each word that the detector does not know
 EPOCHS, BATCH, RATE, HIDDEN = 12, 64, 1e-3, 512
