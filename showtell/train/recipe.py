@@ -162,11 +162,8 @@ class Recipe:
     judge : the dev score by which the best epoch is kept and a phase ends early; None keeps the
         last, and needs no dev split.
     hard : trains ``frozen`` and ``finetune`` with hard attention; None is soft attention.
-<<<<<<< HEAD
     more : other data sets that are trained on too.
     pairing : how one of them is made; only ``showtell pair`` reads it.
-=======
->>>>>>> core
     """
 
     data: str
