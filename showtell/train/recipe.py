@@ -152,21 +152,18 @@ class Phase:
 class Recipe:
     """Everything that a run depends on; see ``recipes/`` for what each value does.
 
-        Attributes
-        ----------
-        start : a bundle's folder, or ``shipped``, whose network and vocabulary the run starts from;
-            None starts from the CNN's weights alone.
-        min_count : how often the training captions say a word that enters the vocabulary, which has
-            those of `start` already.
-        devices : processes that share every step, each on a device of its own (on CPU, some cores).
-        judge : the dev score by which the best epoch is kept and a phase ends early; None keeps the
-            last, and needs no dev split.
-        hard : trains ``frozen`` and ``finetune`` with hard attention; None is soft attention.
-    <<<<<<< HEAD
-        more : other data sets that are trained on too.
-        pairing : how one of them is made; only ``showtell pair`` reads it.
-    =======
-    >>>>>>> core
+    Attributes
+    ----------
+    start : a bundle's folder, or ``shipped``, whose network and vocabulary the run starts from;
+        None starts from the CNN's weights alone.
+    min_count : how often the training captions say a word that enters the vocabulary, which has
+        those of `start` already.
+    devices : processes that share every step, each on a device of its own (on CPU, some cores).
+    judge : the dev score by which the best epoch is kept and a phase ends early; None keeps the
+        last, and needs no dev split.
+    hard : trains ``frozen`` and ``finetune`` with hard attention; None is soft attention.
+    more : other data sets that are trained on too.
+    pairing : how one of them is made; only ``showtell pair`` reads it.
     """
 
     data: str
