@@ -15,6 +15,7 @@ from showtell.data import Dataset, Photograph
 from showtell.deletion import Drops, deletion, drops
 from showtell.errors import DataError
 from showtell.evaluation.calibrate import calibration
+from showtell.evaluation.grammar import faulty
 from showtell.evaluation.measures import attention_difference, gates, repeats
 from showtell.evaluation.scorecard import Scorecard
 from showtell.evaluation.scores import require_pycocoevalcap, score, score_beside_people
@@ -62,6 +63,7 @@ def evaluate(
         attention_difference=fmean(map(attention_difference, maps)) if maps else None,
         vocabulary_used=len(set().union(*words)),
         repeats=fmean(map(repeats, words)),
+        faults=fmean(map(faulty, words)),
         people_repeat=fmean(repeats(tokenize(c)) for p in photographs for c in p.captions),
         deletion=deletion(measured) if measured else None,
         gates=gates((w, float(g)) for c in captions for w, g in zip(c.words, c.gates, strict=True)),
@@ -103,6 +105,7 @@ def evaluate_files(predictions: Path, references: Path) -> Scorecard:
         attention_difference=None,
         vocabulary_used=len(set().union(*words)),
         repeats=fmean(map(repeats, words)),
+        faults=fmean(map(faulty, words)),
     )
 
 
