@@ -19,10 +19,8 @@ _GROUPS = frozenset(
     ["group", "couple", "crowd", "pair", "bunch", "herd", "flock", "team", "family", "sheep"]
 )
 # A subject ends where one of these, or a participle, begins to tell more of it.
-_MORE = frozenset(
-    ["in", "on", "with", "of", "at", "near", "by", "over", "through", "from", "to", "next"]
-    + ["behind", "under", "beside", "between", "that", "who", "which", "while"]
-)
+_PREPOSITIONS = ["in", "on", "with", "of", "at", "near", "by", "over", "through", "from", "to"]
+_MORE = frozenset([*_PREPOSITIONS, "next", "behind", "under", "that", "who", "which", "while"])
 
 
 def disagrees(words: Sequence[str]) -> bool:
