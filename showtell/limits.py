@@ -27,14 +27,19 @@ class Metered(BytesIO):
     the same pixels. A decoder asks for its file piece by piece, and is refused the next one then.
     Seconds are those of the processor in this thread, so that a busy machine refuses no more.
 
+    Parameters
+    ----------
+    data : the file.
+    seconds : None is ``MAX_SECONDS``; fewer for one who reads the header alone.
+
     Raises
     ------
     ImageTooLargeError : by ``read``, when the time is over.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, seconds: float | None = None) -> None:
         super().__init__(data)
-        self._end = thread_time() + MAX_SECONDS
+        self._end = thread_time() + (MAX_SECONDS if seconds is None else seconds)
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return the next `size` bytes, or all that are left."""

@@ -11,8 +11,7 @@ from showtell.captioner import Captioner, load
 from showtell.data.corrections import Corrections
 from showtell.limits import MAX_BYTES
 from showtell.web import api, docs, guard, metrics, monitoring, problems, views
-from showtell.web.together import Together
-from showtell.web.turns import Turns
+from showtell.web.batcher import Batcher
 
 
 class InMemoryRequest(Request):
@@ -46,8 +45,7 @@ def create_app(captioner: Captioner | None = None, corrections: Path | None = No
     # 56 photographs a second with one thread each, 33 with two.
     captioner = app.extensions["captioner"] = load(threads=1) if captioner is None else captioner
     app.extensions["corrections"] = Corrections(corrections) if corrections else None
-    app.extensions["turns"] = Turns()
-    app.extensions["together"] = Together(captioner)
+    app.extensions["batcher"] = Batcher(captioner)
     metrics.register(app)
     guard.register(app)
     problems.register(app)

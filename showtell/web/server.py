@@ -10,7 +10,7 @@ from flask import Flask
 from waitress.server import create_server
 
 from showtell.limits import MAX_BYTES
-from showtell.web.turns import THREADS
+from showtell.web.batcher import THREADS
 
 BODY = MAX_BYTES + 2**20  # bytes of a request
 CONNECTIONS = THREADS + 40  # each may hold a body in memory before its turn comes

@@ -12,7 +12,7 @@ from subprocess import PIPE, Popen
 import pytest
 from standins import CAPTIONS, ask
 
-from showtell.web.turns import THREADS
+from showtell.web.batcher import THREADS
 
 ROOT = Path(__file__).parents[2]
 

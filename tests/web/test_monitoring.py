@@ -7,6 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from standins import CAPTIONS, FakeCaptioner, HeldCaptioner, ask, asking, eventually, serving
 
 from showtell.web import create_app
+from showtell.web.batcher import Batcher
+from showtell.web.metrics import Metrics
 
 Samples = dict[tuple[str, ...], float]
 
@@ -92,11 +94,11 @@ def test_what_clients_make_up_is_no_label(app: Flask) -> None:
 def test_the_queue_is_told(jpeg: bytes) -> None:
     captioner = HeldCaptioner()
     app = create_app(captioner)
-    turns = app.extensions["turns"]
-    turns.at_once = 1
+    batcher = app.extensions["batcher"] = Batcher(captioner, workers=1)
+    app.extensions["metrics"] = Metrics(batcher)
     with serving(app) as port, asking(port, jpeg, [1, 1, 1]):
         try:
-            eventually(lambda: turns.depth == 2)
+            eventually(lambda: batcher.depth == 2)
             samples = read(ask(port, "GET", "/metrics")[2].decode())
         finally:
             captioner.let_go.set()
