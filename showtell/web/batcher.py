@@ -33,7 +33,7 @@ def _usable_cores() -> int:
 
 WORKERS = max(2, _usable_cores())  # two at least: one of them is never busy with heavy requests
 WAITING = 64  # requests
-HEAVY_WAITING = 8  # of those; each may hold a file of SHOWTELL_MAX_BYTES
+HEAVY_WAITING = 5  # of those; each may hold a file of SHOWTELL_MAX_BYTES
 BATCH = 4  # photographs
 PATIENCE = 60.0  # seconds in the queue; a queue full of animations takes less
 POLL = 1.0  # seconds between two checks that the client is still connected

@@ -1,5 +1,7 @@
 """The health check and the metrics, as load balancers and Prometheus ask for them."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -96,8 +98,11 @@ def test_the_queue_is_told(jpeg: bytes) -> None:
     app = create_app(captioner)
     batcher = app.extensions["batcher"] = Batcher(captioner, workers=1)
     app.extensions["metrics"] = Metrics(batcher)
-    with serving(app) as port, asking(port, jpeg, [1, 1, 1]):
+    with serving(app) as port, asking(port, jpeg, [1]), ThreadPoolExecutor(2) as pool:
         try:
+            eventually(lambda: batcher.working == 1)
+            for _ in range(2):
+                pool.submit(ask, port, "POST", CAPTIONS, jpeg)
             eventually(lambda: batcher.depth == 2)
             samples = read(ask(port, "GET", "/metrics")[2].decode())
         finally:
