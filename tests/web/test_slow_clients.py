@@ -214,9 +214,7 @@ def test_few_open_files(jpeg: bytes, tmp_path: Path) -> None:
     few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))  # noqa: E731
     with (
         log.open("wb") as file,
-        Popen(
-            [sys.executable, "-c", code], cwd=HERE, stdout=PIPE, stderr=file, preexec_fn=few
-        ) as p,
+        Popen(command, cwd=HERE, stdout=PIPE, stderr=file, preexec_fn=few) as p,
     ):
         try:
             assert p.stdout
