@@ -1,7 +1,6 @@
 """The interface for programs: a photograph in; its caption, or a drawing of it, out."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from io import BytesIO
 from typing import Any
 
@@ -9,9 +8,11 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from PIL.Image import Image
 
 from showtell import attention, image
-from showtell.captioner import Caption
+from showtell.captioner import Caption, Captioner
 from showtell.errors import OptionError
 from showtell.search import OPTIONS, Search
+from showtell.web.admission import is_heavy
+from showtell.web.batcher import Batcher
 from showtell.web.problems import Problem
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -33,21 +34,20 @@ def create_caption() -> Response:
         "attention": _switch(options, "attention", True),
         "alternatives": _switch(options, "alternatives", False),
     }
-    together, turns = current_app.extensions["together"], current_app.extensions["turns"]
-    caption = together.caption(photograph, search, turns, _gone())
+    caption = _batcher().caption(photograph, search, _gone())
     return jsonify(caption.to_dict(**parts))
 
 
 @bp.post("/figures")
 def create_figure() -> Response:
     """Answer with the figure of the caption, or of one of its alternatives, as a PNG."""
-    return _drawn(_png, "image/png")
+    return _drawn(_png, "image/png", heavy=False)
 
 
 @bp.post("/animations")
 def create_animation() -> Response:
     """Answer with the animation of the caption, or of one of its alternatives, as a GIF."""
-    return _drawn(attention.animation, "image/gif")
+    return _drawn(attention.animation, "image/gif", heavy=True)
 
 
 @bp.post("/previews")
@@ -55,10 +55,9 @@ def create_preview() -> Response:
     """Answer with the photograph as the model is shown it, as a JPEG that every browser shows."""
     photograph = _photograph()
     _options()
-    with _turn():
-        picture = image.open_upright(photograph, at_least=PREVIEW // 2)
-        picture.thumbnail((PREVIEW, PREVIEW))
-        return Response(_encoded(picture, "JPEG"), mimetype="image/jpeg")
+    heavy = is_heavy(photograph, whole=False)
+    drawing = _batcher().draw(lambda: _preview(photograph), _gone(), heavy=heavy)
+    return Response(drawing, mimetype="image/jpeg")
 
 
 @bp.post("/corrections")
@@ -72,19 +71,31 @@ def create_correction() -> Response:
             "This server keeps no corrections: start it with --corrections FOLDER.",
         )
     photograph, options = _photograph(), _options("caption")
-    with _turn():
-        return jsonify(corrections.add(photograph, options.get("caption", "")))
+    text, heavy = options.get("caption", ""), is_heavy(photograph, whole=False)
+    kept = _batcher().draw(lambda: corrections.add(photograph, text), _gone(), heavy=heavy)
+    return jsonify(kept)
 
 
-def _drawn(draw: Callable[[Image, Caption], bytes], mimetype: str) -> Response:
+def _drawn(draw: Callable[[Image, Caption], bytes], mimetype: str, *, heavy: bool) -> Response:
     photograph, options = _photograph(), _options(*DRAWING_OPTIONS, "alternative")
     search, chosen = _search(options), _number(options, "alternative", ALTERNATIVES, 0)
-    with _turn():
-        caption = _caption(photograph, search)
+    captioner: Captioner = current_app.extensions["captioner"]
+
+    def drawing() -> bytes:
+        caption = captioner.caption(photograph, search)
         found = (caption, *caption.alternatives)
         if chosen >= len(found):
             raise _invalid(f"'alternative' is below {len(found)} for this photograph.")
-        return Response(draw(image.open_upright(photograph), found[chosen]), mimetype=mimetype)
+        return draw(image.open_upright(photograph), found[chosen])
+
+    heavy = heavy or is_heavy(photograph, whole=True)
+    return Response(_batcher().draw(drawing, _gone(), heavy=heavy), mimetype=mimetype)
+
+
+def _preview(photograph: bytes) -> bytes:
+    picture = image.open_upright(photograph, at_least=PREVIEW // 2)
+    picture.thumbnail((PREVIEW, PREVIEW))
+    return _encoded(picture, "JPEG")
 
 
 def _png(photograph: Image, caption: Caption) -> bytes:
@@ -97,12 +108,8 @@ def _encoded(picture: Image, form: str) -> bytes:
     return file.getvalue()
 
 
-def _caption(photograph: bytes, search: Search) -> Caption:
-    return current_app.extensions["captioner"].caption(photograph, search)
-
-
-def _turn() -> AbstractContextManager[None]:
-    return current_app.extensions["turns"].take(_gone())
+def _batcher() -> Batcher:
+    return current_app.extensions["batcher"]
 
 
 def _gone() -> Callable[[], bool]:

@@ -27,9 +27,9 @@ from showtell.doubt import of_caption
 from showtell.limits import MAX_BYTES, MAX_PIXELS
 from showtell.search import OPTIONS, Search
 from showtell.web import api, create_app
+from showtell.web.batcher import Batcher
 from showtell.web.docs import document
 from showtell.web.problems import IMAGE_PROBLEMS
-from showtell.web.turns import Turns
 
 WEB = Path(showtell.web.__file__).parent
 DOCUMENT = document()
@@ -192,7 +192,7 @@ def test_the_example_of_a_problem_is_what_is_answered(
     if code == "internal_server_error":
         monkeypatch.setattr(captioner, "caption", fail)
     if code == "busy":
-        app.extensions["turns"] = Turns(at_once=0, waiting=0)
+        app.extensions["batcher"] = Batcher(FakeCaptioner(), workers=0, waiting=0)
     response = PROVOCATIONS[code](app.test_client(), jpeg)
     told, example = response.get_json(force=True), problems()[code]
     valid(told, {"$ref": "#/components/schemas/Problem"})
