@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
@@ -178,3 +179,11 @@ def test_a_link_beside_a_sidecar_is_not_followed(tmp_path: Path) -> None:
     assert other.read_text() == "a person's own"
     assert part.is_symlink()
     assert b"a cat" in sidecar.path_for(str(photograph)).read_bytes()
+
+
+def test_what_is_no_text_of_xml_is_replaced(tmp_path: Path) -> None:
+    photograph = tmp_path / "cat.jpg"
+    Image.new("RGB", (4, 4)).save(photograph)
+    sidecar.write(str(photograph), "a\x1b[2J \a\ufffe\ud800 cat")
+    text = sidecar.path_for(str(photograph)).read_text()
+    assert "a?[2J ??? cat" in "".join(ElementTree.fromstring(text).itertext())
