@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from showtell.bundle import FAMILIAR, Bundle
+from showtell.bundle import FAMILIAR, MAX_GRAPH, Bundle, read_file
 from showtell.errors import BundleError
 from showtell.function_words import FUNCTION_WORDS
 
 STRANGE = "this photo is unlike the training data, so the caption is probably wrong"
 UNSURE = "the model is unsure of what it sees, so the caption is probably wrong"
+_MOST = 1e6  # of a weight, so that nothing overflows
 _LEAST = 1e-6  # probability, so that its logarithm and that of the rest are finite
 
 
@@ -104,18 +105,19 @@ def read(bundle: Bundle, size: int) -> Doubt | None:
     entry = bundle.manifest.get("doubt")
     if entry is None:
         return None
+    read_file(bundle.path / FAMILIAR, MAX_GRAPH)  # which refuses what is no file
     try:
         # Mapped first: a header that claims more than the file has costs no memory.
-        familiar = np.array(np.load(bundle.path / FAMILIAR, mmap_mode="r", allow_pickle=False))
+        familiar = np.array(np.lib.format.open_memmap(bundle.path / FAMILIAR, mode="r"))
         visual, function = (np.array(entry[name], float) for name in ("visual", "function"))
         limit, least = float(entry["limit"]), float(entry.get("least", 0.0))
         found = Doubt(visual, function, familiar, limit, least)
-    except (OSError, KeyError, TypeError, ValueError, EOFError) as error:
+    except Exception as error:  # NumPy's parser of headers raises those of Python's
         raise BundleError(f"{bundle.path}: its doubt cannot be read: {error}") from error
     fits = familiar.ndim == 2 and familiar.shape[1] == size and familiar.dtype == np.float16
     weights = visual, function
-    weighs = any(all(w.shape == (n,) and np.isfinite(w).all() for w in weights) for n in (5, 8))
-    if not fits or not weighs:
+    weighs = any(all(w.shape == (n,) and np.abs(w).max() < _MOST for w in weights) for n in (5, 8))
+    if not fits or len(familiar) < 2 or not weighs or not np.isfinite([limit, least]).all():
         raise BundleError(f"{bundle.path}: its doubt does not fit its graphs; export it again")
     return found
 

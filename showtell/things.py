@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from showtell.bundle import THINGS, Bundle
+from showtell.bundle import MAX_TEXT, THINGS, Bundle, read_file
 from showtell.errors import BundleError
 from showtell.vocab import Vocabulary
 
@@ -72,7 +72,7 @@ class Names:
         """
         path = bundle.path / THINGS
         try:
-            rows = json.loads(path.read_text(encoding="utf-8"))
+            rows = json.loads(read_file(path, MAX_TEXT).decode("utf-8"))
             names = cls(
                 tuple(str(row["name"]) for row in rows),
                 tuple(tuple(map(str, row["words"])) for row in rows),

@@ -33,7 +33,11 @@ class Vocabulary:
 
     Attributes
     ----------
-    words : all words, the four of ``SPECIAL`` first.
+    words : all words, the four of ``SPECIAL`` first; each can be printed.
+
+    Raises
+    ------
+    ValueError : they are not.
     """
 
     words: tuple[str, ...]
@@ -42,6 +46,9 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if self.words[: len(SPECIAL)] != SPECIAL:
             raise ValueError(f"a vocabulary starts with {', '.join(SPECIAL)}")
+        # They are printed on terminals, and written as XML.
+        if not all(isinstance(word, str) and word.isprintable() for word in self.words):
+            raise ValueError("a vocabulary holds words that can be printed")
         ids = {word: i for i, word in enumerate(self.words)}
         if len(ids) != len(self.words):
             raise ValueError("a vocabulary holds each word once")
@@ -57,7 +64,8 @@ class Vocabulary:
         min_count : occurrences below which a word becomes ``<unk>``.
         """
         counts = Counter(word for caption in captions for word in caption)
-        kept = [w for w, n in counts.items() if n >= min_count and w not in SPECIAL]
+        often = [w for w, n in counts.items() if n >= min_count and w.isprintable()]
+        kept = [w for w in often if w not in SPECIAL]
         return cls(SPECIAL + tuple(sorted(kept, key=lambda w: (-counts[w], w))))
 
     def grow(self, captions: Iterable[Sequence[str]], min_count: int) -> "Vocabulary":

@@ -7,11 +7,13 @@ therefore begins with the chunk at which it was interrupted, and ends with the s
 
 import os
 import signal
+import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -90,7 +92,9 @@ def caption_folder(
         closing(Workers(bundle, workers or cores(), search)) as processes,
     ):
         run = _Run(journal, processes, bundle.manifest["name"], sidecars, say)
-        finished = run.go(lambda: walk(paths) if recursive else map(Found, paths), interrupted)
+        found = partial(walk, paths) if recursive else partial(map, Found, paths)
+        _survey(out, journal, found(), say)
+        finished = run.go(found, interrupted)
         failed = _write(out, journal)
         captioned = len(journal) - failed
         if finished:
@@ -103,6 +107,39 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _survey(
+    out: Path, journal: Journal, photographs: Iterable[Found], say: Callable[[str], None]
+) -> None:
+    """Forget what is no longer true of photographs that an earlier run finished, and say so."""
+    changed, gone = journal.keep((path for path, _ in photographs), _is_same)
+    if changed or gone:
+        say(
+            f"{out}: of what was finished, {changed:,} changed and are captioned again, "
+            f"{gone:,} are gone"
+        )
+
+
+def _is_same(path: str, seen: str | None, sha256: str | None) -> bool:
+    """Tell whether a file is as it was seen, or at least has the same content."""
+    if seen is not None and seen == _look(path):
+        return True
+    try:
+        return sha256 is not None and sha256 == digest(image.read_file(path))
+    except ImageError:
+        return False
+
+
+def _look(path: str) -> str | None:
+    """Return what tells without reading a file that it is another; None where there is no file."""
+    try:
+        told = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(told.st_mode):
+        return None
+    return f"{told.st_ino} {told.st_size} {told.st_mtime_ns} {told.st_ctime_ns}"
 
 
 def _write(out: Path, journal: Journal) -> int:
@@ -141,12 +178,14 @@ class _Chunk:
 
     Attributes
     ----------
+    seen : how the files looked.
     errors : what cannot be read, and why.
     contents : SHA-256 of what can be.
     items : those whose content was not seen before.
     """
 
     paths: list[str] = field(default_factory=list)
+    seen: dict[str, str | None] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     contents: dict[str, str | None] = field(default_factory=dict)
     items: dict[str, Item] = field(default_factory=dict)
@@ -198,6 +237,7 @@ class _Run:
     def _read(self, chunk: _Chunk, found: Found) -> None:
         path, error = found
         chunk.paths.append(path)
+        chunk.seen[path] = _look(path)  # before it is read: it may change meanwhile
         try:
             if error:
                 raise ImageError(error)
@@ -221,7 +261,7 @@ class _Run:
                 self.say(f"{row['image']}: {told}")
             if self.sidecars and row["caption"]:
                 self._write_sidecar(path, row)
-        self.journal.add(rows)
+        self.journal.add([(path, chunk.seen[path], row) for path, row in rows])
         self.begun.difference_update(filter(None, chunk.contents.values()))
         return len(rows)
 

@@ -7,6 +7,7 @@ and "Description"). What a person wrote stays, in the sidecar as in the photogra
 empty is filled, and of a sidecar that is there every other byte is kept.
 """
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 from xml.parsers import expat
@@ -29,6 +30,7 @@ _NEW = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="showtell">
  </rdf:RDF>
 </x:xmpmeta>
 """.encode()
+_NO_XML = re.compile("[^\t\n\r\\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MAX_BYTES = 16 * 2**20  # histories of edits take some
 _LEFT = "its sidecar is left as it is"
 
@@ -103,11 +105,12 @@ def _filled(old: bytes, sidecar: _Sidecar, empty: list[Field], caption: str) -> 
 
 def _description(about: str, fields: list[Field], caption: str) -> bytes:
     spaces = "".join(f'\n   xmlns:{prefix}="{space}"' for prefix, space, _ in fields)
+    text = escape(_NO_XML.sub("?", caption))
     properties = "".join(
         f"""
    <{prefix}:{name}>
     <rdf:Alt>
-     <rdf:li xml:lang="x-default">{escape(caption)}</rdf:li>
+     <rdf:li xml:lang="x-default">{text}</rdf:li>
     </rdf:Alt>
    </{prefix}:{name}>"""
         for prefix, _, name in fields

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from showtell.cli.common import json_option, model_option, on_a_line, search_options
+from showtell.cli.common import (
+    ending_at_once,
+    json_option,
+    model_option,
+    on_a_line,
+    search_options,
+)
 from showtell.cli.many import caption_many, caption_on_cluster
 from showtell.errors import BundleError, ImageError, ShowtellError
 from showtell.search import OPTIONS, Search
@@ -96,6 +102,7 @@ def caption(
     _print(paths, search, as_json, attention, model)
 
 
+@ending_at_once()
 def _print(
     paths: tuple[str, ...],
     search: Search,

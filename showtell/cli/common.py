@@ -2,7 +2,10 @@
 
 import errno
 import re
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -11,8 +14,10 @@ import click
 from showtell.errors import OptionError, ShowtellError
 from showtell.search import DEFAULTS, OPTIONS, Search
 
-# What would end a line, or do something to a terminal.
-_CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029]")
+# What would end a line, do something to a terminal, or change the order in which it is read.
+_CONTROL = re.compile(
+    r"[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class Group(click.Group):
@@ -34,8 +39,33 @@ class Group(click.Group):
 
 
 def on_a_line(text: str) -> str:
-    """Write control characters as Python does, so that a file's name cannot forge a line."""
+    """Write control characters as Python does, so that a file's name cannot forge a line.
+
+    Those that turn the direction of writing are written so, too: gpj.exe would look like exe.jpg.
+    """
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def on_lines(text: str) -> str:
+    """Write a text of several lines so: the lines stay."""
+    return "\n".join(on_a_line(line.expandtabs()) for line in text.splitlines())
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Let Ctrl+C end the process itself.
+
+    Python hears of it between two of its own steps, and a stranger's graph computes for as long as
+    it likes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 model_option = click.option(

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import click
 
-from showtell.cli.common import json_option, model_option, search_options
+from showtell.cli.common import (
+    ending_at_once,
+    json_option,
+    model_option,
+    on_lines,
+    search_options,
+)
 from showtell.search import Search
 
 
@@ -23,6 +29,7 @@ from showtell.search import Search
     "--references", type=click.Path(path_type=Path), help="Their references, COCO's format."
 )
 @json_option
+@ending_at_once()
 def evaluate(
     folder: str | None,
     split: str,
@@ -57,4 +64,4 @@ def info(as_json: bool, model: str | None) -> None:
     if as_json:
         click.echo(json.dumps(bundle.manifest, indent=2))
     else:
-        click.echo((bundle.path / "README.md").read_text(encoding="utf-8"))
+        click.echo(on_lines(bundle.card))

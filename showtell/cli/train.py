@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from showtell.cli.common import require_torch
+from showtell.cli.common import on_lines, require_torch
 
 overrides_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the recipe."
@@ -27,7 +27,7 @@ def flickr8k(folder: Path, download: bool) -> None:
         from showtell.data.download import fetch_flickr8k
 
         fetch_flickr8k(folder)
-    click.echo(describe(load(folder)))
+    click.echo(on_lines(describe(load(folder))))
 
 
 @click.command()
@@ -73,4 +73,4 @@ def results(folder: Path) -> None:
     require_torch("showtell results")
     from showtell.train.results import table
 
-    click.echo(table(folder))
+    click.echo(on_lines(table(folder)))

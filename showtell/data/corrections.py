@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 
 from showtell import image
-from showtell.atomic import replacing
+from showtell.atomic import appending, replacing
 from showtell.data.files import find_pictures, normal
 from showtell.data.release import Layout, Release, has_words
 from showtell.errors import CorrectionError
@@ -44,7 +44,7 @@ class Corrections:
         self._folder = folder
         self._lock = Lock()
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / CORRECTIONS).open("ab+") as file:
+        with appending(folder / CORRECTIONS) as file:
             file.seek(0)
             self._lines = sum(1 for _ in file)
 
@@ -100,7 +100,7 @@ def _sync(path: Path) -> None:
 
 def _append(path: Path, line: str) -> None:
     """Append a line in one piece; one that was cut off before it is ended first."""
-    with path.open("ab+", buffering=0) as file:
+    with appending(path, buffering=0) as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - 1))
         start = "" if file.read(1) in (b"", b"\n") else "\n"

@@ -24,6 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from showtell import memory
+from showtell.atomic import appending
 from showtell.bundle import Bundle
 from showtell.data import Dataset
 from showtell.errors import CheckpointError, ShowtellError
@@ -441,8 +442,8 @@ class Trainer:
         at = self.progress
         record = {"phase": PHASES[at.phase], "step": at.total_steps, **values}
         self.run.mkdir(parents=True, exist_ok=True)
-        with (self.run / LOG).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(record) + "\n")
+        with appending(self.run / LOG) as log:
+            log.write(f"{json.dumps(record)}\n".encode())
         if self._board:
             for name, value in values.items():
                 self._board.add_scalar(name, value, at.total_steps)

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import numpy as np
@@ -177,7 +178,8 @@ def _cached(
     if not path.exists():
         _reserve(path, np.dtype(kind).itemsize * math.prod(shape), say)
         _clear_abandoned(path)
-        part = path.with_suffix(f".{os.getpid()}.part")
+        part = path.with_suffix(f".{token_hex(8)}.{os.getpid()}.part")
+        part.touch(exist_ok=False)
         try:
             rows = np.lib.format.open_memmap(part, mode="w+", dtype=kind, shape=shape)
             _take_space(part)
@@ -214,10 +216,10 @@ def _take_space(path: Path) -> None:
 
 def _clear_abandoned(path: Path) -> None:
     """Delete what a process that was killed left of this file."""
-    for part in path.parent.glob(f"{path.stem}.*.part"):
+    for part in path.parent.glob(f"{path.stem}.{16 * '[0-9a-f]'}.[0-9]*.part"):
         try:
             os.kill(int(part.suffixes[-2][1:]), 0)
         except ProcessLookupError:
             part.unlink(missing_ok=True)
-        except PermissionError:
-            continue  # it belongs to someone else, who is at work
+        except (PermissionError, ValueError, OverflowError):
+            continue  # it belongs to someone else, who is at work, or is none of ours

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,3 +121,15 @@ def test_blocks_that_cannot_be_done_are_told_and_the_others_are_written(
             str(tmp_path), str(tmp_path / "out"), column="jpeg", search=Search(beam=1), size=12
         )
     assert len(pq.read_table(tmp_path / "out")) == 12
+
+
+def test_a_cluster_writes_nothing_into_the_home(
+    folder: Path, tmp_path: Path, stranger: dict[str, str]
+) -> None:
+    code = "from showtell.cluster import connection as c; c.OWN_CLUSTER['num_cpus'] = 2; "
+    code += "from showtell.cli import main; main()"
+    arguments = ["caption", folder, "--engine", "ray", "--out", tmp_path / "out", "--beam", "1"]
+    command = [sys.executable, "-c", code, *arguments]
+    env = {**stranger, "RAY_raylet_start_wait_time_s": "170"}  # a busy machine is no failure
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert "12 captioned, 1 not" in done.stderr

@@ -143,3 +143,13 @@ def test_many_at_once(tmp_path: Path) -> None:
     lines = (tmp_path / CORRECTIONS).read_text().splitlines()
     assert sorted(int(json.loads(line)["caption"][4:]) for line in lines) == list(range(40))
     assert len(captions(tmp_path)) == 5
+
+
+def test_a_link_is_not_appended_to(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("a person's own")
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album" / CORRECTIONS).symlink_to(other)
+    with pytest.raises(OSError, match="It is a link"):
+        Corrections(tmp_path / "album")
+    assert other.read_text() == "a person's own"

@@ -24,10 +24,10 @@ pytest.importorskip("gunicorn", reason="gunicorn is not installed")
 
 
 @pytest.fixture
-def gunicorn() -> Iterator[tuple[Popen, int]]:
+def gunicorn(stranger: dict[str, str]) -> Iterator[tuple[Popen, int]]:
     """The process, and the free port that it took."""
     command = [sys.executable, "-m", "gunicorn", "app:app", "--bind", "127.0.0.1:0"]
-    with Popen(command, cwd=ROOT, stderr=PIPE, text=True) as process:
+    with Popen(command, cwd=ROOT, env=stranger, stderr=PIPE, text=True) as process:
         try:
             lines = iter(process.stderr or ())
             found = (re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", line) for line in lines)
