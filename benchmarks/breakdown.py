@@ -28,8 +28,9 @@ from skimage import data
 
 from showtell import image
 from showtell.bundle import Bundle
-from showtell.captioner import BEAM, Captioner
+from showtell.captioner import Captioner
 from showtell.runtime import Runtime
+from showtell.search import Search
 
 PICTURES = ("astronaut", "chelsea", "coffee", "rocket")
 ROUNDS = 9
@@ -71,7 +72,7 @@ def stages(captioner: Captioner, runtime: Timed, file: bytes) -> dict[str, float
     size = captioner.bundle.image_size
     opened, upright = took(lambda: image.open_upright(file, at_least=size))
     resized, pixels = took(lambda: image.read(upright, size))
-    encoded, state = took(lambda: runtime.encode(pixels[None]))
+    encoded, state = took(lambda: runtime.encode(pixels[None]).state)
     runtime.steps.clear()
     decoded, _ = took(lambda: captioner.decode(state))
     steps, stepped = len(runtime.steps), sum(runtime.steps)
@@ -126,7 +127,7 @@ def floors(bundle: Bundle, steps: float) -> dict[str, float]:
     print(f"{operations / 1e6:.0f} billion operations and {copied / 1e6:.1f} GB a second at best")
     cells = bundle.grid[0] * bundle.grid[1]
     encoder = needed(bundle.path / "encoder.onnx", photos=1)
-    step = needed(bundle.path / "decoder.onnx", photos=1, hypotheses=BEAM, cells=cells)
+    step = needed(bundle.path / "decoder.onnx", photos=1, hypotheses=Search.beam, cells=cells)
     least = [max(n / operations, size / copied) for n, size in (encoder, step)]
     return {"encoder": least[0], "steps of the decoder": steps * least[1]}
 
@@ -169,7 +170,7 @@ def main(model: str | None) -> None:
                     found[name].append(value)
     steps = statistics.median(found.pop("steps"))
     floor = floors(bundle, steps)
-    print(f"{bundle.manifest['name']}, beam {BEAM}, {steps:g} steps")
+    print(f"{bundle.manifest['name']}, beam {Search.beam}, {steps:g} steps")
     print("ms                        median  fastest  least")
     for name, values in found.items():
         least = f"{floor[name]:7.2f}" if name in floor else ""

@@ -8,9 +8,9 @@ import sys
 
 import click
 
-from showtell.captioner import BEAM, load
+from showtell.captioner import load
 from showtell.data import load as load_data
-from showtell.scores import cider_of_each
+from showtell.evaluation.scores import cider_of_each
 from showtell.vocab import tokenize
 
 
@@ -21,7 +21,7 @@ from showtell.vocab import tokenize
 def main(data: str, split: str, model: str | None) -> None:
     """Print a table: CIDEr-D, photograph, caption, and its references."""
     photographs = load_data(data).split(split)
-    captions = load(model).caption([p.path for p in photographs], beam=BEAM)
+    captions = load(model).caption([p.path for p in photographs])
     said = {p.name: c.words for p, c in zip(photographs, captions, strict=True)}
     wanted = {p.name: [tokenize(c) for c in p.captions] for p in photographs}
     ranked = sorted(

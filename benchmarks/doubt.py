@@ -20,12 +20,12 @@ from PIL import Image, ImageFilter
 from scipy.cluster.vq import kmeans2
 from scipy.stats import rankdata
 
-from showtell import calibrate
 from showtell.bundle import FAMILIAR
 from showtell.captioner import BATCH, Caption, Captioner, load
 from showtell.data import Photograph
 from showtell.data import load as load_data
 from showtell.doubt import Doubt
+from showtell.evaluation import calibrate
 
 DOCS = Path(__file__).parents[1] / "docs"
 PICTURES = 40  # of each kind
@@ -48,9 +48,9 @@ def see(captioner: Captioner, sources: Sequence[Path] | Sequence[bytes]) -> Seen
     """Encode and caption photographs."""
     means, captions = [], []
     for i in range(0, len(sources), BATCH):
-        state = captioner.encode(sources[i : i + BATCH])
-        means.append(state.annotations.mean(axis=1))
-        captions += captioner.decode(state)
+        encoded = captioner.encode(sources[i : i + BATCH])
+        means.append(encoded.state.annotations.mean(axis=1))
+        captions += captioner.decode(encoded)
     return Seen(np.concatenate(means), captions)
 
 
@@ -139,8 +139,8 @@ def changed(captioner: Captioner, doubt: Doubt, photographs: Sequence[Photograph
         above: list[bool] = []
         for i in range(0, len(photographs), BATCH):
             opened = (Image.open(p.path).convert("RGB") for p in photographs[i : i + BATCH])
-            state = captioner.encode([strange.jpeg(change(photo)) for photo in opened])
-            above += (doubt.strangeness(state.annotations) > doubt.limit).tolist()
+            encoded = captioner.encode([strange.jpeg(change(photo)) for photo in opened])
+            above += (doubt.strangeness(encoded.state.annotations) > doubt.limit).tolist()
         yield [name, f"{100 * np.mean(above):.1f}"]
 
 

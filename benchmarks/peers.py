@@ -31,8 +31,9 @@ from torch import Tensor, nn
 
 from showtell import image
 from showtell.bundle import Bundle
-from showtell.captioner import BEAM, Captioner
+from showtell.captioner import Captioner
 from showtell.decoding import beam_search
+from showtell.search import Search
 from showtell.train import recipe as recipes
 from showtell.train.encoder import Encoder, timm
 from showtell.train.model import ShowAttendTell
@@ -53,7 +54,7 @@ def eager(bundle: Bundle) -> Caption:
 
     def caption(file: bytes) -> object:
         pixels = torch.from_numpy(image.read(file, bundle.image_size))[None]
-        return beam_search(model, model.start(encoder(pixels)), 1, beam=BEAM)
+        return beam_search(model, model.start(encoder(pixels)), 1, beam=Search.beam)
 
     return caption
 
@@ -75,15 +76,15 @@ class Tutorial(nn.Module):
         picture = Image.open(BytesIO(file)).convert("RGB").resize((256, 256))
         pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 255
         grid = F.adaptive_avg_pool2d(self.cnn(pixels), 14)
-        a = grid.flatten(2).transpose(1, 2).expand(BEAM, -1, -1)  # (k, 196, 2048)
+        a = grid.flatten(2).transpose(1, 2).expand(Search.beam, -1, -1)  # (k, 196, 2048)
         h, c = self.init_h(a.mean(1)), self.init_c(a.mean(1))
-        words, totals = torch.zeros(BEAM, 1, dtype=torch.long), torch.zeros(BEAM, 1)
+        words, totals = torch.zeros(Search.beam, 1, dtype=torch.long), torch.zeros(Search.beam, 1)
         for _ in range(WORDS):
             energies = self.energy(F.relu(self.of_annotation(a) + self.of_state(h).unsqueeze(1)))
             z = torch.sigmoid(self.gate(h)) * (a * energies.softmax(1)).sum(1)
             h, c = self.lstm(torch.cat([self.embedding(words[:, -1]), z], 1), (h, c))
             scores = (totals + F.log_softmax(self.output(h), 1)).flatten()
-            totals, best = scores.topk(BEAM)
+            totals, best = scores.topk(Search.beam)
             totals, parents = totals[:, None], best // self.output.out_features
             words = torch.cat([words[parents], best[:, None] % self.output.out_features], 1)
             h, c = h[parents], c[parents]
@@ -98,7 +99,7 @@ def generating(model: nn.Module, size: int) -> Caption:
         picture = Image.open(BytesIO(file)).convert("RGB").resize((size, size))
         pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 127.5 - 1
         length = {"min_new_tokens": WORDS, "max_new_tokens": WORDS}
-        return model.generate(pixel_values=pixels, num_beams=BEAM, do_sample=False, **length)
+        return model.generate(pixel_values=pixels, num_beams=Search.beam, do_sample=False, **length)
 
     return caption
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from showtell.captioner import BATCH, Captioner, load
 from showtell.data import load as load_data
 from showtell.deletion import Drops, drops
-from showtell.measures import FUNCTION_WORDS
+from showtell.function_words import FUNCTION_WORDS
 from showtell.proof import DRAWS, NEED, SHARE
 from showtell.runtime import State
 from showtell.vocab import START
@@ -59,7 +59,7 @@ def main(data: str, split: str, photographs: int, rules: bool, model: str | None
     said: list[Said] = []
     rng = np.random.default_rng(0)
     for at in tqdm(range(0, len(paths), BATCH), disable=None):
-        state = captioner.encode(paths[at : at + BATCH])
+        state = captioner.encode(paths[at : at + BATCH]).state
         said += _measure(captioner, state, rng, SHARES if rules else SHARES[:1])
     print(f"{len(paths):,} photographs of {split}, {len(said):,} words\n")
     if rules:

@@ -15,14 +15,14 @@ import numpy as np
 from PIL import Image
 
 from showtell import image
-from showtell.bootstrap import interval, resamples
 from showtell.captioner import BATCH, Captioner, load
 from showtell.data import Photograph
 from showtell.data import load as load_data
 from showtell.decoding import beam_search
+from showtell.evaluation.bootstrap import interval, resamples
+from showtell.evaluation.scores import cider_of_each, quick
 from showtell.region import Region
 from showtell.runtime import State
-from showtell.scores import cider_of_each, quick
 from showtell.train.start import weights
 from showtell.vocab import tokenize
 
@@ -102,7 +102,8 @@ def _ways(
     """Yield each way to caption a part, by its state before the first word."""
     picture, region, photograph = pointed
     whole, anew, itself = (
-        captioner.encode([source]) for source in (picture, picture.crop(region), photograph.path)
+        captioner.encode([source]).state
+        for source in (picture, picture.crop(region), photograph.path)
     )
     kept = cells(region, picture.size, captioner.bundle.grid)
     masked = whole._replace(

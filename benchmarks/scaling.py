@@ -20,7 +20,8 @@ import click
 from PIL import Image
 from skimage import data
 
-from showtell.captioner import BEAM, Captioner, load
+from showtell.captioner import Captioner, load
+from showtell.search import Search
 
 BEAMS = 1, 2, 3, 5, 10
 BATCHES = 1, 2, 4, 8, 16
@@ -37,7 +38,7 @@ def jpeg(size: tuple[int, int]) -> bytes:
 def of_one(captioner: Captioner) -> dict[str, Works]:
     """Return what is measured of one captioner, a group for each thing that varies."""
 
-    def work(size: tuple[int, int] = SIZES[1], n: int = 1, beam: int = BEAM) -> tuple:
+    def work(size: tuple[int, int] = SIZES[1], n: int = 1, beam: int = Search.beam) -> tuple:
         return partial(captioner.caption, [jpeg(size)] * n, beam=beam), n
 
     return {

@@ -23,8 +23,9 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from showtell.data import Photograph, load
 from showtell.train import recipe as recipes
-from showtell.train.data import Batch, Features, TrainingCaptions, read_images
+from showtell.train.data import Batch, TrainingCaptions
 from showtell.train.encoder import Encoder
+from showtell.train.features import Features, read_images
 from showtell.train.model import ShowAttendTell
 from showtell.train.objective import CrossEntropy
 from showtell.train.recipe import DecoderRecipe, Recipe

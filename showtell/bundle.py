@@ -5,11 +5,14 @@ vocab.json      the words in the order of their ids
 encoder.onnx    uint8 RGB -> annotations, projected annotations, h0, c0
 decoder.onnx    one step: words and state -> log-probabilities, attention, gate, next state
 familiar.npy    what the training photographs have in common; older bundles lack it
+things.json     names of what the encoder's classifier sees, and the words for them; optional
 README.md       the model card
 """
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +20,18 @@ from typing import Any
 
 from showtell.atomic import replacing_folder
 from showtell.errors import BundleError, MissingExtraError
+from showtell.external import names_another_file
 from showtell.vocab import Vocabulary
 
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "models" / "flickr8k"
 MANIFEST = "manifest.json"
 FAMILIAR = "familiar.npy"
+THINGS = "things.json"
+CARD = "README.md"
 REQUIRED = ("vocab.json", "encoder.onnx", "decoder.onnx")
+MAX_TEXT = 16 * 2**20  # bytes of a manifest, a vocabulary, a card
+MAX_GRAPH = 2**30
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,16 @@ class Bundle:
             )
         return bundle
 
+    @property
+    def card(self) -> str:
+        """The model card.
+
+        Raises
+        ------
+        BundleError : it cannot be read.
+        """
+        return read_file(self.path / CARD, MAX_TEXT).decode(errors="replace")
+
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     if not path.is_dir():
@@ -116,25 +134,67 @@ _RIGHT: dict[str, Callable[[Any], bool]] = {
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_file(path, MAX_TEXT).decode("utf-8"))
+        _require_flat(found)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path}: cannot be read: {error}") from error
+    return found
+
+
+def _require_flat(value: Any, deeper: int = 32) -> None:
+    """Refuse what is nested so deeply that it could not be written again."""
+    if not deeper:
+        raise ValueError("it is nested too deeply")
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _require_flat(inner, deeper - 1)
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """Return the contents of a file of a bundle: a regular one, inside of its folder.
+
+    Of what the Hugging Face hub fetched, files are links to those beside the folder, which may be.
+
+    Raises
+    ------
+    BundleError : it is missing, something else than that, larger than `limit`, or cannot be read.
+    """
+    folder = path.parent.parents[1] if path.parent.parent.name == "snapshots" else path.parent
+    try:
+        if not path.resolve(strict=True).is_relative_to(folder.resolve()):
+            raise BundleError(f"{path}: leads out of the bundle; put the file itself there")
+        with open(path, "rb", opener=_open_at_once) as file:
+            told = os.fstat(file.fileno())
+            if not stat.S_ISREG(told.st_mode):
+                raise BundleError(f"{path}: not a regular file")
+            if told.st_size > limit:
+                raise BundleError(f"{path}: has {told.st_size:,} bytes, {limit:,} may be")
+            return file.read(limit)
     except FileNotFoundError as error:
         raise BundleError(f"{path}: missing; the folder is not a whole bundle") from error
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path}: cannot be read: {error}") from error
+    except (OSError, RuntimeError) as error:  # the latter of a loop of links
+        reason = getattr(error, "strerror", None) or error
+        raise BundleError(f"{path}: cannot be read: {reason}") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe would be waited for
 
 
 def _verify(path: Path, name: str, digest: str) -> None:
-    if name in ("", "..") or Path(name).name != name:
-        raise BundleError(f"{path / MANIFEST}: names a file outside the bundle: {name!r}")
-    try:
-        data = (path / name).read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path / name}: cannot be read: {error.strerror}") from error
+    if name in ("", "..") or Path(name).name != name or not name.isprintable():
+        raise BundleError(f"{path / MANIFEST}: names a file outside the bundle: {name!a}")
+    data = read_file(path / name, MAX_GRAPH)
     if hashlib.sha256(data).hexdigest() != digest:
         raise BundleError(f"{path / name}: damaged (its checksum is wrong); copy the bundle again")
-    # So ONNX calls the entry that names another file, of which no checksum would be known.
-    if name.endswith(".onnx") and b"location" in data:
-        raise BundleError(f"{path / name}: keeps weights in another file; export it as one file")
+    try:
+        # Of that file no checksum would be known.
+        if name.endswith(".onnx") and names_another_file(data):
+            raise BundleError(
+                f"{path / name}: keeps weights in another file; export it as one file"
+            )
+    except ValueError as error:
+        raise BundleError(f"{path / name}: not a graph: {error}") from error
 
 
 def _read_vocabulary(path: Path) -> Vocabulary:
@@ -152,7 +212,7 @@ def _from_hub(name: str) -> Path:
         raise MissingExtraError(f"hf://{name}", "hub") from error
     try:
         return Path(
-            snapshot_download(name, allow_patterns=[MANIFEST, *REQUIRED, FAMILIAR, "README.md"])
+            snapshot_download(name, allow_patterns=[MANIFEST, *REQUIRED, FAMILIAR, THINGS, CARD])
         )
     except Exception as error:  # the hub's, the network's and the file system's
         raise BundleError(f"hf://{name}: cannot be fetched: {error}") from error

@@ -1,25 +1,29 @@
 """Captioner: photographs in, captions out."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
-from showtell import doubt, image
+from showtell import doubt, image, mention
 from showtell.bundle import Bundle
-from showtell.decoding import MAX_LENGTH, Hypothesis, beam_search
+from showtell.decoding import Hypothesis, beam_search
 from showtell.errors import ImageError
 from showtell.proof import Proof, prove
 from showtell.region import Region
-from showtell.runtime import Runtime, State
+from showtell.runtime import Encoded, Runtime, State
+from showtell.search import DEFAULTS, Search
+from showtell.things import Names, Thing
 from showtell.vocab import detokenize
 
-BEAM = 5
-BATCH = 32
+BATCH = 32  # photographs that are decoded together
+ENCODED = 4  # of them, that are encoded together
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +45,13 @@ class Caption:
     model : name of the model.
     alternatives : what else the beam search found, the best first; they have none themselves.
     warnings : what a reader should know of the photograph, as that it has more frames than one.
-    unsure : whether the photograph is unlike those that the model was trained on; then confidences,
-        which hold for photographs like those, say nothing. None in a bundle without doubt.
+    unsure : whether the caption is probably wrong: the photograph is unlike those that the model
+        was trained on, or the confidence is low. None in a bundle without doubt.
     region : the part that is captioned: left, top, right and bottom in pixels of the upright
         photograph; None is all of it.
     proof : which words need what the model looked at; None unless it was asked for, and in older
         bundles, whose decoders take no fewer cells than the grid has.
+    things : what the CNN's classifier sees, the likeliest first; none in older bundles.
     """
 
     text: str
@@ -63,6 +68,7 @@ class Caption:
     unsure: bool | None = None
     region: Region | None = None
     proof: Proof | None = None
+    things: tuple[Thing, ...] = ()
 
     def to_dict(
         self, image: str | None = None, *, attention: bool = True, alternatives: bool = False
@@ -82,6 +88,7 @@ class Caption:
             "model": self.model,
             "unsure": self.unsure,
             "warnings": list(self.warnings),
+            "things": [thing.to_dict() for thing in self.things],
         }
         if self.region:
             told["region"] = list(self.region)
@@ -130,85 +137,64 @@ class Captioner:
         self.name: str = bundle.manifest["name"]
         self.runtime = Runtime(bundle, threads)
         self.doubt = doubt.read(bundle, self.runtime.annotation)
+        n_things = self.runtime.n_things
+        self.things = Names.read(bundle, n_things) if n_things else None
 
     @overload  # a string is an iterable too, but the first signature comes first
-    def caption(  # type: ignore[overload-overlap]
-        self,
-        source: image.Source,
-        *,
-        beam: int = ...,
-        max_length: int = ...,
-        region: Region | None = ...,
-        proof: bool = ...,
-    ) -> Caption: ...
+    def caption(self, source: image.Source, search: Search = ..., **options: Any) -> Caption: ...
     @overload
     def caption(
-        self,
-        source: Iterable[image.Source],
-        *,
-        beam: int = ...,
-        max_length: int = ...,
-        region: Region | None = ...,
-        proof: bool = ...,
+        self, source: Iterable[image.Source], search: Search = ..., **options: Any
     ) -> list[Caption]: ...
     def caption(
         self,
         source: image.Source | Iterable[image.Source],
-        *,
-        beam: int = BEAM,
-        max_length: int = MAX_LENGTH,
-        region: Region | None = None,
-        proof: bool = False,
+        search: Search = DEFAULTS,
+        **options: Any,
     ) -> Caption | list[Caption]:
         """Caption one photograph, or several together.
 
         Parameters
         ----------
         source : a path, the bytes of a file, a Pillow image, or a uint8 array (H, W, 3);
-            or a list of those.
-        beam : width of the beam search, 1 or more; 1 is greedy.
-        max_length : words at most, 1 or more.
-        region : the part to caption, as if nothing were around it: left, top, right and bottom in
-            pixels of each upright photograph; None is all of it.
-        proof : whether to find out which words need what the model looked at.
+            or an iterable of those.
+        search : options of the caption.
+        options : fields of :class:`~showtell.search.Search` by name, such as ``beam=1``; they
+            override those of `search`.
 
         Raises
         ------
         ImageError : a photograph cannot be used.
         RegionError : the region is empty, or not all of it is inside a photograph.
+        OptionError : an option is outside of its limits.
         """
-        if beam < 1 or max_length < 1:
-            raise ValueError(f"beam and max_length are 1 or more, not {beam} and {max_length}")
         if isinstance(source, image.Source):
-            return self._caption([source], beam, max_length, region, proof)[0]
-        sources = list(source)
-        chunks = (sources[i : i + BATCH] for i in range(0, len(sources), BATCH))
-        found = (self._caption(chunk, beam, max_length, region, proof) for chunk in chunks)
-        return list(chain.from_iterable(found))
+            return self.caption([source], search, **options)[0]
+        results = self._results(source, replace(search, **options))
+        return [_or_raise(result) for result in results]
 
     def caption_each(
         self,
-        sources: Iterable[image.Source],
-        *,
-        beam: int = BEAM,
-        max_length: int = MAX_LENGTH,
-        region: Region | None = None,
-        proof: bool = False,
+        sources: Iterable[image.Source | ImageError],
+        search: Search = DEFAULTS,
+        **options: Any,
     ) -> list[Caption | ImageError]:
-        """Caption several photographs together; of one that cannot be used, return the error.
+        """Caption several photographs together; for one that cannot be used, return the error.
 
-        Options are those of :meth:`caption`.
+        Parameters
+        ----------
+        sources : as for :meth:`caption`. An error among them, of a photograph that could not be
+            fetched, is returned in its place.
+        search, options : as for :meth:`caption`.
+
+        Returns
+        -------
+        One result for each source, in their order.
         """
-        read = [self._try_to_read(source, region) for source in sources]
-        pixels = [got[0] for got in read if not isinstance(got, ImageError)]
-        found = iter(self.caption(pixels, beam=beam, max_length=max_length, proof=proof))
-        return [
-            got if isinstance(got, ImageError) else _told(next(found), got[1], region)
-            for got in read
-        ]
+        return list(self._results(sources, replace(search, **options)))
 
-    def encode(self, sources: Iterable[image.Source]) -> State:
-        """Return what the model knows of photographs before the first word.
+    def encode(self, sources: Iterable[image.Source]) -> Encoded:
+        """Return what the encoder gives of photographs.
 
         Parameters
         ----------
@@ -218,68 +204,138 @@ class Captioner:
         ------
         ImageError : a photograph cannot be used.
         """
-        pixels, _ = self._read(sources, None)
-        return self.runtime.encode(pixels)
+        inputs = [self._read(source, None) for source in sources]
+        return self._encode([_or_raise(result) for result in inputs], places=False)
 
-    def decode(
-        self, state: State, *, beam: int = BEAM, max_length: int = MAX_LENGTH
-    ) -> list[Caption]:
-        """Caption the photographs of :meth:`encode`; options as in :meth:`caption`."""
-        found = beam_search(self.runtime, state, len(state.h), beam=beam, max_length=max_length)
-        unsure = self._unsure(state.annotations)
-        return [self._finish(u, *hypotheses) for u, hypotheses in zip(unsure, found, strict=True)]
+    def decode(self, encoded: Encoded, search: Search = DEFAULTS, **options: Any) -> list[Caption]:
+        """Caption the photographs of :meth:`encode`; options as for :meth:`caption`.
 
-    def _unsure(self, annotations: np.ndarray) -> Sequence[bool | None]:
-        """Tell which photographs are strange; None of each where the bundle knows no doubt."""
-        if self.doubt is None:
-            return [None] * len(annotations)
-        return (self.doubt.strangeness(annotations) > self.doubt.limit).tolist()
-
-    def _read(
-        self, sources: Iterable[image.Source], region: Region | None
-    ) -> tuple[np.ndarray, list[tuple[str, ...]]]:
-        """Return the pixels (B, size, size, 3) of photographs, and the warnings of each."""
-        read = [image.read_and_warn(source, self.bundle.image_size, region) for source in sources]
-        return np.stack([pixels for pixels, _ in read]), [warnings for _, warnings in read]
-
-    def _try_to_read(
-        self, source: image.Source, region: Region | None
-    ) -> tuple[np.ndarray, tuple[str, ...]] | ImageError:
-        try:
-            return image.read_and_warn(source, self.bundle.image_size, region)
-        except ImageError as error:
-            # Its frames would keep the photograph in memory for as long as the garbage collector
-            # lets them.
-            error.__cause__ = error.__context__ = None
-            return error.with_traceback(None)
-
-    def _caption(
-        self, sources: list[Any], beam: int, max_length: int, region: Region | None, proof: bool
-    ) -> list[Caption]:
-        pixels, warnings = self._read(sources, region)
-        state = self.runtime.encode(pixels)
-        found = self.decode(state, beam=beam, max_length=max_length)
-        proofs = [self._prove(state, i, c) if proof else None for i, c in enumerate(found)]
+        The photographs are not read here, so that `region` has no effect; nor has `proof`.
+        """
+        search = replace(search, **options)
+        hypotheses = self._search(encoded, search)
+        strange = self._strange(encoded.state.annotations)
         return [
-            replace(_told(caption, told, region), proof=proved)
-            for caption, told, proved in zip(found, warnings, proofs, strict=True)
+            self._caption(encoded, photo, strange[photo], ranked)
+            for photo, ranked in enumerate(hypotheses)
         ]
 
+    def _search(self, encoded: Encoded, search: Search) -> list[list[Hypothesis]]:
+        """Return the hypotheses of each photograph, the best first.
+
+        Where nobody asked for words, a thing that is certain and that the caption does not mention
+        makes the search run once more, for captions that do.
+        """
+        n, limits = len(encoded.state.h), {"beam": search.beam, "max_length": search.max_length}
+        sets = mention.asked(search.mention, self.bundle, self.things)
+        found = beam_search(self.runtime, encoded.state, n, mention=[sets] * n, **limits)
+        if sets or self.things is None or encoded.things is None:
+            return found
+        vocabulary = self.bundle.vocabulary
+        for photo, (seen, (best, *_)) in enumerate(zip(encoded.things, found, strict=True)):
+            words = vocabulary.decode(best.words)
+            if lacks := mention.missing(seen, words, vocabulary, self.things):
+                state = self._alone(encoded.state, photo)
+                found[photo] = beam_search(self.runtime, state, 1, mention=[lacks], **limits)[0]
+        return found
+
+    def _alone(self, state: State, photo: int) -> State:
+        return self.runtime.select(state, np.array([photo]), np.zeros((1, 1), np.int64))
+
+    def _caption(
+        self, encoded: Encoded, photo: int, strange: bool, hypotheses: Sequence[Hypothesis]
+    ) -> Caption:
+        """Return the caption of one of the photographs, and the alternatives to it."""
+        sentences = [self._sentence(encoded, photo, each) for each in hypotheses]
+        unsure = None
+        if self.doubt:
+            unsure = strange or sentences[0].confidence < self.doubt.least
+        warnings = (doubt.STRANGE if strange else doubt.UNSURE,) if unsure else ()
+        caption, *others = (replace(s, unsure=unsure, warnings=warnings) for s in sentences)
+        return replace(caption, alternatives=tuple(others), things=self._things(encoded, photo))
+
+    def _things(self, encoded: Encoded, photo: int) -> tuple[Thing, ...]:
+        """Return what is seen in one of the photographs."""
+        if self.things is None or encoded.things is None:
+            return ()
+        places = None if encoded.places is None else encoded.places[photo]
+        return self.things.seen(encoded.things[photo], places, self.bundle.grid)
+
+    def evidence(self, encoded: Encoded, photo: int, words: Sequence[str]) -> np.ndarray | None:
+        """Return what the classifier says of the words of a caption, as
+        :meth:`~showtell.things.Names.evidence` does; None in a bundle without a classifier.
+        """
+        if self.things is None or encoded.things is None:
+            return None
+        return self.things.evidence(words, encoded.things[photo])
+
+    def _results(
+        self, sources: Iterable[image.Source | ImageError], search: Search
+    ) -> Iterator[Caption | ImageError]:
+        """Caption photographs, batch by batch: read, encode, decode, explain."""
+        remaining = iter(sources)
+        while batch := list(islice(remaining, BATCH)):
+            inputs = [self._read(source, search.region) for source in batch]
+            captions = iter(self._captions([i for i in inputs if isinstance(i, _Input)], search))
+            yield from (i if isinstance(i, ImageError) else next(captions) for i in inputs)
+
+    def _captions(self, inputs: Sequence["_Input"], search: Search) -> list[Caption]:
+        if not inputs:
+            return []
+        encoded = self._encode(inputs, places=search.things)
+        captions = self.decode(encoded, search)
+        return [
+            replace(
+                caption,
+                warnings=inputs[i].warnings + caption.warnings,
+                region=search.region,
+                proof=self._prove(encoded.state, i, caption) if search.proof else None,
+            )
+            for i, caption in enumerate(captions)
+        ]
+
+    def _read(
+        self, source: image.Source | ImageError, region: Region | None
+    ) -> "_Input | ImageError":
+        try:
+            if isinstance(source, ImageError):
+                raise source
+            return _Input(*image.read_and_warn(source, self.bundle.image_size, region))
+        except ImageError as error:
+            return _without_frames(error)
+
+    def _encode(self, inputs: Sequence["_Input"], places: bool) -> Encoded:
+        """Encode photographs, `ENCODED` at a time: more are no quicker and need more memory."""
+        pixels = [i.pixels for i in inputs]
+        parts = (pixels[i : i + ENCODED] for i in range(0, len(pixels), ENCODED))
+        encoded = [self.runtime.encode(np.stack(part), places) for part in parts]
+        states, things, where = zip(*encoded, strict=True)
+        return Encoded(
+            State(*map(np.concatenate, zip(*states, strict=True))), _joined(things), _joined(where)
+        )
+
+    def _strange(self, annotations: np.ndarray) -> Sequence[bool]:
+        """Return which photographs are unlike the training's; none where the bundle cannot tell."""
+        if self.doubt is None:
+            return [False] * len(annotations)
+        return (self.doubt.strangeness(annotations) > self.doubt.limit).tolist()
+
     def _prove(self, state: State, photo: int, caption: Caption) -> Proof | None:
-        """Prove the caption of one of the photographs; None where there is nothing to prove."""
+        """Return the proof of a photograph's caption; None where there is nothing to prove."""
         if not caption.words or not self.runtime.cells_vary:
             return None
         _, *words, _ = self.bundle.vocabulary.encode(caption.words)
-        alone = self.runtime.select(state, np.array([photo]), np.zeros((1, 1), np.int64))
-        return prove(self.runtime, alone, words)
+        return prove(self.runtime, self._alone(state, photo), words)
 
-    def _finish(self, unsure: bool | None, found: Hypothesis, *others: Hypothesis) -> Caption:
+    def _sentence(self, encoded: Encoded, photo: int, found: Hypothesis) -> Caption:
+        """Return a hypothesis for one of the photographs as a caption."""
         n = len(found.words)
         words = self.bundle.vocabulary.decode(found.words)
         probabilities, gates = np.exp(found.logprobs[:n]), found.betas[:n]
         confidences, confidence = probabilities, math.exp(found.logprobs.mean())
         if self.doubt:
-            told = self.doubt.confidences(words, probabilities, gates, found.logprob)
+            evidence = self.evidence(encoded, photo, words)
+            told = self.doubt.confidences(words, probabilities, gates, found.logprob, evidence)
             confidences, confidence = told.astype(np.float32), doubt.of_caption(words, told)
         return Caption(
             text=detokenize(words),
@@ -291,15 +347,40 @@ class Captioner:
             gates=gates,
             confidences=confidences,
             model=self.name,
-            alternatives=tuple(self._finish(unsure, other) for other in others),
-            warnings=(doubt.STRANGE,) if unsure else (),
-            unsure=unsure,
         )
 
 
-def _told(caption: Caption, warnings: tuple[str, ...], region: Region | None) -> Caption:
-    """Return a caption with what is known of its photograph."""
-    return replace(caption, warnings=warnings + caption.warnings, region=region)
+class _Input(NamedTuple):
+    """A photograph as the model takes it.
+
+    Attributes
+    ----------
+    pixels : uint8 RGB (size, size, 3).
+    warnings : as of :class:`Caption`.
+    """
+
+    pixels: np.ndarray
+    warnings: tuple[str, ...]
+
+
+def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known else None
+
+
+def _without_frames(error: ImageError) -> ImageError:
+    """Return an error that does not keep the photograph in memory, as frames of a traceback do."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error
+
+
+def _or_raise(result: T | ImageError) -> T:
+    if isinstance(result, ImageError):
+        raise result
+    return result
 
 
 def load(model: str | Path | None = None, threads: int | None = None) -> Captioner:

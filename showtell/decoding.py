@@ -1,20 +1,24 @@
 """Decoding: from a model that scores the next word to whole captions.
 
-Three parts are kept apart: who scores (a :class:`StepModel`), who chooses (:func:`beam_search`,
-:func:`sample`) and who ranks (:meth:`Hypothesis.score`). No backend is known here; the arrays are
-NumPy's. Photographs are decoded together, and one that is done leaves the batch.
+Three parts are kept apart: who scores (a :class:`StepModel`), who chooses (:func:`beam_search`)
+and who ranks (:meth:`Hypothesis.score`). No backend is known here; the arrays are NumPy's.
+Photographs are decoded together, and one that is done leaves the batch.
 """
 
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from showtell.search import MAX_MENTIONS, Search
 from showtell.vocab import END, PAD, START, UNK
 
-MAX_LENGTH = 20
 LENGTH_POWER = 0.7
 NEVER_SAID = [PAD, START, UNK]
+
+# What a caption must mention: a word of each of some sets of ids, as {dog, dogs, puppy}.
+Mention = Sequence[Collection[int]]
 
 
 class Step(NamedTuple):
@@ -44,7 +48,7 @@ class StepModel(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Hypothesis:
-    """A caption, or from :func:`sample` the beginning of one.
+    """A caption.
 
     Attributes
     ----------
@@ -116,15 +120,27 @@ def _grow(before: _Path | None, step: Step, parents: np.ndarray, words: np.ndarr
     return _Path(before, *said, step.alphas.reshape(B * k, L), step.betas.ravel())
 
 
-def _best(scores: np.ndarray, n: int) -> np.ndarray:
-    """Return where the `n` largest of each row stand, best first; of equals, the first."""
-    n = min(n, scores.shape[1])
-    # By threshold, because argpartition chooses arbitrarily among equals.
-    found = np.flatnonzero(scores >= np.partition(scores, -n, axis=1)[:, -n, None])
-    rows, columns = np.divmod(found, scores.shape[1])
-    order = np.lexsort((-scores.ravel()[found], rows))
-    starts = np.searchsorted(rows, np.arange(len(scores)))
-    return columns[order][starts[:, None] + np.arange(n)]
+def _best(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the `n` largest scores of each row, best first, and their columns.
+
+    Of equal scores the first wins. Where a row has fewer finite ones, -inf fills the rest.
+    """
+    R, size = scores.shape
+    # The n-th largest of the maxima of chunks is a bound that only little more than n reach.
+    # A partition of the scores themselves would be slow where most of them are -inf.
+    chunks = np.arange(0, size, max(1, size // (4 * n)))
+    maxima = np.sort(np.maximum.reduceat(scores, chunks, axis=1), axis=1)
+    bound = np.maximum(maxima[:, -min(n, len(chunks)), None], np.finfo(scores.dtype).min)
+    found = np.flatnonzero(scores >= bound)
+    rows, columns = np.divmod(found, size)
+    values = scores.ravel()[found]
+    order = np.lexsort((-values, rows))  # leaves `rows` as they are
+    rank = np.arange(len(found)) - np.searchsorted(rows, rows)
+    kept = rank < n
+    rows, rank, order = rows[kept], rank[kept], order[kept]
+    best, places = np.full((R, n), -np.inf, scores.dtype), np.zeros((R, n), np.int64)
+    best[rows, rank], places[rows, rank] = values[order], columns[order]
+    return best, places
 
 
 def beam_search(
@@ -132,9 +148,10 @@ def beam_search(
     state: Any,
     n_photos: int,
     *,
-    beam: int = 5,
-    max_length: int = MAX_LENGTH,
+    beam: int = Search.beam,
+    max_length: int = Search.max_length,
     length_power: float = LENGTH_POWER,
+    mention: Sequence[Mention] | None = None,
 ) -> list[list[Hypothesis]]:
     """Find the best captions of each photograph by beam search.
 
@@ -142,46 +159,142 @@ def beam_search(
     set aside. A photograph is done when `beam` were set aside. Those that have `max_length` words
     by then must end, at the price that the model puts on it: a caption is never cut off.
 
+    With `mention` the search is constrained (Anderson et al., 2017, arXiv 1612.00576). The
+    hypotheses of a photograph with n sets are divided into 2^n groups by the sets of which they
+    hold a word, and the `beam` best of each group go on: an unlikely word competes only with
+    hypotheses that said as much of what is asked for. Only hypotheses that hold a word of every
+    set may end, and the search goes on while an unfinished one is likelier than all that ended.
+
     Parameters
     ----------
     model, state : who scores, and its state for one hypothesis of each of `n_photos` photographs.
-    beam : hypotheses that go on; 1 is greedy decoding.
+    beam : hypotheses that go on, in each group; 1 is greedy decoding.
     max_length : words at most, 1 or more; ``END`` is not counted.
     length_power : see :meth:`Hypothesis.score`.
+    mention : for each photograph up to ``MAX_MENTIONS`` sets of word ids; its captions hold at
+        least one word of each set. Without sets, a photograph has the captions that it has without
+        `mention`.
 
     Returns
     -------
     For each photograph one to `beam` hypotheses, the best score first.
+
+    Raises
+    ------
+    ValueError : `mention` is not for `n_photos` photographs, or no caption can satisfy it.
     """
-    done: list[list[Hypothesis]] = [[] for _ in range(n_photos)]
-    photos = np.arange(n_photos)  # those still in the batch
-    words = np.full((n_photos, 1), START)
-    totals = np.zeros((n_photos, 1), np.float32)
+    mention = [()] * n_photos if mention is None else mention
+    _require_possible(mention, n_photos, max_length)
+    found: list[list[Hypothesis]] = [[] for _ in mention]
+    for n in {len(sets) for sets in mention}:  # as many groups in every row of a batch
+        photos = [photo for photo, sets in enumerate(mention) if len(sets) == n]
+        start = model.select(state, np.array(photos), np.zeros((len(photos), 2**n), np.int64))
+        ended = _search(model, start, [mention[photo] for photo in photos], beam, max_length)
+        for photo, hypotheses in zip(photos, ended, strict=True):
+            hypotheses.sort(key=lambda h: h.score(length_power), reverse=True)
+            found[photo] = hypotheses[:beam]
+    return found
+
+
+def _require_possible(mention: Sequence[Mention], n_photos: int, max_length: int) -> None:
+    """Raise a ValueError unless a caption can satisfy the sets of each photograph."""
+    if len(mention) != n_photos:
+        raise ValueError(f"mention has sets for {len(mention)} photographs, not for {n_photos}")
+    for photo, sets in enumerate(mention):
+        if len(sets) > MAX_MENTIONS:
+            raise ValueError(
+                f"photograph {photo}: {len(sets)} sets to mention; at most {MAX_MENTIONS}"
+            )
+        if not all(sets) or any(word in (*NEVER_SAID, END) for words in sets for word in words):
+            raise ValueError(
+                f"photograph {photo}: a set to mention needs a word or more, special ids aside"
+            )
+        fewest = _fewest_words(sets)
+        if fewest > max_length:
+            raise ValueError(
+                f"photograph {photo}: what it must mention takes {fewest} words or more, "
+                f"but max_length is {max_length}"
+            )
+
+
+def _held(sets: Mention) -> dict[int, int]:
+    """Return for each word the sets that hold it, a bit for each."""
+    held: dict[int, int] = {}
+    for i, words in enumerate(sets):
+        for word in words:
+            held[word] = held.get(word, 0) | 1 << i
+    return held
+
+
+def _fewest_words(sets: Mention) -> int:
+    """Return how many words a caption needs to hold one of each set; a word may be in several."""
+    held = set(_held(sets).values())
+    groups, n = {0}, 0
+    while 2 ** len(sets) - 1 not in groups:
+        groups = {group | bits for group in groups for bits in held}
+        n += 1
+    return n
+
+
+def _search(
+    model: StepModel, state: Any, mention: Sequence[Mention], beam: int, max_length: int
+) -> list[list[Hypothesis]]:
+    """Return the hypotheses of each photograph that ended, in the order in which they did.
+
+    The hypotheses of a photograph stand group behind group. The bits of a group's number say of
+    which sets they hold a word: the first group holds none, the last one of every set.
+
+    Parameters
+    ----------
+    state : for one hypothesis in each group.
+    mention : the sets of each photograph; as many for all of them.
+    """
+    B, G = len(mention), 2 ** len(mention[0])
+    done: list[list[Hypothesis]] = [[] for _ in mention]
+    photos = np.arange(B)  # those still in the batch
+    words = np.full((B, G), START)
+    totals = np.full((B, G), -np.inf, np.float32)
+    totals[:, 0] = 0  # nothing was said yet
     path = None
     for length in range(max_length + 1):
         step, state = model.step(state, words)
         logprobs = step.logprobs if length < max_length else _only_end(step.logprobs)
-        candidates, parents, words = _candidates(totals, logprobs, 2 * beam)
+        sets = [mention[photo] for photo in photos.tolist()]
+        scores, parents, words = _candidates(totals, logprobs, sets, 2 * beam)
         path = _grow(path, step, parents, words)
 
         n = words.shape[1]
-        ended = words == END
-        for row, i in np.argwhere(ended[:, :beam] & np.isfinite(candidates[:, :beam])):
+        ended, rank = words == END, np.arange(n) % (2 * beam)
+        for row, i in np.argwhere(ended & (rank < beam)):
             done[photos[row]].append(path.hypothesis(row * n + i))
 
-        going = np.flatnonzero([len(done[photo]) < beam for photo in photos])
+        alive = _alive(ended.reshape(-1, G, 2 * beam), beam)
+        totals = np.take_along_axis(np.where(ended, -np.inf, scores), alive, axis=1)
+        rivals = totals.max(axis=1) if G > 1 else np.full(len(photos), -np.inf)
+        waiting = [not _is_done(done[photo], rivals[i], beam) for i, photo in enumerate(photos)]
+        going = np.flatnonzero(waiting)
         if len(going) == 0:
             break
-        alive = np.argsort(ended, axis=1, kind="stable")[going, :beam]  # those that did not end
-        rows = going[:, None]
+        rows, alive = going[:, None], alive[going]
         path = path.take((rows * n + alive).ravel())
         state = model.select(state, going, parents[rows, alive])
-        totals = np.where(ended, -np.inf, candidates)[rows, alive]
-        words, photos = words[rows, alive], photos[going]
+        words, totals, photos = words[rows, alive], totals[going], photos[going]
+    return done
 
-    return [
-        sorted(found, key=lambda h: h.score(length_power), reverse=True)[:beam] for found in done
-    ]
+
+def _alive(ended: np.ndarray, beam: int) -> np.ndarray:
+    """Return where the `beam` best of each group stand that did not end, from `ended` (B, G, n)."""
+    B, G, n = ended.shape
+    best = np.argsort(ended, axis=2, kind="stable")[:, :, :beam]
+    return (best + n * np.arange(G)[:, None]).reshape(B, -1)
+
+
+def _is_done(found: list[Hypothesis], rival: float, beam: int) -> bool:
+    """Whether `beam` hypotheses ended, and the best is as likely as the rival that goes on.
+
+    A rival only becomes less likely with every word (Anderson et al. stop by this rule).
+    """
+    return len(found) >= beam and max(h.logprob for h in found) >= rival
 
 
 def _only_end(logprobs: np.ndarray) -> np.ndarray:
@@ -190,68 +303,47 @@ def _only_end(logprobs: np.ndarray) -> np.ndarray:
 
 
 def _candidates(
-    totals: np.ndarray, logprobs: np.ndarray, n: int
+    totals: np.ndarray, logprobs: np.ndarray, sets: Sequence[Mention], n: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rank every word behind every hypothesis of a photograph.
+    """Rank every word behind every hypothesis of a photograph, in each group for itself.
 
     Parameters
     ----------
     totals : (B, k) log-probability of each hypothesis so far.
     logprobs : (B, k, V) of each word behind it.
-    n : how many to return; 2 k always hold k that do not end, where there are so many.
+    sets : of each photograph; G groups, as in :func:`_search`.
+    n : how many to return of each group; 2 k / G always hold k / G that do not end, where there
+        are so many. Where there are fewer, scores of -inf fill the rest.
 
     Returns
     -------
-    scores, parents, words : (B, n) each, the best first.
+    scores, parents, words : (B, G * n) each, the best of a group first.
     """
     B, k, V = logprobs.shape
     scores = totals[:, :, None] + logprobs
     scores[:, :, NEVER_SAID] = -np.inf
-    scores = scores.reshape(B, k * V)
-    best = _best(scores, n)
-    parents, words = np.divmod(best, V)
-    return np.take_along_axis(scores, best, axis=1), parents, words
+    found, places = [], []
+    for group in _by_group(scores, sets) if any(sets) else [scores]:
+        best, where = _best(group.reshape(B, k * V), n)
+        found.append(best)
+        places.append(where)
+    parents, words = np.divmod(np.concatenate(places, axis=1), V)
+    return np.concatenate(found, axis=1), parents, words
 
 
-def greedy(
-    model: StepModel, state: Any, n_photos: int, *, max_length: int = MAX_LENGTH
-) -> list[Hypothesis]:
-    """Take the likeliest word at every step; one hypothesis for each photograph."""
-    found = beam_search(model, state, n_photos, beam=1, max_length=max_length)
-    return [hypotheses[0] for hypotheses in found]
+def _by_group(scores: np.ndarray, sets: Sequence[Mention]) -> Iterator[np.ndarray]:
+    """Yield for each group the scores (B, k, V) of the words that lead into it, and else -inf.
 
-
-def sample(
-    model: StepModel,
-    state: Any,
-    n_photos: int,
-    rng: "np.random.Generator",  # in quotes, or NumPy would import it for every caption
-    *,
-    n: int = 1,
-    temperature: float = 1.0,
-    max_length: int = MAX_LENGTH,
-) -> list[list[Hypothesis]]:
-    """Draw `n` captions of each photograph, word by word; some may be cut off.
-
-    Parameters
-    ----------
-    model, state, n_photos, max_length : as in :func:`beam_search`.
-    rng : where chance comes from.
-    temperature : above 0; what the log-probabilities are divided by before drawing.
+    A word leads from the group of the hypothesis before it to the one that has the word's sets
+    as well. ``END`` is forbidden outside the last group.
     """
-    state = model.select(state, np.arange(n_photos), np.zeros((n_photos, n), np.int64))
-    words = np.full((n_photos, n), START)
-    own = np.tile(np.arange(n), (n_photos, 1))
-    ended = np.zeros((n_photos, n), bool)
-    path = None
-    for _ in range(max_length):
-        step, state = model.step(state, words)
-        tempered = step.logprobs / temperature
-        tempered[:, :, NEVER_SAID] = -np.inf
-        words = np.argmax(tempered + rng.gumbel(size=tempered.shape), axis=2)
-        path = _grow(path, step, own, words)
-        ended |= words == END
-        if ended.all():
-            break
-    assert path is not None, "max_length is at least 1"
-    return [[path.hypothesis(photo * n + i) for i in range(n)] for photo in range(n_photos)]
+    B, k, V = scores.shape
+    groups = np.arange(2 ** len(sets[0]), dtype=np.uint8)
+    before = np.repeat(groups, k // len(groups))  # (k,)
+    scores[:, before < groups[-1], END] = -np.inf
+    held = np.zeros((B, V), np.uint8)
+    for photo, bits in enumerate(map(_held, sets)):
+        held[photo, list(bits)] = list(bits.values())
+    behind = before[:, None] | held[:, None, :]  # (B, k, V)
+    for group in groups:
+        yield np.where(behind == group, scores, -np.inf)

@@ -1,7 +1,7 @@
 """Doubt: how likely each word is right, and whether a photograph is like those trained on.
 
-Both are fitted to a model by :mod:`showtell.calibrate`, when it is exported, and kept in its
-bundle: in the manifest's ``doubt``, and in ``familiar.npy``. A bundle without them knows no doubt.
+:mod:`showtell.evaluation.calibrate` fits both to a model when it is exported. The bundle keeps them
+in its manifest's ``doubt`` and in ``familiar.npy``; a bundle may have neither.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from showtell.bundle import FAMILIAR, Bundle
+from showtell.bundle import FAMILIAR, MAX_GRAPH, Bundle, read_file
 from showtell.errors import BundleError
-from showtell.measures import FUNCTION_WORDS
+from showtell.function_words import FUNCTION_WORDS
 
-STRANGE = "unlike the photographs that the model was trained on, so the caption is likely wrong"
+STRANGE = "this photo is unlike the training data, so the caption is probably wrong"
+UNSURE = "the model is unsure of what it sees, so the caption is probably wrong"
+_MOST = 1e6  # of a weight, so that nothing overflows
 _LEAST = 1e-6  # probability, so that its logarithm and that of the rest are finite
 
 
@@ -25,29 +27,38 @@ class Doubt:
 
     Attributes
     ----------
-    visual, function : (5,) weights of :func:`signs`, for the words that name what is seen and for
-        function words.
+    visual, function : (8,) weights of :func:`evidence`, for the words that name what is seen and
+        for function words; (5,) in older bundles.
     familiar : (1 + k, D) float16; the mean of the training photographs' mean annotations, and the k
         directions in which they differ most, each of length 1.
     limit : of :meth:`strangeness`, above which a photograph is strange.
+    least : confidence of a caption below which the model is unsure of it.
     """
 
     visual: np.ndarray
     function: np.ndarray
     familiar: np.ndarray
     limit: float
+    least: float = 0.0
 
     def confidences(
-        self, words: Sequence[str], probabilities: np.ndarray, gates: np.ndarray, logprob: float
+        self,
+        words: Sequence[str],
+        probabilities: np.ndarray,
+        gates: np.ndarray,
+        logprob: float,
+        seen: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return for each of `T` words, (T,), how likely a person would say it of the photograph.
 
         Parameters
         ----------
         words, probabilities, gates, logprob : of a caption.
+        seen : (T, 3), from :meth:`showtell.things.Names.evidence`; None without a classifier.
         """
-        weights = np.where(are_visual(words)[:, None], self.visual, self.function)  # (T, 5)
-        return 1 / (1 + np.exp(-(signs(probabilities, gates, logprob) * weights).sum(axis=1)))
+        weights = np.where(are_visual(words)[:, None], self.visual, self.function)
+        known = evidence(probabilities, gates, logprob, seen)[:, : weights.shape[1]]
+        return 1 / (1 + np.exp(-(known * weights).sum(axis=1)))
 
     def strangeness(self, annotations: np.ndarray) -> np.ndarray:
         """Return how much of the mean annotation of photographs the familiar does not explain.
@@ -75,6 +86,7 @@ class Doubt:
             "visual": self.visual.tolist(),
             "function": self.function.tolist(),
             "limit": self.limit,
+            "least": self.least,
         }
 
 
@@ -93,35 +105,43 @@ def read(bundle: Bundle, size: int) -> Doubt | None:
     entry = bundle.manifest.get("doubt")
     if entry is None:
         return None
+    read_file(bundle.path / FAMILIAR, MAX_GRAPH)  # which refuses what is no file
     try:
         # Mapped first: a header that claims more than the file has costs no memory.
-        familiar = np.array(np.load(bundle.path / FAMILIAR, mmap_mode="r", allow_pickle=False))
+        familiar = np.array(np.lib.format.open_memmap(bundle.path / FAMILIAR, mode="r"))
         visual, function = (np.array(entry[name], float) for name in ("visual", "function"))
-        found = Doubt(visual, function, familiar, float(entry["limit"]))
-    except (OSError, KeyError, TypeError, ValueError, EOFError) as error:
+        limit, least = float(entry["limit"]), float(entry.get("least", 0.0))
+        found = Doubt(visual, function, familiar, limit, least)
+    except Exception as error:  # NumPy's parser of headers raises those of Python's
         raise BundleError(f"{bundle.path}: its doubt cannot be read: {error}") from error
     fits = familiar.ndim == 2 and familiar.shape[1] == size and familiar.dtype == np.float16
-    weighs = visual.shape == function.shape == (5,) and np.isfinite([visual, function]).all()
-    if not fits or not weighs:
+    weights = visual, function
+    weighs = any(all(w.shape == (n,) and np.abs(w).max() < _MOST for w in weights) for n in (5, 8))
+    if not fits or len(familiar) < 2 or not weighs or not np.isfinite([limit, least]).all():
         raise BundleError(f"{bundle.path}: its doubt does not fit its graphs; export it again")
     return found
 
 
-def signs(probabilities: np.ndarray, gates: np.ndarray, logprob: float) -> np.ndarray:
-    """Return by what the confidence of each of `T` words is told, (T, 5).
+def evidence(
+    probabilities: np.ndarray, gates: np.ndarray, logprob: float, seen: np.ndarray | None = None
+) -> np.ndarray:
+    """Return what the confidence of each of `T` words is computed from, (T, 8).
 
     log p and −log(1 − p) of its probability p, as in beta calibration (Kull et al., 2017); its gate
-    β; the mean log p over the caption and its end; and 1.
+    β; the mean log p over the caption and its end; 1; and three numbers of what the classifier
+    sees.
 
     Parameters
     ----------
     probabilities, gates : (T,), of the words of a caption.
     logprob : of the caption, its end included.
+    seen : (T, 3), from :meth:`showtell.things.Names.evidence`; None counts as 0.
     """
     T = len(probabilities)
     p = probabilities.astype(float).clip(_LEAST, 1 - _LEAST)
     mean = np.full(T, logprob / (T + 1))
-    return np.stack([np.log(p), -np.log1p(-p), gates, mean, np.ones(T)], axis=1)  # (T, 5)
+    said = np.stack([np.log(p), -np.log1p(-p), gates, mean, np.ones(T)], axis=1)  # (T, 5)
+    return np.concatenate([said, np.zeros((T, 3)) if seen is None else seen], axis=1)
 
 
 def are_visual(words: Sequence[str]) -> np.ndarray:

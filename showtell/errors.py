@@ -22,7 +22,11 @@ class ImageTooLargeError(ImageError):
 
 
 class RegionError(ImageError):
-    """What was told is no part of a photograph, or none of this one."""
+    """A region is empty, or not inside the photograph."""
+
+
+class OptionError(ShowtellError, ValueError):
+    """An option of the search has a value that it cannot have."""
 
 
 class BundleError(ShowtellError):
@@ -43,10 +47,6 @@ class DownloadError(DataError):
 
 class CorrectionError(ShowtellError):
     """A correction cannot be kept."""
-
-
-class TeachingError(ShowtellError):
-    """A model cannot be taught, or is worse for it."""
 
 
 class RecipeError(ShowtellError):

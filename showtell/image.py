@@ -151,6 +151,31 @@ def open_upright(source: Source, *, at_least: int | None = None) -> Image.Image:
     return upright
 
 
+def decoded_pixels(data: bytes, seconds: float, *, whole: bool) -> float:
+    """Return about how many pixels are decoded to read a photograph, by its header.
+
+    Each scan of a progressive JPEG counts as a picture of its own. Bytes count as pixels: a file
+    can have more of them, and all are looked at.
+
+    Parameters
+    ----------
+    data : bytes of a file.
+    seconds : of the processor, that its header may take.
+    whole : as opposed to a JPEG that is decoded smaller, see `at_least` of :func:`open_upright`.
+
+    Raises
+    ------
+    ImageTooLargeError : the header takes longer, or the file is over a limit.
+    ImageError : it is not a photograph, or its header is damaged.
+    """
+    image = open_header(data, seconds)
+    width, height = image.size
+    if image.format not in ("JPEG", "MPO"):
+        return max(width * height, len(data))
+    scans = max(1, data.count(b"\xff\xda"))
+    return max(width * height * scans, len(data)) / (1 if whole else 8)
+
+
 def _as_pillow(source: Source) -> Image.Image:
     if isinstance(source, Image.Image):
         return source
@@ -215,7 +240,7 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def open_header(data: bytes) -> Image.Image:
+def open_header(data: bytes, seconds: float | None = None) -> Image.Image:
     """Find out what `data` is, by its first bytes alone, and read its header.
 
     Goes through Pillow's registry by hand: ``Image.open`` warns of large pictures, and warnings
@@ -226,7 +251,7 @@ def open_header(data: bytes) -> Image.Image:
     if not data:
         raise UnsupportedImageError("the file is empty")
     if _is_heic(data):
-        return _open_heic(data)
+        return _open_heic(data, seconds)
     head = data[:16].ljust(16)
     # The common formats first: importing all of Pillow's takes longer than reading a photograph.
     for register in (Image.preinit, Image.init):
@@ -235,7 +260,7 @@ def open_header(data: bytes) -> Image.Image:
             opener, accepts = Image.OPEN.get(name, (None, None))
             if opener and accepts and accepts(head) is True:
                 with _decoder_errors_as(*_broken_header(name)):
-                    return _opened(opener(Metered(data), ""), data)
+                    return _opened(opener(Metered(data, seconds), ""), data)
     raise UnsupportedImageError(_UNSUPPORTED)
 
 
@@ -284,7 +309,7 @@ def _is_heic(data: bytes) -> bool:
     return any(brands[i : i + 4] in _HEIC_BRANDS for i in range(0, len(brands), 4))
 
 
-def _open_heic(data: bytes) -> Image.Image:
+def _open_heic(data: bytes, seconds: float | None) -> Image.Image:
     try:
         from pillow_heif import HeifImageFile
     except ImportError as error:
@@ -292,7 +317,7 @@ def _open_heic(data: bytes) -> Image.Image:
             "HEIC photographs need one more package: pip install pillow-heif"
         ) from error
     with _decoder_errors_as(*_broken_header("HEIC")):
-        image: Image.Image = HeifImageFile(Metered(data))
+        image: Image.Image = HeifImageFile(Metered(data, seconds))
     return image
 
 

@@ -7,7 +7,13 @@ from time import thread_time
 from showtell.errors import ImageTooLargeError
 
 
-def _limit(name: str, default: int) -> int:
+def limit(name: str, default: int) -> int:
+    """Return the whole number that the environment has under `name`, 1 or more.
+
+    Raises
+    ------
+    SystemExit : it is something else.
+    """
     told = os.environ.get(name) or str(default)
     if not (told.isascii() and told.isdecimal() and int(told) > 0):
         # While modules are imported nobody is there yet who would tell an error in one line.
@@ -15,9 +21,9 @@ def _limit(name: str, default: int) -> int:
     return int(told)
 
 
-MAX_BYTES = _limit("SHOWTELL_MAX_BYTES", 32 * 2**20)
-MAX_PIXELS = _limit("SHOWTELL_MAX_PIXELS", 64_000_000)
-MAX_SECONDS = _limit("SHOWTELL_MAX_SECONDS", 2)
+MAX_BYTES = limit("SHOWTELL_MAX_BYTES", 32 * 2**20)
+MAX_PIXELS = limit("SHOWTELL_MAX_PIXELS", 64_000_000)
+MAX_SECONDS = limit("SHOWTELL_MAX_SECONDS", 2)
 
 
 class Metered(BytesIO):
@@ -27,14 +33,19 @@ class Metered(BytesIO):
     the same pixels. A decoder asks for its file piece by piece, and is refused the next one then.
     Seconds are those of the processor in this thread, so that a busy machine refuses no more.
 
+    Parameters
+    ----------
+    data : the file.
+    seconds : None is ``MAX_SECONDS``; fewer for one who reads the header alone.
+
     Raises
     ------
     ImageTooLargeError : by ``read``, when the time is over.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, seconds: float | None = None) -> None:
         super().__init__(data)
-        self._end = thread_time() + MAX_SECONDS
+        self._end = thread_time() + (MAX_SECONDS if seconds is None else seconds)
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return the next `size` bytes, or all that are left."""

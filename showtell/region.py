@@ -1,8 +1,11 @@
 """Regions: parts of a photograph that people point at."""
 
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from showtell.errors import RegionError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # Left, top, right and bottom, pixels of the upright photograph; right and bottom are not in it.
 Region = tuple[int, int, int, int]
@@ -13,16 +16,16 @@ def parse(text: str) -> Region:
 
     Raises
     ------
-    RegionError : it is something else.
+    ValueError : it is something else.
     """
     numbers = text.split(",")
     if len(numbers) != 4 or not all(n.isascii() and n.isdecimal() and len(n) < 10 for n in numbers):
-        raise RegionError(f"a region is left,top,right,bottom in whole pixels, not {text[:50]!r}")
+        raise ValueError(f"a region is left,top,right,bottom in whole pixels, not {text[:50]!r}")
     left, top, right, bottom = map(int, numbers)
     return left, top, right, bottom
 
 
-def crop(photograph: Image.Image, region: Region | None) -> Image.Image:
+def crop(photograph: "Image.Image", region: Region | None) -> "Image.Image":
     """Return a part of a photograph, all of it for None.
 
     Raises

@@ -11,6 +11,10 @@ from showtell.cores import cores
 from showtell.decoding import Step
 from showtell.errors import BundleError
 
+# Computes nothing but what is asked for.
+_PART = onnxruntime.RunOptions()
+_PART.only_execute_path_to_fetches = True
+
 WHOLE_GRID_ONLY = "the decoder's graph takes the whole grid only; export the model again"
 
 
@@ -30,6 +34,21 @@ class State(NamedTuple):
     c: np.ndarray
 
 
+class Encoded(NamedTuple):
+    """What the encoder gives of `B` photographs.
+
+    Attributes
+    ----------
+    state : of the decoder, before the first word.
+    things : (B, T) float32, the probability of each thing; None where the bundle has no classifier.
+    places : (B, L, T) float32, the same of each cell alone; None unless it was asked for.
+    """
+
+    state: State
+    things: np.ndarray | None
+    places: np.ndarray | None
+
+
 class Runtime:
     """A :class:`~showtell.decoding.StepModel` that runs on ONNX Runtime.
 
@@ -41,6 +60,7 @@ class Runtime:
     Attributes
     ----------
     annotation : D, numbers of an annotation.
+    n_things : T, how many things the encoder tells apart; 0 in older bundles.
     cells_vary : whether a step takes fewer cells than the grid has; in older bundles it does not.
 
     Raises
@@ -53,19 +73,67 @@ class Runtime:
         # A step is too small to be shared, and threads that wait for it would be in the way.
         self._decoder = _session(bundle, "decoder.onnx", 1)
         _require_fit(bundle, self._encoder, self._decoder)
+        outputs = {entry.name: entry.shape for entry in self._encoder.get_outputs()}
+        self.n_things: int = outputs["things"][-1] if "places" in outputs else 0
+        self._path = bundle.path
+        self._cells, self._words = bundle.grid[0] * bundle.grid[1], len(bundle.vocabulary)
         shapes = {entry.name: entry.shape for entry in self._decoder.get_inputs()}
         self.annotation: int = shapes["annotations"][-1]
         self.cells_vary = isinstance(shapes["annotations"][1], str)
 
-    def encode(self, images: np.ndarray) -> State:
-        """Return the state before the first word of `images`, uint8 RGB (B, size, size, 3)."""
-        return State(*self._encoder.run(list(State._fields), {"images": images}))
+    def encode(self, images: np.ndarray, places: bool = False) -> Encoded:
+        """Encode `images`, uint8 RGB (B, size, size, 3); `places` asks for those of things."""
+        wanted = [*State._fields]
+        if self.n_things:
+            wanted += ["things", "places"] if places else ["things"]
+        found = self._run(self._encoder, wanted, {"images": images}, _PART)
+        n, B = len(State._fields), len(images)
+        cells, beams = (B, self._cells, None), (B, 1, None)
+        seen = (B, self.n_things), (B, self._cells, self.n_things)
+        shapes = [cells, cells, beams, beams, *seen][: len(wanted)]
+        self._require(dict(zip(wanted, found, strict=True)), shapes)
+        things, where = (*found[n:], None, None)[:2]
+        return Encoded(State(*found[:n]), things, where)
 
     def step(self, state: State, words: np.ndarray) -> tuple[Step, State]:
         """Advance every hypothesis by its last word, `words` of shape (B, k)."""
         inputs = {"words": words.astype(np.int64, copy=False), **state._asdict()}
-        *said, h, c = self._decoder.run([*Step._fields, "next_h", "next_c"], inputs)
-        return Step(*said), state._replace(h=h, c=c)
+        names = (*Step._fields, "next_h", "next_c")
+        found = self._run(self._decoder, names, inputs)
+        B, k = words.shape
+        said = (B, k, self._words), (B, k, state.annotations.shape[1]), (B, k)
+        self._require(dict(zip(names, found, strict=True)), [*said, state.h.shape, state.c.shape])
+        *answers, h, c = found
+        return Step(*answers), state._replace(h=h, c=c)
+
+    def _run(
+        self,
+        session: onnxruntime.InferenceSession,
+        names: Sequence[str],
+        inputs: dict[str, Any],
+        options: onnxruntime.RunOptions | None = None,
+    ) -> list[np.ndarray]:
+        try:
+            return session.run(list(names), inputs, options)
+        except MemoryError:
+            raise
+        except Exception as error:  # ONNX Runtime's own classes have no common base
+            reason = " ".join(str(error).split())
+            raise BundleError(f"{self._path}: its graphs cannot be run: {reason}") from error
+
+    def _require(
+        self, found: dict[str, np.ndarray], shapes: Sequence[tuple[int | None, ...]]
+    ) -> None:
+        """Raise a BundleError unless a graph's answers are float32 of these shapes; None is any."""
+        for (name, array), shape in zip(found.items(), shapes, strict=True):
+            fits = len(array.shape) == len(shape) and all(
+                size in (None, had) for had, size in zip(array.shape, shape, strict=True)
+            )
+            if not fits or array.dtype != np.float32:
+                raise BundleError(
+                    f"{self._path}: its graphs do not fit its manifest: {name} comes as "
+                    f"{array.dtype} of shape {list(array.shape)}"
+                )
 
     def select(self, state: State, photos: np.ndarray, beams: np.ndarray) -> State:
         """Return the state of the hypotheses `beams` (B', k') of the photographs `photos` (B',)."""
@@ -95,7 +163,11 @@ def _require_fit(
     # The last sizes of each; None is any.
     _require(bundle, encoder.get_inputs(), images=[size, size, 3])
     _require(bundle, encoder.get_outputs(), annotations=[L, None], projected=[L, None], h=[], c=[])
-    _require(bundle, decoder.get_inputs(), words=[], annotations=[], projected=[], h=[], c=[])
+    _require(
+        bundle, decoder.get_inputs(), words=[], annotations=[None, None], projected=[], h=[], c=[]
+    )
+    if "things" in (node.name for node in encoder.get_outputs()):
+        _require(bundle, encoder.get_outputs(), things=[None], places=[L, None])
     V = len(bundle.vocabulary)
     _require(bundle, decoder.get_outputs(), logprobs=[V], alphas=[], betas=[], next_h=[], next_c=[])
 

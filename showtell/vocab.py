@@ -63,7 +63,11 @@ class Vocabulary:
 
     Attributes
     ----------
-    words : all words, the four of ``SPECIAL`` first.
+    words : all words, the four of ``SPECIAL`` first; each can be printed.
+
+    Raises
+    ------
+    ValueError : they are not.
     """
 
     words: tuple[str, ...]
@@ -72,6 +76,9 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if self.words[: len(SPECIAL)] != SPECIAL:
             raise ValueError(f"a vocabulary starts with {', '.join(SPECIAL)}")
+        # They are printed on terminals, and written as XML.
+        if not all(isinstance(word, str) and word.isprintable() for word in self.words):
+            raise ValueError("a vocabulary holds words that can be printed")
         ids = {word: i for i, word in enumerate(self.words)}
         if len(ids) != len(self.words):
             raise ValueError("a vocabulary holds each word once")
@@ -87,7 +94,8 @@ class Vocabulary:
         min_count : occurrences below which a word becomes ``<unk>``.
         """
         counts = Counter(word for caption in captions for word in caption)
-        kept = [w for w, n in counts.items() if n >= min_count and w not in SPECIAL]
+        often = [w for w, n in counts.items() if n >= min_count and w.isprintable()]
+        kept = [w for w in often if w not in SPECIAL]
         return cls(SPECIAL + tuple(sorted(kept, key=lambda w: (-counts[w], w))))
 
     def grow(self, captions: Iterable[Sequence[str]], min_count: int) -> "Vocabulary":
@@ -100,6 +108,10 @@ class Vocabulary:
 
     def __contains__(self, word: str) -> bool:
         return word in self._ids
+
+    def id(self, word: str) -> int:
+        """Return the id of a word; ``UNK`` for one that is not in the vocabulary."""
+        return self._ids.get(word, UNK)
 
     def encode(self, words: Iterable[str]) -> list[int]:
         """Return the ids of `words`, between ``START`` and ``END``; unknown words are ``UNK``."""

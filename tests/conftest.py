@@ -40,6 +40,17 @@ def shared() -> Path:
 
 
 @pytest.fixture
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a person who set nothing and whose home is empty, and stays so."""
+    home = tmp_path_factory.mktemp("home")
+    own = ("ORT_", "RAY_", "HF_", "XDG_", "MPL", "SHOWTELL_", "TORCH")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    yield {**kept, "HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[1])}
+    left = [str(path.relative_to(home)) for path in home.rglob("*")]
+    assert left == [], "something was written into the home"
+
+
+@pytest.fixture
 def kills() -> int:
     """How often a test of killing kills; SHOWTELL_KILLS=50 has it do so many times."""
     return int(os.environ.get("SHOWTELL_KILLS", "1"))

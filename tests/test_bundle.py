@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -224,3 +225,136 @@ def test_write_does_not_touch_a_folder_with_something_else(tmp_path: Path) -> No
     with pytest.raises(BundleError, match="holds something else"):
         bundle.write(tmp_path, {}, {})
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def replace_file(copy: Path, name: str, data: bytes) -> None:
+    """Put other contents into a bundle, with their right checksum."""
+    replace_graph(copy, name, data)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+@pytest.mark.parametrize("kind", ["pipe", "device", "outside", "loop", "folder", "large"])
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "vocab.json", "encoder.onnx", "familiar.npy", "README.md"]
+)
+def test_a_file_that_is_none_is_refused(
+    copy: Path, name: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe was waited for, and a link to a device that does not end filled the memory."""
+    path = copy / name
+    data = path.read_bytes()
+    if kind == "large":
+        monkeypatch.setattr(bundle, "MAX_TEXT", 10)
+        monkeypatch.setattr(bundle, "MAX_GRAPH", 10)
+    else:
+        path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "outside":
+        (copy.parent / "outside").write_bytes(data)
+        path.symlink_to("../outside")
+    elif kind in ("device", "loop"):
+        path.symlink_to("/dev/zero" if kind == "device" else path)
+    told = r"manifest\.json" if kind == "large" else re.escape(name)
+    with pytest.raises(BundleError, match=told):
+        load(copy)
+
+
+def test_the_links_of_the_hub_are_followed(tmp_path: Path) -> None:
+    """It keeps the files beside the folder, under the names of their checksums."""
+    folder = tmp_path / "models--owner--name" / "snapshots" / "0123"
+    folder.mkdir(parents=True)
+    (folder.parents[1] / "blobs").mkdir()
+    for file in SHIPPED.iterdir():
+        shutil.copy(file, folder.parents[1] / "blobs" / file.name)
+        (folder / file.name).symlink_to(f"../../blobs/{file.name}")
+    assert Bundle.load(folder).manifest["name"] == "showtell-flickr8k"
+
+
+@pytest.mark.parametrize(
+    "word", [5, None, ["a"], "\ud800", "\x1b[2J", "\a", "a\nshowtell: b", "\u202egpj", "\ufffe"]
+)
+def test_words_that_cannot_be_printed_are_refused(copy: Path, word: object) -> None:
+    """They came to the terminal as they were, and sidecars with them were no XML."""
+    words = json.loads((copy / "vocab.json").read_text())
+    words[-1] = word
+    replace_file(copy, "vocab.json", json.dumps(words).encode())
+    with pytest.raises(BundleError, match=r"vocab\.json: not a vocabulary"):
+        Bundle.load(copy)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "vocab.json"])
+@pytest.mark.parametrize("text", [b"[" * 200_000, b"[" * 900 + b"]" * 900, b"\xff", b"5", b"null"])
+def test_json_that_is_something_else_is_refused(copy: Path, name: str, text: bytes) -> None:
+    if name == "manifest.json":
+        (copy / name).write_bytes(text)
+    else:
+        replace_file(copy, name, text)
+    with pytest.raises(BundleError, match=re.escape(name)):
+        Bundle.load(copy)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\x1b[2J", "a\nb", "\u202e", "\ud800"])
+def test_an_odd_name_of_a_file_is_refused(copy: Path, name: str) -> None:
+    edit(copy, lambda manifest: manifest["sha256"].update({name: "0" * 64}))
+    with pytest.raises(BundleError, match="outside the bundle") as caught:
+        Bundle.load(copy)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "data", [b"PK\3\4" + bytes(100), b"", b"\x93NUMPY\1\0\xff\xff" + b"(" * 999]
+)
+def test_doubt_that_is_no_array_is_refused(copy: Path, data: bytes) -> None:
+    replace_file(copy, "familiar.npy", data)
+    with pytest.raises(BundleError, match="its doubt cannot be read"):
+        load(copy)
+
+
+def changed(copy: Path, name: str, change: Callable) -> None:
+    """Change the graph of a bundle."""
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    model = onnx.load(copy / name)
+    change(onnx, model)
+    replace_graph(copy, name, model.SerializeToString())
+
+
+def test_a_word_of_a_doc_string_is_no_weight_in_another_file(copy: Path) -> None:
+    def describe(onnx, model) -> None:
+        model.doc_string = "the location of what is seen"
+        model.graph.node[0].doc_string = "location"
+
+    changed(copy, "decoder.onnx", describe)
+    assert Bundle.load(copy)
+
+
+@pytest.mark.parametrize("place", ["initializer", "attribute", "sparse", "branch", "function"])
+def test_a_tensor_in_another_file_is_found_wherever_it_is(copy: Path, place: str) -> None:
+    def hide(onnx, model) -> None:
+        tensor = onnx.TensorProto(name="t", data_type=1, dims=[1], data_location=1)
+        tensor.external_data.add(key="location", value="/etc/passwd")
+        node = onnx.helper.make_node("Constant", [], ["t"])
+        node.attribute.add(name="value", type=4).t.CopyFrom(tensor)
+        graph = model.graph
+        if place == "initializer":
+            graph.initializer.append(tensor)
+        elif place == "sparse":
+            graph.sparse_initializer.add().values.CopyFrom(tensor)
+        elif place == "attribute":
+            graph.node.append(node)
+        elif place == "branch":
+            graph.node[0].attribute.add(name="body", type=5).g.node.append(node)
+        else:
+            model.functions.add().node.append(node)
+
+    changed(copy, "decoder.onnx", hide)
+    with pytest.raises(BundleError, match="keeps weights in another file"):
+        Bundle.load(copy)
+
+
+def test_bytes_that_are_no_graph_are_refused(copy: Path) -> None:
+    replace_graph(copy, "decoder.onnx", b"location" * 100)
+    with pytest.raises(BundleError, match=r"decoder\.onnx: not a graph"):
+        load(copy)

@@ -10,7 +10,9 @@ from PIL import Image
 from skimage import data
 
 import showtell
+from showtell import image
 from showtell.errors import ImageError, RegionError
+from showtell.search import Search
 
 
 @pytest.fixture(scope="module")
@@ -143,18 +145,69 @@ def test_a_photograph_that_cannot_be_used_is_an_error(captioner: showtell.Captio
         captioner.caption(b"no photograph")
 
 
+def test_an_error_is_a_value_in_its_place(captioner: showtell.Captioner) -> None:
+    gone = ImageError("it cannot be fetched")
+    coffee, text, far, outside, rocket = captioner.caption_each(
+        [data.coffee(), b"no photograph", gone, data.coffee()[:9, :9], data.rocket()],
+        Search(beam=1, region=(0, 0, 100, 100)),
+    )
+    assert far is gone
+    assert isinstance(text, ImageError)
+    assert isinstance(outside, RegionError)
+    for photograph, caption in ((data.coffee(), coffee), (data.rocket(), rocket)):
+        assert isinstance(caption, showtell.Caption)
+        alone = captioner.caption(photograph, beam=1, region=(0, 0, 100, 100))
+        assert caption.to_dict() == alone.to_dict()
+
+
+def test_an_error_does_not_keep_its_photograph(captioner: showtell.Captioner) -> None:
+    """The frames of its traceback, and of its causes', held the picture as it was decoded."""
+    (error,) = captioner.caption_each([b"\xff\xd8\xff" + bytes(99) + b"\xff\xd9"])
+    assert isinstance(error, ImageError)
+    assert error.__cause__ is not None
+    assert error.__traceback__ is error.__cause__.__traceback__ is None
+
+
+def test_a_photograph_is_read_once(
+    captioner: showtell.Captioner, photograph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of caption_each were read, and then what was read was read again."""
+    opened = []
+
+    def open_upright(source: object, **options: object) -> Image.Image:
+        opened.append(source)
+        return real(source, **options)  # type: ignore[arg-type]
+
+    real = image.open_upright
+    monkeypatch.setattr(image, "open_upright", open_upright)
+    captioner.caption_each([photograph.read_bytes()], beam=1)
+    captioner.caption(photograph, beam=1)
+    assert opened == [photograph.read_bytes()] * 2
+
+
+def test_options_by_name_override_those_of_a_search(captioner: showtell.Captioner) -> None:
+    search = Search(beam=2, max_length=4)
+    found = captioner.caption(data.astronaut(), search, beam=1)
+    assert found.alternatives == ()
+    assert len(found.words) <= 4
+    with pytest.raises(TypeError, match="beem"):
+        captioner.caption(data.astronaut(), beem=1)
+
+
 def test_a_beam_of_nothing_is_refused(captioner: showtell.Captioner) -> None:
     with pytest.raises(ValueError, match="beam"):
         captioner.caption(data.astronaut(), beam=0)
 
 
 def test_the_runtime_needs_nothing_of_the_training_half(photograph: Path) -> None:
-    """torch, timm and pycocoevalcap are blocked; captioning, the page and --help still work."""
+    """They are blocked, and with them training and evaluation; captions, page, --help work."""
     program = f"""
 import sys
 class Block:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("torch", "timm", "pycocoevalcap", "lightning_fabric"):
+            raise ModuleNotFoundError(name)
+        if name.startswith(("showtell.train", "showtell.evaluation")):
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Block())
 import showtell

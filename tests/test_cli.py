@@ -1,18 +1,23 @@
 """The command line, as a program of its own where standard streams matter."""
 
+import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 from skimage import data
 
 import showtell
+from showtell.bundle import SHIPPED
 from showtell.cli import main
 
 KINDS = ("png", "gif", "json")
@@ -319,3 +324,82 @@ def test_info_tells_of_the_model() -> None:
     manifest = json.loads(run("info", "--json").stdout)
     assert manifest["name"] == "showtell-flickr8k"
     assert manifest["scores"]["scores"]["cider"] > 0.54
+
+
+def test_a_name_cannot_turn_the_direction_of_writing(photographs: Path, tmp_path: Path) -> None:
+    """A name that ends in gpj.exe was read as one that ends in exe.jpg."""
+    path = tmp_path / "a\u202egpj\u2066.png"
+    path.write_bytes((photographs / "astronaut.png").read_bytes())
+    done = run("caption", path, tmp_path / "\u200fb.jpg")
+    assert done.stdout.startswith(rf"{tmp_path}/a\u202egpj\u2066.png" + "\t")
+    assert rf"showtell: {tmp_path}/\u200fb.jpg: " in done.stderr
+    assert json.loads(run("caption", path, "--json").stdout)["image"] == str(path)
+
+
+def test_the_card_of_a_stranger_is_escaped(tmp_path: Path) -> None:
+    model = Path(shutil.copytree(SHIPPED, tmp_path / "model"))
+    manifest = json.loads((model / "manifest.json").read_text())
+    del manifest["sha256"]["README.md"]
+    (model / "manifest.json").write_text(json.dumps(manifest))
+    (model / "README.md").write_bytes(b"# A\x1b[2J\r\n\ta\xff\xe2\x80\xae\n")
+    done = run("info", "--model", model)
+    assert done.stdout == "# A\\x1b[2J\n        a\ufffd\\u202e\n"
+    (model / "README.md").unlink()
+    assert "README.md: missing" in run("info", "--model", model).stderr
+
+
+def endless(model: Path) -> None:
+    """Let the decoder of a bundle compute without end."""
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    from onnx import helper, numpy_helper
+
+    graph = onnx.load(model / "decoder.onnx")
+    kind = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["goes_on"], ["still"]),
+            helper.make_node("Add", ["sum", "sum"], ["more"]),
+        ],
+        "body",
+        [kind("i", 7, []), kind("goes_on", 9, []), kind("sum", 1, ["a", "b", "c"])],
+        [kind("still", 9, []), kind("more", 1, ["a", "b", "c"])],
+    )
+    times, true = (numpy_helper.from_array(np.array(v), n) for v, n in ((2**62, "n"), (True, "t")))
+    graph.graph.initializer.extend([times, true])
+    output = next(o.name for o in graph.graph.output if o.name == "next_c")
+    for node in graph.graph.node:
+        for i, name in enumerate(node.output):
+            if name == output:
+                node.output[i] = "before_the_loop"
+    loop = helper.make_node("Loop", ["n", "t", "before_the_loop"], [output], body=body)
+    graph.graph.node.append(loop)
+    data = graph.SerializeToString()
+    (model / "decoder.onnx").write_bytes(data)
+    manifest = json.loads((model / "manifest.json").read_text())
+    manifest["sha256"]["decoder.onnx"] = hashlib.sha256(data).hexdigest()
+    (model / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+@pytest.mark.parametrize("out", [False, True])
+def test_ctrl_c_ends_a_graph_that_does_not_end(
+    photographs: Path, tmp_path: Path, out: bool
+) -> None:
+    """With --out the first is to finish what was begun, and the second ends it."""
+    model = Path(shutil.copytree(SHIPPED, tmp_path / "model"))
+    endless(model)
+    options = ["--out", str(tmp_path / "o.jsonl")] if out else []
+    command = [sys.executable, "-c", "from showtell.cli import main; main()", "caption"]
+    command += [str(photographs / "astronaut.png"), "--model", str(model), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            time.sleep(8)
+            assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            if out:
+                time.sleep(1)
+                process.send_signal(signal.SIGINT)
+            assert process.wait(20) == -signal.SIGINT
+            assert b"Traceback" not in (process.stderr.read() if process.stderr else b"")
+        finally:
+            process.kill()

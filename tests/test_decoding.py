@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from showtell.decoding import Step, beam_search, greedy, sample
+from showtell.decoding import Mention, Step, beam_search
 from showtell.vocab import END, START
 
 A, B, C = 4, 5, 6  # ids of three words
@@ -61,11 +61,18 @@ def random_probabilities(photo: int, said: tuple[int, ...]) -> np.ndarray:
     return p
 
 
-def exhaustive(photo: int, max_length: int, power: float) -> tuple[tuple[int, ...], float]:
-    """Score every caption of at most `max_length` words and return the best."""
+def exhaustive(
+    photo: int, max_length: int, power: float, mention: Mention = ()
+) -> tuple[tuple[int, ...], float]:
+    """Score every caption of at most `max_length` words and return the best.
+
+    With `mention`, of those that hold a word of each set.
+    """
     best = ((), -np.inf)
     for n in range(max_length + 1):
         for words in itertools.product((A, B, C), repeat=n):
+            if not satisfies(words, mention):
+                continue
             steps = [*words, END]
             logprob = sum(
                 np.log(random_probabilities(photo, tuple(steps[:t]))[steps[t]])
@@ -74,6 +81,10 @@ def exhaustive(photo: int, max_length: int, power: float) -> tuple[tuple[int, ..
             if logprob / len(steps) ** power > best[1]:
                 best = (words, logprob / len(steps) ** power)
     return best
+
+
+def satisfies(words: tuple[int, ...], mention: Mention) -> bool:
+    return all(set(words) & set(one) for one in mention)
 
 
 @pytest.mark.parametrize("power", [0.0, 0.7, 1.0])
@@ -108,7 +119,7 @@ def test_a_photograph_that_is_done_leaves_the_batch() -> None:
         return distribution(end=1.0) if len(said) == photo else distribution(a=1.0)
 
     model = Table(probabilities)
-    found = greedy(model, model.start(3), 3)
+    found = [hs[0] for hs in beam_search(model, model.start(3), 3, beam=1)]
     assert [h.words for h in found] == [(), (A,), (A, A)]
     assert model.batches == [3, 2, 1]
 
@@ -162,7 +173,7 @@ def test_beam_search_finds_what_greedy_decoding_misses() -> None:
         return distribution(end=0.3, c=0.7) if said == (A,) else distribution(end=1.0)
 
     model = Table(probabilities)
-    assert greedy(model, model.start(1), 1)[0].words == (A, C)
+    assert beam_search(model, model.start(1), 1, beam=1)[0][0].words == (A, C)
     assert beam_search(model, model.start(1), 1, beam=2, length_power=0)[0][0].words == (A, C)
     wide = beam_search(model, model.start(1), 1, beam=3, length_power=0)[0]
     assert [h.words for h in wide] == [(A, C), (B,), (A,)]
@@ -172,9 +183,7 @@ def test_special_words_are_never_said() -> None:
     p = np.full(V, 0.01)
     p[[START, A, END]] = 0.5, 0.3, 0.1
     model = Table(lambda photo, said: p)
-    rng = np.random.default_rng(0)
     found = beam_search(model, model.start(1), 1, beam=4, max_length=6)
-    found += sample(model, model.start(1), 1, rng, n=50, max_length=6)
     assert {w for hypotheses in found for h in hypotheses for w in h.words} <= {A, B, C}
 
 
@@ -192,23 +201,87 @@ def test_alphas_follow_their_hypothesis() -> None:
         )
 
 
-def test_samples_follow_the_probabilities() -> None:
-    model = Table(
-        lambda photo, said: distribution(a=0.8, b=0.2) if not said else distribution(end=1)
-    )
-    found = sample(model, model.start(1), 1, np.random.default_rng(0), n=2000)[0]
-    share = np.mean([h.words == (A,) for h in found])
-    assert share == pytest.approx(0.8, abs=0.03)
-    assert found[0].ended
+# Captions that must mention something
+
+MENTIONS: list[Mention] = [
+    [{A}],
+    [{A, B}],
+    [{A}, {C}],
+    [{A, B}, {B, C}],  # B satisfies both
+    [{A}, {A}],
+    [{A}, {B}, {C}],
+    [],
+]
 
 
-def test_a_low_temperature_is_greedy_and_a_seed_repeats() -> None:
+@pytest.mark.parametrize("power", [0.0, 0.7])
+def test_a_wide_constrained_beam_agrees_with_exhaustive_search(power: float) -> None:
+    """All kinds of sets are in one batch, and a photograph without any is among them."""
     model = Table(random_probabilities)
-    cold = sample(model, model.start(3), 3, np.random.default_rng(0), n=2, temperature=1e-3)
-    expected = [h.words for h in greedy(model, model.start(3), 3)]
-    assert [[h.words for h in hs] for hs in cold] == [[w, w] for w in expected]
-    again = [
-        [h.words for hs in sample(model, model.start(3), 3, np.random.default_rng(7)) for h in hs]
-        for _ in range(2)
-    ]
-    assert again[0] == again[1]
+    n = len(MENTIONS)
+    options: Any = {"beam": 200, "max_length": 4, "length_power": power, "mention": MENTIONS}
+    found = beam_search(model, model.start(n), n, **options)
+    for photo, (hypotheses, mention) in enumerate(zip(found, MENTIONS, strict=True)):
+        words, score = exhaustive(photo, 4, power, mention)
+        assert hypotheses[0].words == words
+        assert hypotheses[0].score(power) == pytest.approx(score)
+
+
+@pytest.mark.parametrize("beam", [1, 2, 5])
+@pytest.mark.parametrize("max_length", [3, 8])
+def test_every_caption_satisfies_its_sets(beam: int, max_length: int) -> None:
+    model = Table(random_probabilities)
+    n = len(MENTIONS)
+    found = beam_search(
+        model, model.start(n), n, beam=beam, max_length=max_length, mention=MENTIONS
+    )
+    for hypotheses, mention in zip(found, MENTIONS, strict=True):
+        assert 1 <= len(hypotheses) <= beam
+        assert all(h.ended and len(h.words) <= max_length for h in hypotheses)
+        assert all(satisfies(h.words, mention) for h in hypotheses)
+
+
+def test_photographs_with_sets_do_not_change_those_beside_them() -> None:
+    model = Table(random_probabilities)
+    n = len(MENTIONS)
+    together = beam_search(model, model.start(n), n, beam=2, max_length=6, mention=MENTIONS)
+    plain = beam_search(model, model.start(n), n, beam=2, max_length=6)
+    for photo, mention in enumerate(MENTIONS):
+        start = model.start(n)[photo : photo + 1]
+        alone = beam_search(model, start, 1, beam=2, max_length=6, mention=[mention])[0]
+        for other in [alone] if mention else [alone, plain[photo]]:
+            assert [h.words for h in other] == [h.words for h in together[photo]]
+            for one, beside in zip(other, together[photo], strict=True):
+                np.testing.assert_array_equal(one.logprobs, beside.logprobs)
+                np.testing.assert_array_equal(one.alphas, beside.alphas)
+
+
+def test_an_early_word_does_not_keep_a_likelier_late_one_out() -> None:
+    """The search stopped at the first captions with the word: "c", where "a b c" is likelier."""
+
+    def probabilities(photo: int, said: tuple[int, ...]) -> np.ndarray:
+        if C in said:
+            return distribution(end=1.0)
+        nexts = {(): {"a": 0.99, "c": 0.01}, (A,): {"b": 0.99, "c": 0.01}}
+        return distribution(**nexts.get(said, {"c": 1.0}))
+
+    model = Table(probabilities)
+    found = beam_search(model, model.start(1), 1, beam=1, mention=[[{C}]])[0]
+    assert found[0].words == (A, B, C)
+
+
+@pytest.mark.parametrize(
+    ("mention", "message"),
+    [
+        ([[{A}]], "for 1 photographs, not for 2"),
+        ([[], [set()]], "photograph 1: .* a word or more"),
+        ([[], [{A, END}]], "photograph 1: .* special"),
+        ([[{A}, {B}, {C}], []], "photograph 0: .* 3 words or more, but max_length is 2"),
+        ([[{A}] * 5, []], "photograph 0: 5 sets .* at most 4"),
+    ],
+)
+def test_what_cannot_be_mentioned_is_refused(mention: list[Mention], message: str) -> None:
+    model = Table(random_probabilities)
+    with pytest.raises(ValueError, match=message):
+        beam_search(model, model.start(2), 2, max_length=2, mention=mention)
+    assert not model.batches

@@ -39,10 +39,10 @@ def test_words_of_each_kind_have_weights_of_their_own() -> None:
     np.testing.assert_allclose(said, [1 / (1 + np.exp(-2)), 0.25 / 1.25])
 
 
-def test_the_signs_of_certain_words_are_finite() -> None:
-    told = doubt.signs(np.array([0.0, 1.0], np.float32), np.array([0.1, 0.9]), -6.0)
+def test_the_evidence_of_certain_words_are_finite() -> None:
+    told = doubt.evidence(np.array([0.0, 1.0], np.float32), np.array([0.1, 0.9]), -6.0)
     assert np.isfinite(told).all()
-    np.testing.assert_allclose(told[:, 2:], [[0.1, -2, 1], [0.9, -2, 1]])
+    np.testing.assert_allclose(told[:, 2:], [[0.1, -2, 1, 0, 0, 0], [0.9, -2, 1, 0, 0, 0]])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """No connection is made but to this machine, and nothing is told to anyone."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,88 @@ def test_what_asks_the_network_is_known() -> None:
         if asking.search(path.read_text(encoding="utf-8"))
     }
     assert found == {"bundle.py", "data/download.py", "web/server.py"}
+
+
+FOLDER = """
+from showtell.cli import main
+main(["caption", sys.argv[1], "--out", sys.argv[2] + ".jsonl"])
+"""
+APP = """
+import app
+photograph = open(sys.argv[1], "rb").read()
+assert app.app.test_client().post("/api/v1/captions", data=photograph).status_code == 200
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="homes are elsewhere there")
+@pytest.mark.parametrize("code", [CAPTION, COMMANDS, FOLDER, SERVE, APP])
+def test_nothing_is_written_into_the_home(
+    code: str, photograph: Path, tmp_path: Path, stranger: dict[str, str]
+) -> None:
+    """ONNX Runtime kept there a number of this machine, and what it would tell its makers."""
+    command = [sys.executable, "-c", f"import sys, threading\n{code}", photograph, tmp_path / "out"]
+    done = subprocess.run(command, env=stranger, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_person_s_own_setting_stays(stranger: dict[str, str]) -> None:
+    code = "import os, showtell; print(os.environ['RAY_USAGE_STATS_ENABLED'])"
+    env = {**stranger, "RAY_USAGE_STATS_ENABLED": "1"}
+    assert subprocess.check_output([sys.executable, "-c", code], env=env).split() == [b"1"]
+
+
+SECONDS = 20  # ONNX Runtime asked for a host about nine seconds after its start
+CONNECTED = re.compile(r"(?:connect|sendto|sendmsg|sendmmsg)\(.*(AF_INET6?\b.*)")
+
+
+def addresses(trace: Path) -> list[str]:
+    """Return what a traced process asked of addresses, DNS on this machine among them."""
+    found = (CONNECTED.search(line) for line in trace.read_text(errors="replace").splitlines())
+    asked = [match[1] for match in found if match]
+    return [a for a in asked if "htons(53)" in a or not ("127.0.0.1" in a or '"::1"' in a)]
+
+
+def traced(code: str, trace: Path, *arguments: object, env: dict[str, str] | None = None) -> None:
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not installed")
+    calls = "connect,sendto,sendmsg,sendmmsg"
+    command = [
+        strace,
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-e",
+        f"trace={calls}",
+        "-o",
+        trace,
+        sys.executable,
+        "-c",
+        code,
+    ]
+    done = subprocess.run([*command, *map(str, arguments)], env=env, capture_output=True, text=True)
+    if "ptrace" in done.stderr and "ermitted" in done.stderr:
+        pytest.skip("no right to trace system calls")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["socket.create_connection(('192.0.2.1', 9), 0.1)", "socket.getaddrinfo('example.invalid', 9)"],
+)
+def test_a_question_is_found_in_the_system_calls(call: str, tmp_path: Path) -> None:
+    traced(f"import socket\ntry: {call}\nexcept OSError: pass", tmp_path / "trace")
+    assert addresses(tmp_path / "trace")
+
+
+def test_a_server_that_works_asks_nobody(
+    photograph: Path, tmp_path: Path, stranger: dict[str, str]
+) -> None:
+    """Code in C asks by sockets of its own, of which Python's audit hooks hear nothing."""
+    code = f"import sys, threading, time\n{SERVE}\ntime.sleep({SECONDS})"
+    traced(code, tmp_path / "trace", photograph, env=stranger)
+    assert addresses(tmp_path / "trace") == []
+    assert "AF_INET" in (tmp_path / "trace").read_text(), "the test's own requests are not there"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="homes are elsewhere there")

@@ -18,7 +18,7 @@ def test_a_region_as_people_type_it() -> None:
      pytest.param("9" * 5000 + ",1,1,1", id="long")],
 )  # fmt: skip
 def test_something_else_is_refused(text: str) -> None:
-    with pytest.raises(RegionError, match="left,top,right,bottom"):
+    with pytest.raises(ValueError, match="left,top,right,bottom"):
         parse(text)
 
 

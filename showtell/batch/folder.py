@@ -8,11 +8,13 @@ therefore begins with the chunk at which it was interrupted, and ends with the s
 import errno
 import os
 import signal
+import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -25,11 +27,10 @@ from showtell.batch.rows import Row, digest, error_row
 from showtell.batch.sources import Found, readable, walk
 from showtell.batch.workers import Item, Workers
 from showtell.bundle import Bundle
-from showtell.captioner import BEAM
 from showtell.cores import cores
-from showtell.decoding import MAX_LENGTH
 from showtell.errors import ImageError
 from showtell.formats import LeftOut
+from showtell.search import DEFAULTS, Search
 
 # A chunk is full with so many photographs, or so many bytes of files.
 CHUNK = 32
@@ -58,8 +59,7 @@ def caption_folder(
     out: Path,
     *,
     model: str | Path | None = None,
-    beam: int = BEAM,
-    max_length: int = MAX_LENGTH,
+    search: Search = DEFAULTS,
     recursive: bool = True,
     resume: bool = False,
     sidecars: bool = False,
@@ -75,7 +75,8 @@ def caption_folder(
     ----------
     paths : files; and folders, with all below them, if `recursive`.
     out : a name that ends in .jsonl, .csv or .parquet.
-    model, beam, max_length : as for a :class:`~showtell.captioner.Captioner`.
+    model : as for :func:`showtell.load`.
+    search : options of the captions.
     resume : whether to go on with a run that was interrupted, if there is one.
     sidecars : whether to write each caption into an XMP sidecar as well.
     workers : processes; None is one for each core that may be used.
@@ -88,18 +89,19 @@ def caption_folder(
     """
     output.require_format(out)
     bundle = Bundle.load(model)
-    options = {"beam": beam, "max_length": max_length}
     left_out = LeftOut()
     source = {"paths": list(paths), "recursive": recursive, "sidecars": sidecars}
-    settings = {**source, "model": bundle.manifest["sha256"], **options}
+    settings = {**source, "model": bundle.manifest["sha256"], **search.to_dict()}
     with (
         _interrupted() as interrupted,
         closing(Journal(out, settings, resume)) as journal,
-        closing(Workers(bundle, workers or cores(), **options)) as processes,
+        closing(Workers(bundle, workers or cores(), search)) as processes,
     ):
         run = _Run(journal, processes, bundle.manifest["name"], sidecars, say)
-        total = sum(1 for _ in _photographs(paths, recursive, left_out))
-        finished = run.go(_photographs(paths, recursive), total, interrupted)
+        found = partial(walk, paths) if recursive else partial(map, Found, paths)
+        survey = walk(paths, left_out) if recursive else found()
+        _survey(out, journal, survey, say)
+        finished = run.go(found, interrupted)
         failed = _write(out, journal)
         captioned = len(journal) - failed
         if finished:
@@ -107,10 +109,37 @@ def caption_folder(
     return Summary(captioned, failed, not finished, left_out.sentence())
 
 
-def _photographs(
-    paths: Sequence[str], recursive: bool, left_out: LeftOut | None = None
-) -> Iterable[Found]:
-    return walk(paths, left_out) if recursive else map(Found, paths)
+def _survey(
+    out: Path, journal: Journal, photographs: Iterable[Found], say: Callable[[str], None]
+) -> None:
+    """Forget what is no longer true of photographs that an earlier run finished, and say so."""
+    changed, gone = journal.keep((path for path, _ in photographs), _is_same)
+    if changed or gone:
+        say(
+            f"{out}: of what was finished, {changed:,} changed and are captioned again, "
+            f"{gone:,} are gone"
+        )
+
+
+def _is_same(path: str, seen: str | None, sha256: str | None) -> bool:
+    """Tell whether a file is as it was seen, or at least has the same content."""
+    if seen is not None and seen == _look(path):
+        return True
+    try:
+        return sha256 is not None and sha256 == digest(image.read_file(path))
+    except ImageError:
+        return False
+
+
+def _look(path: str) -> str | None:
+    """Return what tells without reading a file that it is another; None where there is no file."""
+    try:
+        told = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(told.st_mode):
+        return None
+    return f"{told.st_ino} {told.st_size} {told.st_mtime_ns} {told.st_ctime_ns}"
 
 
 def _write(out: Path, journal: Journal) -> int:
@@ -149,12 +178,14 @@ class _Chunk:
 
     Attributes
     ----------
+    seen : how the files looked.
     errors : what cannot be read, and why.
     contents : SHA-256 of what can be.
     items : those whose content was not seen before.
     """
 
     paths: list[str] = field(default_factory=list)
+    seen: dict[str, str | None] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     contents: dict[str, str | None] = field(default_factory=dict)
     items: dict[str, Item] = field(default_factory=dict)
@@ -174,12 +205,13 @@ class _Run:
     say: Callable[[str], None]
     begun: set[str] = field(default_factory=set)  # contents that are not in the journal yet
 
-    def go(self, photographs: Iterable[Found], total: int, interrupted: Event) -> bool:
+    def go(self, photographs: Callable[[], Iterable[Found]], interrupted: Event) -> bool:
         """Caption what has no row yet, and tell whether nothing is left to do."""
         finished = True
+        total = sum(1 for _ in photographs())
         waiting: deque[tuple[_Chunk, Future[list[Row]]]] = deque()
         with tqdm(total=total, initial=len(self.journal), unit="photo", disable=None) as bar:
-            for chunk in self._chunks(photographs):
+            for chunk in self._chunks(photographs()):
                 if interrupted.is_set():
                     finished = False
                     break
@@ -205,6 +237,7 @@ class _Run:
     def _read(self, chunk: _Chunk, found: Found) -> None:
         path, error = found
         chunk.paths.append(path)
+        chunk.seen[path] = _look(path)  # before it is read: it may change meanwhile
         try:
             if error:
                 raise ImageError(error)
@@ -228,7 +261,7 @@ class _Run:
                 self.say(f"{row['image']}: {told}")
             if self.sidecars and row["caption"]:
                 self._write_sidecar(path, row)
-        self.journal.add(rows)
+        self.journal.add([(path, chunk.seen[path], row) for path, row in rows])
         self.begun.difference_update(filter(None, chunk.contents.values()))
         return len(rows)
 

@@ -1,18 +1,15 @@
-"""Rows: what is told of each of many photographs, good or bad."""
+"""Rows: the result for each of many photographs, a caption or an error."""
 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-import numpy as np
-
 from showtell import image
-from showtell.captioner import BEAM, Caption, Captioner
-from showtell.decoding import MAX_LENGTH
+from showtell.captioner import Caption, Captioner
 from showtell.errors import ImageError
 from showtell.limits import MAX_BYTES
-from showtell.runtime import State
+from showtell.search import DEFAULTS, Search
 
 
 class Row(TypedDict):
@@ -22,7 +19,7 @@ class Row(TypedDict):
     ----------
     image : its name.
     caption, logprob, confidence : as in :class:`~showtell.captioner.Caption`, six decimals.
-    warning : what a reader should know of the photograph; None as a rule.
+    warning : those of the caption; None as a rule.
     error : why it could not be captioned.
     sha256 : of the file's bytes, hexadecimal; None where they could not be read in full.
     model : name of the model.
@@ -40,45 +37,51 @@ class Row(TypedDict):
 
 def caption_rows(
     captioner: Captioner,
-    items: Sequence[tuple[str, bytes | Path]],
-    *,
-    beam: int = BEAM,
-    max_length: int = MAX_LENGTH,
+    items: Sequence[tuple[str, bytes | Path | ImageError]],
+    search: Search = DEFAULTS,
 ) -> list[Row]:
-    """Caption photographs together; one that cannot be used is a row that tells why.
+    """Caption photographs together; one that cannot be used is a row with the error.
 
     Parameters
     ----------
-    captioner : who captions.
-    items : name, and the bytes or the path of the file, of each photograph. All are in memory
-        together if they are bytes.
-    beam, max_length : as in :meth:`~showtell.captioner.Captioner.caption`.
+    captioner : the model.
+    items : for each photograph, its name and the bytes or the path of the file; or why the file
+        cannot be read. The files are in memory together.
+    search : options of the captions.
 
     Returns
     -------
-    One row an item, in their order.
+    One row for each item, in their order.
     """
-    rows: list[Row] = []
-    states: dict[int, State] = {}
-    for i, (name, source) in enumerate(items):
-        row = _empty(name, captioner.name)
-        rows.append(row)
-        try:
-            data = source if isinstance(source, bytes) else image.read_file(source)
-            row["sha256"] = digest(data)
-            pixels, warnings = image.read_and_warn(data, captioner.bundle.image_size)
-        except ImageError as error:
-            row["error"] = str(error)
-            continue
-        row["warning"] = "; ".join(warnings) or None
-        # One by one, which takes no longer on one thread, and a fourth of the memory.
-        states[i] = captioner.encode([pixels])
-    if states:
-        together = State(*map(np.concatenate, zip(*states.values(), strict=True)))
-        captions = captioner.decode(together, beam=beam, max_length=max_length)
-        for i, caption in zip(states, captions, strict=True):
-            _fill(rows[i], caption)
-    return rows
+    names, sources = [name for name, _ in items], [_content(source) for _, source in items]
+    results = captioner.caption_each(sources, search)
+    return [
+        _row(captioner.name, name, source, result)
+        for name, source, result in zip(names, sources, results, strict=True)
+    ]
+
+
+def _content(source: bytes | Path | ImageError) -> bytes | ImageError:
+    try:
+        return image.read_file(source) if isinstance(source, Path) else source
+    except ImageError as error:
+        return error
+
+
+def _row(model: str, name: str, source: bytes | ImageError, result: Caption | ImageError) -> Row:
+    sha256 = digest(source) if isinstance(source, bytes) else None
+    if isinstance(result, ImageError):
+        return error_row(name, model, str(result), sha256)
+    return Row(
+        image=name,
+        caption=result.text,
+        logprob=round(result.logprob, 6),
+        confidence=round(result.confidence, 6),
+        warning="; ".join(result.warnings) or None,
+        error=None,
+        sha256=sha256,
+        model=model,
+    )
 
 
 def digest(data: bytes) -> str | None:
@@ -88,24 +91,13 @@ def digest(data: bytes) -> str | None:
 
 def error_row(name: str, model: str, error: str, sha256: str | None = None) -> Row:
     """Return the row of a photograph that could not be captioned."""
-    return {**_empty(name, model), "error": error, "sha256": sha256}
-
-
-def _empty(name: str, model: str) -> Row:
     return Row(
         image=name,
         caption=None,
         logprob=None,
         confidence=None,
         warning=None,
-        error=None,
-        sha256=None,
+        error=error,
+        sha256=sha256,
         model=model,
     )
-
-
-def _fill(row: Row, caption: Caption) -> None:
-    row["caption"] = caption.text
-    row["warning"] = "; ".join(filter(None, (row["warning"], *caption.warnings))) or None
-    row["logprob"] = round(caption.logprob, 6)
-    row["confidence"] = round(caption.confidence, 6)

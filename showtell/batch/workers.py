@@ -9,19 +9,18 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from threading import Thread
-from typing import Any
 
 from showtell.batch.rows import Row, caption_rows, digest, error_row
 from showtell.bundle import Bundle
 from showtell.captioner import Captioner
 from showtell.errors import ShowtellError
+from showtell.search import Search
 
 Item = tuple[str, bytes]
 
 _ENDED = "the process that read it came to an end: it is damaged, or needs too much memory"
 
 _captioner: Captioner  # of a worker
-_options: dict[str, Any]
 
 
 class Workers:
@@ -31,23 +30,23 @@ class Workers:
     ----------
     bundle : the model.
     n : how many processes.
-    options : those of :func:`~showtell.batch.rows.caption_rows`.
+    search : options of the captions.
     """
 
-    def __init__(self, bundle: Bundle, n: int, **options: Any) -> None:
+    def __init__(self, bundle: Bundle, n: int, search: Search) -> None:
         self.n = n
         self._bundle = bundle
-        self._options = options
+        self._search = search
         self._pool = self._start(n)
 
     def submit(self, items: Sequence[Item]) -> "Future[list[Row]]":
         """Begin to caption photographs together."""
         with _deaf():
             try:
-                return self._pool.submit(_caption, items)
+                return self._pool.submit(_caption, items, self._search)
             except BrokenProcessPool:
                 self._pool = self._start(self.n)
-                return self._pool.submit(_caption, items)
+                return self._pool.submit(_caption, items, self._search)
 
     def rows(self, items: Sequence[Item], begun: "Future[list[Row]]") -> list[Row]:
         """Wait for the rows of photographs that were begun.
@@ -60,14 +59,14 @@ class Workers:
         with self._start(1) as pool:
             _require_alive(pool)
             with suppress(BrokenProcessPool):
-                return pool.submit(_caption, items).result()
+                return pool.submit(_caption, items, self._search).result()
         return [self._alone(item) for item in items]
 
     def _alone(self, item: Item) -> Row:
         with self._start(1) as pool:
             _require_alive(pool)
             try:
-                return pool.submit(_caption, [item]).result()[0]
+                return pool.submit(_caption, [item], self._search).result()[0]
             except BrokenProcessPool:
                 name, data = item
                 return error_row(name, self._bundle.manifest["name"], _ENDED, digest(data))
@@ -81,7 +80,7 @@ class Workers:
             n,
             multiprocessing.get_context("spawn"),  # threads of ONNX Runtime do not survive a fork
             _prepare,
-            (self._bundle, self._options),
+            (self._bundle,),
         )
 
 
@@ -109,12 +108,12 @@ def _require_alive(pool: ProcessPoolExecutor) -> None:
         ) from error
 
 
-def _prepare(bundle: Bundle, options: dict[str, Any]) -> None:
-    global _captioner, _options
+def _prepare(bundle: Bundle) -> None:
+    global _captioner
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and asks for no more
     warnings.filterwarnings("ignore", module="PIL")  # of odd metadata, as in the parent
     Thread(target=_follow_parent, daemon=True).start()
-    _captioner, _options = Captioner(bundle, threads=1), options
+    _captioner = Captioner(bundle, threads=1)
 
 
 def _follow_parent() -> None:
@@ -125,5 +124,5 @@ def _follow_parent() -> None:
     os._exit(1)
 
 
-def _caption(items: Sequence[Item]) -> list[Row]:
-    return caption_rows(_captioner, items, **_options)
+def _caption(items: Sequence[Item], search: Search) -> list[Row]:
+    return caption_rows(_captioner, items, search)

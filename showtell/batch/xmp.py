@@ -20,6 +20,8 @@ NEW = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="showtell">
 """.encode()
 MAX_BYTES = 16 * 2**20  # histories of edits take some
 
+_NO_XML = re.compile("[^\t\n\r\\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
 # A start tag, whose attributes may hold ">".
 _TAG = re.compile(rb"<(?:\"[^\"]*\"|'[^']*'|[^>\"'])*>")
 
@@ -102,11 +104,12 @@ def filled(old: bytes, packet: Packet, empty: Iterable[Property], caption: str) 
 
 def _description(about: str, fields: list[Property], caption: str) -> bytes:
     spaces = "".join(f'\n   xmlns:{prefix}="{space}"' for prefix, space, _ in fields)
+    text = escape(_NO_XML.sub("?", caption))
     properties = "".join(
         f"""
    <{prefix}:{name}>
     <rdf:Alt>
-     <rdf:li xml:lang="x-default">{escape(caption)}</rdf:li>
+     <rdf:li xml:lang="x-default">{text}</rdf:li>
     </rdf:Alt>
    </{prefix}:{name}>"""
         for prefix, _, name in fields

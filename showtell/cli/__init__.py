@@ -10,8 +10,7 @@ from showtell.cli.common import Group, print_anything
 from showtell.cli.evaluate import evaluate, info
 from showtell.cli.page import page
 from showtell.cli.serve import serve
-from showtell.cli.teach import teach
-from showtell.cli.train import data, export, results, train
+from showtell.cli.train import data, export, pair, results, train
 
 
 @click.group(cls=Group)
@@ -23,5 +22,5 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="PIL")
 
 
-for command in (caption, serve, page, info, evaluate, data, train, teach, export, results):
+for command in (caption, serve, page, info, evaluate, data, pair, train, export, results):
     main.add_command(command)

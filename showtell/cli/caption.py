@@ -8,50 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from showtell.cli.common import beam_option, json_option, model_option, on_a_line
+from showtell.cli.common import (
+    ending_at_once,
+    json_option,
+    model_option,
+    on_a_line,
+    search_options,
+)
 from showtell.cli.many import caption_many, caption_on_cluster
-from showtell.errors import BundleError, ImageError, RegionError, ShowtellError
+from showtell.errors import BundleError, ImageError, ShowtellError
+from showtell.search import OPTIONS, Search
 
 if TYPE_CHECKING:
     from showtell.captioner import Caption
     from showtell.proof import Proof
-    from showtell.region import Region
 
 STDIN = "-"
 _ROW = "    {:16}{:>6}{:>6}{:>10}{:>8}  {}"
 
 
-def _region(context: click.Context, option: click.Parameter, text: str | None) -> "Region | None":
-    from showtell.region import parse
-
-    try:
-        return None if text is None else parse(text)
-    except RegionError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@beam_option
-@click.option(
-    "--max-length",
-    type=click.IntRange(1, 40),
-    default=20,
-    show_default=True,
-    help="Words at most.",
-)
-@click.option(
-    "--region",
-    metavar="L,T,R,B",
-    callback=_region,
-    help="Caption this part alone: left, top, right and bottom in pixels of the upright "
-    "photograph.",
-)
-@click.option(
-    "--proof",
-    is_flag=True,
-    help="Tell of each word whether it was seen: what it loses without what the model looked at.",
-)
+@search_options(*OPTIONS)
 @json_option
 @click.option(
     "--attention",
@@ -88,10 +66,7 @@ def _region(context: click.Context, option: click.Parameter, text: str | None) -
 )
 def caption(
     paths: tuple[str, ...],
-    beam: int,
-    max_length: int,
-    region: "Region | None",
-    proof: bool,
+    search: Search,
     as_json: bool,
     attention: Path | None,
     model: str | None,
@@ -104,54 +79,56 @@ def caption(
 ) -> None:
     """Caption photographs; - reads one from standard input.
 
-    A photograph that cannot be used is told on standard error, and the others are captioned.
+    Files that cannot be read are reported on standard error; the rest are still captioned.
     """
     if column and not engine:
         raise click.UsageError("--column needs --engine")
     if out:
-        if as_json or attention or region or proof or STDIN in paths:
+        if as_json or attention or search.region or search.proof or STDIN in paths:
             raise click.UsageError(
                 "--out goes with files and folders, without --json, --attention, --region, --proof"
             )
-        options: dict[str, Any] = {"model": model, "beam": beam, "max_length": max_length}
+        options: dict[str, Any] = {"model": model, "search": search, "resume": resume}
         if engine:
             if len(paths) > 1 or sidecar:
                 raise click.UsageError("--engine goes with one folder or URI, without --sidecar")
-            caption_on_cluster(paths[0], out, column=column, resume=resume, **options)
+            caption_on_cluster(paths[0], out, column=column, **options)
         else:
             options |= {"recursive": recursive, "sidecars": sidecar is not None}
-            caption_many(paths, Path(out), resume=resume, **options)
+            caption_many(paths, Path(out), **options)
         return
     if recursive or resume or sidecar or engine:
         raise click.UsageError("--recursive, --resume, --sidecar and --engine need --out")
-    search = {"beam": beam, "max_length": max_length, "region": region, "proof": proof}
     _print(paths, search, as_json, attention, model)
 
 
+@ending_at_once()
 def _print(
     paths: tuple[str, ...],
-    search: dict[str, Any],
+    search: Search,
     as_json: bool,
     attention: Path | None,
     model: str | None,
 ) -> None:
     """Caption photographs one by one, and print a line of each."""
+    from showtell import image
     from showtell.captioner import load
     from showtell.limits import MAX_BYTES
     from showtell.runtime import WHOLE_GRID_ONLY
 
     captioner = load(model)
-    if search["proof"] and not captioner.runtime.cells_vary:
+    if search.proof and not captioner.runtime.cells_vary:
         raise BundleError(f"{captioner.bundle.path}: {WHOLE_GRID_ONLY}")
     failed = False
     for path, stem in zip(paths, _stems(attention, paths), strict=True):
         name = click.format_filename(path)
         try:
-            # One byte more than may be is enough to refuse it.
-            source = sys.stdin.buffer.read(MAX_BYTES + 1) if path == STDIN else path
-            found = captioner.caption(source, **search)
+            # One byte more than allowed is enough to refuse it.
+            stdin = path == STDIN
+            data = sys.stdin.buffer.read(MAX_BYTES + 1) if stdin else image.read_file(path)
+            found = captioner.caption(data, search)
             if attention:
-                _write(attention / stem, source, found, name)
+                _write(attention / stem, data, found, name)
         except ImageError as error:
             click.echo(f"showtell: {on_a_line(name)}: {error}", err=True)
             failed = True
@@ -186,12 +163,12 @@ def _table(found: "Caption", proof: "Proof") -> str:
     return "\n".join(lines)
 
 
-def _write(stem: Path, source: str | bytes, found: "Caption", name: str) -> None:
+def _write(stem: Path, data: bytes, found: "Caption", name: str) -> None:
     """Write the figure, the animation and the JSON of a photograph, `stem` their common name."""
     from showtell import attention, image
     from showtell.atomic import replacing
 
-    photograph = image.open_upright(source)
+    photograph = image.open_upright(data)
     figure = BytesIO()
     attention.figure(photograph, found).save(figure, "PNG")
     files = {

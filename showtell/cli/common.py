@@ -3,15 +3,23 @@
 import errno
 import io
 import re
+import signal
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import click
 
-from showtell.errors import ShowtellError
+from showtell.errors import OptionError, ShowtellError
+from showtell.search import DEFAULTS, OPTIONS, Search
 
-# What would end a line, or do something to a terminal.
-_CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029]")
+# What would end a line, do something to a terminal, or change the order in which it is read.
+_CONTROL = re.compile(
+    r"[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class Group(click.Group):
@@ -40,8 +48,33 @@ def print_anything() -> None:
 
 
 def on_a_line(text: str) -> str:
-    """Write control characters as Python does, so that a file's name cannot forge a line."""
+    """Write control characters as Python does, so that a file's name cannot forge a line.
+
+    Those that turn the direction of writing are written so, too: gpj.exe would look like exe.jpg.
+    """
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def on_lines(text: str) -> str:
+    """Write a text of several lines so: the lines stay."""
+    return "\n".join(on_a_line(line.expandtabs()) for line in text.splitlines())
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Let Ctrl+C end the process itself.
+
+    Python hears of it between two of its own steps, and a stranger's graph computes for as long as
+    it likes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 model_option = click.option(
@@ -50,13 +83,53 @@ model_option = click.option(
     help="A bundle's folder or hf://owner/name; the one that ships if not given.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-beam_option = click.option(
-    "--beam",
-    type=click.IntRange(1, 100),
-    default=5,
-    show_default=True,
-    help="Width of the beam search; 1 is greedy.",
-)
+
+
+class _SearchValue(click.ParamType):
+    """The value of an option of :class:`Search`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return OPTIONS[self.name].read(self.name, value) if isinstance(value, str) else value
+        except OptionError as error:
+            self.fail(str(error), param, ctx)
+
+
+def search_options(*names: str) -> Callable[[Callable], Callable]:
+    """Give a command some options of :class:`Search`; it gets them as its argument `search`."""
+
+    def decorate(command: Callable) -> Callable:
+        @wraps(command)
+        def with_search(**arguments: Any) -> Any:
+            search = Search(**{name: arguments.pop(name) for name in names})
+            return command(search=search, **arguments)
+
+        decorated: Callable = with_search
+        for name in reversed(names):
+            decorated = _search_option(name)(decorated)
+        return decorated
+
+    return decorate
+
+
+def _search_option(name: str) -> Callable[[Callable], Callable]:
+    option, default = OPTIONS[name], getattr(DEFAULTS, name)
+    flag = f"--{name.replace('_', '-')}"
+    help = option.help.replace("`", "")
+    if isinstance(default, bool):
+        return click.option(flag, name, is_flag=True, default=default, help=help)
+    return click.option(
+        flag,
+        name,
+        type=_SearchValue(name),
+        metavar=option.metavar,
+        default=default,
+        show_default=bool(default),
+        help=help,
+    )
 
 
 def require_torch(what: str) -> None:

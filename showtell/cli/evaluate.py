@@ -5,13 +5,20 @@ from pathlib import Path
 
 import click
 
-from showtell.cli.common import beam_option, json_option, model_option
+from showtell.cli.common import (
+    ending_at_once,
+    json_option,
+    model_option,
+    on_lines,
+    search_options,
+)
+from showtell.search import Search
 
 
 @click.command()
 @click.option("--data", "folder", metavar="DIR", help="A data set, as for `showtell data`.")
 @click.option("--split", default="test", show_default=True, help="Which of its splits to caption.")
-@beam_option
+@search_options("beam")
 @model_option
 @click.option(
     "--predictions",
@@ -22,24 +29,25 @@ from showtell.cli.common import beam_option, json_option, model_option
     "--references", type=click.Path(path_type=Path), help="Their references, COCO's format."
 )
 @json_option
+@ending_at_once()
 def evaluate(
     folder: str | None,
     split: str,
-    beam: int,
+    search: Search,
     model: str | None,
     predictions: Path | None,
     references: Path | None,
     as_json: bool,
 ) -> None:
     """Caption a split and score the captions; or score the captions in a file."""
-    from showtell import evaluate as evaluation
     from showtell.captioner import load
     from showtell.data import load as load_data
+    from showtell.evaluation import evaluate as evaluation
 
     if predictions and references and not folder:
         card = evaluation.evaluate_files(predictions, references)
     elif folder and not predictions and not references:
-        card = evaluation.evaluate(load(model), load_data(folder), split, beam)
+        card = evaluation.evaluate(load(model), load_data(folder), split, search.beam)
     else:
         raise click.UsageError("give --data, or --predictions and --references")
     click.echo(json.dumps(card.to_dict(), indent=2) if as_json else card)
@@ -56,4 +64,4 @@ def info(as_json: bool, model: str | None) -> None:
     if as_json:
         click.echo(json.dumps(bundle.manifest, indent=2))
     else:
-        click.echo((bundle.path / "README.md").read_text(encoding="utf-8"))
+        click.echo(on_lines(bundle.card))

@@ -4,11 +4,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from showtell.cli.common import on_a_line
+from showtell.cli.common import ending_at_once, on_a_line
 
 _INTERRUPTED = 130  # as shells report a program that Ctrl+C ended
 
 
+@ending_at_once()
 def caption_many(paths: tuple[str, ...], out: Path, *, resume: bool, **options: Any) -> None:
     """Caption photographs into a file; see :func:`showtell.batch.folder.caption_folder`."""
     from showtell.batch.folder import caption_folder

@@ -17,8 +17,9 @@ from showtell.cli.common import model_option
     "--corrections",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Let the page correct captions, and keep them there with small copies of their "
-    "photographs, for `showtell teach`. Without it nothing is written.",
+    help="Let the page correct captions, and keep them in this folder with small copies of "
+    "their photographs. A model can be trained on it: recipes/own.yaml. Without this option "
+    "nothing is written.",
 )
 def serve(host: str, port: int, model: str | None, corrections: Path | None) -> None:
     """Serve the page and the JSON interface."""

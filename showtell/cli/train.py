@@ -4,7 +4,11 @@ from pathlib import Path
 
 import click
 
-from showtell.cli.common import require_torch
+from showtell.cli.common import on_lines, require_torch
+
+overrides_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the recipe."
+)
 
 
 @click.group()
@@ -23,14 +27,12 @@ def flickr8k(folder: Path, download: bool) -> None:
         from showtell.data.download import fetch_flickr8k
 
         fetch_flickr8k(folder)
-    click.echo(describe(load(folder)))
+    click.echo(on_lines(describe(load(folder))))
 
 
 @click.command()
 @click.argument("recipe", type=click.Path(path_type=Path))
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the recipe."
-)
+@overrides_option
 @click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
 def train(recipe: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """Train a model by a recipe, a YAML file."""
@@ -39,6 +41,18 @@ def train(recipe: Path, overrides: tuple[str, ...], resume: bool) -> None:
     from showtell.train.engine import train as run
 
     run(recipes.read(recipe, overrides), resume=resume)
+
+
+@click.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@overrides_option
+def pair(recipe: Path, overrides: tuple[str, ...]) -> None:
+    """Find captions for photographs that have none, as the RECIPE's 'pairing' says."""
+    require_torch("showtell pair")
+    from showtell.train import recipe as recipes
+    from showtell.train.pairing import pair as run
+
+    click.echo(f"{run(recipes.read(recipe, overrides))}: a data set to train on")
 
 
 @click.command()
@@ -59,4 +73,4 @@ def results(folder: Path) -> None:
     require_torch("showtell results")
     from showtell.train.results import table
 
-    click.echo(table(folder))
+    click.echo(on_lines(table(folder)))

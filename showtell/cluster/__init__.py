@@ -5,8 +5,6 @@ Ray reads its settings when it is imported, hence they are made here, before tha
 
 import os
 
-# It would tell its makers of every cluster that is started.
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 if "RAY_ADDRESS" not in os.environ:
     # What it calls a cluster listens to other machines; one of this machine alone need not.
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")

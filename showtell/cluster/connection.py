@@ -2,6 +2,7 @@
 
 import logging
 import os
+from secrets import token_hex
 from typing import Any
 
 import ray
@@ -22,5 +23,8 @@ def connect() -> int:
     """
     if not ray.is_initialized():
         own = {} if os.environ.get("RAY_ADDRESS") else OWN_CLUSTER
+        if own and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+            # Ray would keep one in the home.
+            os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))
         ray.init(logging_level=logging.ERROR, **own)
     return int(ray.cluster_resources()["CPU"])

@@ -16,15 +16,15 @@ import ray.data
 from pyarrow.fs import FileSystem
 from tqdm import tqdm
 
-from showtell.batch.rows import Row, caption_rows, error_row
+from showtell.batch.rows import Row, caption_rows
 from showtell.bundle import Bundle
-from showtell.captioner import BEAM, Captioner, load
+from showtell.captioner import Captioner, load
 from showtell.cluster.connection import connect
 from showtell.cluster.output import Output
-from showtell.cluster.source import Block, Item, cut, locate
-from showtell.decoding import MAX_LENGTH
+from showtell.cluster.source import Block, cut, locate
 from showtell.errors import BundleError, OutputError, ShowtellError
 from showtell.formats import LeftOut
+from showtell.search import DEFAULTS, Search
 
 # A photograph that brings its actor down would do so for ever.
 _RETRIES = 3
@@ -40,15 +40,14 @@ class Job:
     output : where the rows go.
     model : as :func:`showtell.load` takes it.
     sha256 : of the files of the model: each machine has its own copy, and all have to be the same.
-    beam, max_length : as in :meth:`~showtell.captioner.Captioner.caption`.
+    search : options of the captions.
     """
 
     source: FileSystem
     output: Output
     model: str | None
     sha256: Mapping[str, str]
-    beam: int
-    max_length: int
+    search: Search
 
 
 @dataclass
@@ -75,8 +74,7 @@ def run(
     *,
     column: str | None = None,
     model: str | None = None,
-    beam: int = BEAM,
-    max_length: int = MAX_LENGTH,
+    search: Search = DEFAULTS,
     resume: bool = False,
     size: int | None = None,
 ) -> Tally:
@@ -88,7 +86,7 @@ def run(
     ----------
     uri, column, size : see :func:`showtell.cluster.source.cut`.
     out : folder, a path or URI that every machine can write to.
-    model, beam, max_length : see :class:`Job`.
+    model, search : see :class:`Job`.
     resume : whether to go on with a run; blocks that are there are not done again.
 
     Raises
@@ -107,13 +105,12 @@ def run(
         "blocks": len(blocks),
         "names": _digest(blocks),
         "model": sha256,
-        "beam": beam,
-        "max_length": max_length,
+        **search.to_dict(),
     }
     output.claim(settings, resume)
     finished = output.finished()
     todo = [(number, block) for number, block in enumerate(blocks) if number not in finished]
-    tally = _work(Job(files, output, model, sha256, beam, max_length), todo)
+    tally = _work(Job(files, output, model, sha256, search), todo)
     _require_whole(output, len(blocks), tally.failures)
     tally.left_out = left_out.sentence()
     return tally
@@ -121,18 +118,8 @@ def run(
 
 def caption_block(captioner: Captioner, job: Job, block: Block) -> list[Row]:
     """Return the rows of a block, in the order of its photographs."""
-    found = (_captioned(captioner, job, items) for items in block.batches(job.source))
-    return [row for rows in found for row in rows]
-
-
-def _captioned(captioner: Captioner, job: Job, items: Sequence[Item]) -> list[Row]:
-    there = [(name, data) for name, data in items if isinstance(data, bytes)]
-    rows = caption_rows(captioner, there, beam=job.beam, max_length=job.max_length)
-    remaining = iter(rows)
-    return [
-        next(remaining) if isinstance(data, bytes) else error_row(name, captioner.name, str(data))
-        for name, data in items
-    ]
+    batches = (caption_rows(captioner, b, job.search) for b in block.batches(job.source))
+    return [row for rows in batches for row in rows]
 
 
 class _Worker:

@@ -1,6 +1,5 @@
 """Unpacking a zip file that came from elsewhere: nothing leaves its folder."""
 
-import shutil
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -11,7 +10,7 @@ from showtell.errors import DownloadError
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip file into `folder`, whose earlier content is removed.
+    """Unpack a zip file into `folder`, which is empty or not there yet.
 
     The CRC of each file is checked. What macOS adds to archives, ``__MACOSX/``, is left out. A link
     in the archive becomes a plain file.
@@ -21,7 +20,6 @@ def unpack(archive: Path, folder: Path) -> None:
     DownloadError : the archive is damaged, and what came out before is the caller's to remove; or
         it names a path outside of the folder, and nothing was unpacked.
     """
-    shutil.rmtree(folder, ignore_errors=True)
     try:
         with zipfile.ZipFile(archive) as zipped:
             members = [m for m in zipped.infolist() if not m.filename.startswith("__MACOSX/")]

@@ -4,8 +4,8 @@ Each line is ``{"image": NAME, "caption": TEXT}``. Lines are only ever appended,
 photograph counts; an empty caption takes it out again. A line that cannot be read, such as the last
 one after a power cut, is skipped and told.
 
-Every fifth photograph, in the order in which they were first corrected, is in the test split, which
-is not learned from; the others are for training. A photograph keeps its split when others come.
+Of ten photographs, in the order of their first corrections, the fifth is in the dev split and the
+tenth in the test split; the others are for training. A photograph keeps its split when others come.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ from pathlib import Path
 from threading import Lock
 
 from showtell import image
-from showtell.atomic import replacing
+from showtell.atomic import appending, replacing
 from showtell.data.files import find_pictures, normal
 from showtell.data.release import Layout, Release, has_words
 from showtell.errors import CorrectionError
 
 CORRECTIONS = "corrections.jsonl"
-HELD_OUT = 5  # one of so many photographs is not learned from
+HELD_OUT = {5: "dev", 0: "test"}  # by the number of a photograph modulo 10; the first is 1
 LONGEST = 300  # characters of a caption
 MOST = 10_000  # corrections in a folder, so that nobody fills the disk: some 2 GB
 SIDE = 1024  # pixels of a copy's longer side
@@ -44,7 +44,7 @@ class Corrections:
         self._folder = folder
         self._lock = Lock()
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / CORRECTIONS).open("ab+") as file:
+        with appending(folder / CORRECTIONS) as file:
             file.seek(0)
             self._lines = sum(1 for _ in file)
 
@@ -100,7 +100,7 @@ def _sync(path: Path) -> None:
 
 def _append(path: Path, line: str) -> None:
     """Append a line in one piece; one that was cut off before it is ended first."""
-    with path.open("ab+", buffering=0) as file:
+    with appending(path, buffering=0) as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - 1))
         start = "" if file.read(1) in (b"", b"\n") else "\n"
@@ -121,7 +121,7 @@ def _read(root: Path) -> Release:
                 captions[normal(name)] = caption
             case _ if line.strip():
                 broken.append(f"line {number}")
-    splits = {name: "train" if i % HELD_OUT else "test" for i, name in enumerate(captions, start=1)}
+    splits = {name: HELD_OUT.get(i % 10, "train") for i, name in enumerate(captions, start=1)}
     return Release(list(captions.items()), splits, find_pictures(root, ["."]), broken)
 
 

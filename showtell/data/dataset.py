@@ -148,7 +148,7 @@ class Dataset:
             if self.layout == "own":
                 empty += f" Write {name} for some in a column 'split' of captions.csv."
             if self.layout == "corrections":
-                empty += " Correct five photographs or more: every fifth is in the test split."
+                empty += " Correct ten photographs or more: the fifth is in dev, the tenth in test."
             raise DataError(" ".join([empty, *self.findings.sentences()]))
         return photographs
 

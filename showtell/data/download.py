@@ -12,7 +12,7 @@ right.
 import hashlib
 import os
 import re
-import shutil
+import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +29,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+from showtell.atomic import appending
 from showtell.data import flickr8k
 from showtell.data.archive import unpack
 from showtell.data.files import PICTURE_FOLDERS, list_pictures
@@ -126,7 +127,7 @@ def _reason(url: str, error: Exception) -> str:
 
 
 def _fetch(url: str, part: Path) -> None:
-    have = part.stat().st_size if part.exists() else 0
+    have = _size(part)
     try:
         response = _open(url, have)
     except HTTPError as error:
@@ -136,7 +137,7 @@ def _fetch(url: str, part: Path) -> None:
             return  # it is all there: the last run was ended before the file was checked
         part.unlink()  # longer than the file, which has thus changed
         return _fetch(url, part)
-    with response, part.open("ab") as file:
+    with response, appending(part) as file:
         start, total = _extent(response)
         if start != have:
             file.seek(0)
@@ -144,6 +145,14 @@ def _fetch(url: str, part: Path) -> None:
         if start not in (0, have):
             raise DownloadError(f"{url}: the server sent another part than asked for; run again")
         _copy(response, file, total)
+
+
+def _size(part: Path) -> int:
+    """Return how much has come; 0 where there is nothing yet."""
+    if not os.path.lexists(part):
+        return 0
+    with appending(part) as file:
+        return file.seek(0, os.SEEK_END)
 
 
 def _open(url: str, have: int) -> HTTPResponse:
@@ -226,20 +235,19 @@ def fetch_flickr8k(root: str | os.PathLike[str], mirror: str | None = None) -> N
 def _install(root: Path, mirror: str, archive: Archive) -> None:
     zipped = root / archive.name
     _download(f"{mirror}/{archive.name}", zipped, archive.checksum if mirror == MIRROR else None)
-    staging = root / f"{archive.folder}.unpacking"
     try:
-        unpack(zipped, staging)
-        inside = staging / archive.folder
-        source = inside if inside.is_dir() else staging
-        archive.check(source)
-        source.rename(root / archive.folder)
+        with tempfile.TemporaryDirectory(dir=root, prefix=".showtell-unpacking-") as scratch:
+            staging = Path(scratch, "unpacked")
+            unpack(zipped, staging)
+            inside = staging / archive.folder
+            source = inside if inside.is_dir() else staging
+            archive.check(source)
+            source.rename(root / archive.folder)
     except DataError as error:
         zipped.unlink()  # so that the next run fetches it anew
         raise DownloadError(f"{mirror}/{archive.name} is not the release: {error}") from error
     except OSError as error:
         raise DownloadError(f"{zipped} cannot be unpacked: {error}") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     zipped.unlink()
 
 

@@ -37,7 +37,7 @@ _MADE = (
 _HALF = "Weights are stored in half precision and computed with in single precision."
 _INTEGERS = (
     "Convolutions and matrices are stored and computed with in 8 bits, calibrated on photographs "
-    "of the training split, which changes CIDEr on the test split by {change:+.4f}."
+    "of the training split, which changes CIDEr on the dev split by {change:+.4f}."
 )
 
 _DOUBT = {

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from showtell.atomic import replacing
@@ -90,9 +90,10 @@ class Checkpoint:
         file = path.with_name(f"{path.stem}-{self.progress['total_steps']:08d}.safetensors")
         try:
             with replacing(file) as partial:
-                save_file({name: t.contiguous() for name, t in tensors.items()}, partial)
-        except SafetensorError as error:  # of a full disk too
-            raise CheckpointError(f"{file}: cannot be written: {error}") from error
+                # Not save_file, which renames a file of its own, readable by its owner alone.
+                partial.write_bytes(save({name: t.contiguous() for name, t in tensors.items()}))
+        except OSError as error:
+            raise CheckpointError(f"{file}: cannot be written: {error.strerror}") from error
         content = {
             "tensors": file.name,
             "progress": self.progress,
@@ -102,7 +103,7 @@ class Checkpoint:
         }
         with replacing(path) as partial:
             partial.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-        for old in path.parent.glob(f"{path.stem}-*.safetensors"):
+        for old in path.parent.glob(f"{path.stem}-{8 * '[0-9]'}.safetensors"):
             if old != file:
                 old.unlink()
 

@@ -1,27 +1,15 @@
-"""Training data: captions as ids, batches of photographs, and what is cached of them on disk."""
+"""Training data: captions as ids, batches of them, and photographs cropped and mirrored."""
 
-import hashlib
-import json
-import math
-import os
 import re
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
-from showtell import image
 from showtell.data import Photograph
-from showtell.errors import DataError
-from showtell.train.encoder import Encoder
 from showtell.train.recipe import Phase
 from showtell.vocab import PAD, Vocabulary, tokenize
 
@@ -95,16 +83,24 @@ class TrainingCaptions:
     ----------
     captions : for each photograph, its captions from ``START`` to ``END``.
     mirrorable : for each photograph and caption, whether it is true in the mirror.
+    copies : for each photograph, how many times an epoch holds it.
     """
 
     captions: tuple[tuple[tuple[int, ...], ...], ...]
     mirrorable: tuple[tuple[bool, ...], ...]
+    copies: tuple[int, ...]
 
     @classmethod
     def prepare(
-        cls, photographs: Sequence[Photograph], vocabulary: Vocabulary, max_words: int
+        cls,
+        photographs: Sequence[Photograph],
+        vocabulary: Vocabulary,
+        max_words: int,
+        copies: Sequence[int] | None = None,
     ) -> "TrainingCaptions":
-        """Turn captions into ids, cut after `max_words` words."""
+        """Turn captions into ids, cut after `max_words` words; an epoch holds each once, or as
+        many times as `copies` (N,) says.
+        """
         ids = tuple(
             tuple(tuple(vocabulary.encode(tokenize(c)[:max_words])) for c in photograph.captions)
             for photograph in photographs
@@ -112,10 +108,10 @@ class TrainingCaptions:
         sides = tuple(
             tuple(not _SIDES.search(c) for c in photograph.captions) for photograph in photographs
         )
-        return cls(ids, sides)
+        return cls(ids, sides, tuple(copies or [1] * len(ids)))
 
     def batches(self, phase: Phase, mirror: bool, seed: Sequence[int]) -> list[Batch]:
-        """Shuffle one epoch: every caption once, `phase.captions` of a photograph together.
+        """Shuffle one epoch: every caption, `phase.captions` of a photograph together.
 
         Parameters
         ----------
@@ -126,7 +122,8 @@ class TrainingCaptions:
         rng = np.random.default_rng(seed)
         groups = [
             group
-            for photo in range(len(self.captions))
+            for photo, copies in enumerate(self.copies)
+            for _ in range(copies)
             for group in self._groups(photo, phase, rng)
         ]
         order = rng.permutation(len(groups))
@@ -170,11 +167,6 @@ def _batch(groups: Sequence[Group], mirror: bool, rng: np.random.Generator) -> B
     )
 
 
-def read_images(photographs: Sequence[Photograph], size: int) -> Tensor:
-    """Read photographs as uint8 (B, size, size, 3)."""
-    return torch.from_numpy(np.stack([image.read(p.path, size) for p in photographs]))
-
-
 def augment(images: Tensor, mirrored: np.ndarray, crop: int, rng: np.random.Generator) -> Tensor:
     """Crop at random and enlarge again, and mirror.
 
@@ -199,152 +191,3 @@ def augment(images: Tensor, mirrored: np.ndarray, crop: int, rng: np.random.Gene
     pixels = images.permute(0, 3, 1, 2).float()
     cropped = F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
     return cropped.round().byte().permute(0, 2, 3, 1)
-
-
-class Pixels:
-    """Photographs as the CNN takes them, a memory-mapped uint8 file: each is decoded once.
-
-    Parameters
-    ----------
-    folder : of the cache.
-    photographs : in the order of the rows.
-    size : width and height in pixels that they are squashed to.
-    say : told the size before it is written.
-    """
-
-    def __init__(
-        self, folder: Path, photographs: Sequence[Photograph], size: int, say: Callable[[str], None]
-    ) -> None:
-        def fill(rows: np.ndarray) -> None:
-            for i in tqdm(range(0, len(photographs), 16), desc="photographs", unit="×16"):
-                rows[i : i + 16] = read_images(photographs[i : i + 16], size).numpy()
-
-        path = folder / f"photographs-{_digest(size, _files(photographs))}.npy"
-        self._rows = _cached(path, (len(photographs), size, size, 3), np.uint8, fill, say)
-
-    def read(self, photos: np.ndarray) -> Tensor:
-        """Return uint8 (B, size, size, 3) of the photographs `photos` (B,)."""
-        return torch.from_numpy(self._rows[photos])
-
-
-class Features:
-    """Features of photographs as they are and mirrored, a memory-mapped float16 file.
-
-    The file's name tells what it was computed from, so that another encoder, other weights, another
-    preprocessing or other photographs make another file.
-
-    Parameters
-    ----------
-    folder : of the cache.
-    encoder : computes what is not there yet.
-    photographs : in the order of the rows.
-    mirrored : whether to keep the mirrored photographs too.
-    say : told the size before it is written.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        encoder: Encoder,
-        photographs: Sequence[Photograph],
-        mirrored: bool,
-        say: Callable[[str], None],
-    ) -> None:
-        L, C = encoder.grid[0] * encoder.grid[1], encoder.channels
-        path = folder / f"features-{_fingerprint(encoder, photographs, mirrored)}.npy"
-        fill = partial(_compute, encoder=encoder, photographs=photographs)
-        self._rows = _cached(path, (len(photographs), 1 + mirrored, L, C), np.float16, fill, say)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def read(self, photos: np.ndarray, mirrored: np.ndarray | None = None) -> Tensor:
-        """Return float16 (B, L, C) of the photographs `photos` (B,), mirrored where it says so."""
-        sides = np.zeros(len(photos), int) if mirrored is None else mirrored.astype(int)
-        return torch.from_numpy(self._rows[photos, sides])
-
-
-def _fingerprint(encoder: Encoder, photographs: Sequence[Photograph], mirrored: bool) -> str:
-    weights = hashlib.sha256()
-    for name, tensor in sorted(encoder.state_dict().items()):
-        weights.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
-    preprocessing = [encoder.size, encoder.mean.flatten().tolist(), encoder.std.flatten().tolist()]
-    seen = [preprocessing, mirrored, _files(photographs)]
-    return _digest(weights.hexdigest(), repr(encoder.network), *seen)
-
-
-def _files(photographs: Sequence[Photograph]) -> list[tuple[str, int]]:
-    return [(p.name, p.path.stat().st_size) for p in photographs]
-
-
-def _digest(*values: Any) -> str:
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
-
-
-@torch.inference_mode()
-def _compute(rows: np.ndarray, encoder: Encoder, photographs: Sequence[Photograph]) -> None:
-    for i in tqdm(range(0, len(photographs), 16), desc="features", unit="×16"):
-        images = read_images(photographs[i : i + 16], encoder.size).to(encoder.mean.device)
-        for side in range(rows.shape[1]):
-            seen = images.flip(2) if side else images
-            rows[i : i + 16, side] = encoder(seen).half().cpu().numpy()
-
-
-def _cached(
-    path: Path,
-    shape: tuple[int, ...],
-    kind: type[np.generic],
-    fill: Callable[[np.ndarray], None],
-    say: Callable[[str], None],
-) -> np.ndarray:
-    """Open a memory-mapped file of rows, which `fill` writes if it is not there yet.
-
-    It gets its name when it is whole.
-    """
-    if not path.exists():
-        _reserve(path, np.dtype(kind).itemsize * math.prod(shape), say)
-        _clear_abandoned(path)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        try:
-            rows = np.lib.format.open_memmap(part, mode="w+", dtype=kind, shape=shape)
-            _take_space(part)
-            fill(rows)
-            rows.flush()
-            del rows
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    rows = np.load(path, mmap_mode="r")
-    if rows.shape != shape:
-        raise DataError(f"{path}: not what was written there; delete it and run again")
-    return rows
-
-
-def _reserve(path: Path, size: int, say: Callable[[str], None]) -> None:
-    folder = path.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    kind = path.name.partition("-")[0]
-    say(f"caching {kind}: {size / 1e9:.2f} GB in {path} ({free / 1e9:.0f} GB free)")
-    if size > free:
-        raise DataError(
-            f"{folder}: the {kind} take {size / 1e9:.2f} GB, {free / 1e9:.2f} GB are free"
-        )
-
-
-def _take_space(path: Path) -> None:
-    """Have the disk give what a file declares: without it, a full disk ends the process later."""
-    if hasattr(os, "posix_fallocate"):
-        with path.open("rb+") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-
-
-def _clear_abandoned(path: Path) -> None:
-    """Delete what a process that was killed left of this file."""
-    for part in path.parent.glob(f"{path.stem}.*.part"):
-        try:
-            os.kill(int(part.suffixes[-2][1:]), 0)
-        except ProcessLookupError:
-            part.unlink(missing_ok=True)
-        except PermissionError:
-            continue  # it belongs to someone else, who is at work

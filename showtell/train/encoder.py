@@ -51,6 +51,8 @@ class Encoder(nn.Module):
     size : width and height in pixels of its photographs.
     channels : C, the depth of its features.
     grid : rows and columns of its features; L = rows × cols.
+    classifier : from the mean features (B, C) to the logits of ImageNet's classes (B, 1000); None
+        unless the recipe keeps it.
     """
 
     mean: Tensor
@@ -58,7 +60,7 @@ class Encoder(nn.Module):
 
     def __init__(self, recipe: EncoderRecipe, pretrained: bool = True) -> None:
         super().__init__()
-        network = _create(recipe, pretrained)
+        network, self.classifier = _create(recipe, pretrained)
         config = timm.data.resolve_data_config({}, model=network)
         self.size = recipe.size or config["input_size"][-1]
         for name in ("mean", "std"):
@@ -84,7 +86,8 @@ class Encoder(nn.Module):
         return super().train(False)
 
 
-def _create(recipe: EncoderRecipe, pretrained: bool) -> Any:
+def _create(recipe: EncoderRecipe, pretrained: bool) -> tuple[Any, nn.Linear | None]:
+    """Return a network without its classifier, and that where the recipe keeps it."""
     if recipe.name not in timm.list_models():
         near = timm.list_models(f"*{recipe.name.split('_')[0]}*")[:12]
         raise RecipeError(
@@ -102,12 +105,15 @@ def _create(recipe: EncoderRecipe, pretrained: bool) -> Any:
         ) from error
     if pretrained and recipe.weights is not None:
         _load_weights(network, recipe.weights)
+    classifier = network.get_classifier() if recipe.classifier else None
+    if recipe.classifier and not isinstance(classifier, nn.Linear):
+        raise RecipeError(f"encoder.classifier: that of {recipe.name} is no single layer")
     network.reset_classifier(0, "")
     if recipe.name.startswith("vgg"):
         # The paper's annotations are conv5_4 (14×14×512), which stands before the last pooling.
         network.features = network.features[:-1]
         network.pre_logits = nn.Identity()  # most of the weights, and none that is used
-    return network.to(memory_format=torch.channels_last)
+    return network.to(memory_format=torch.channels_last), classifier
 
 
 def _load_weights(network: Any, weights: str) -> None:

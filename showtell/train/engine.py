@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -23,16 +24,19 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from showtell import memory
+from showtell.atomic import appending
 from showtell.bundle import Bundle
-from showtell.data import Dataset, load
+from showtell.data import Dataset
 from showtell.errors import CheckpointError, ShowtellError
 from showtell.train import checkpoint as checkpoints
 from showtell.train.checkpoint import BEST, LAST, START, Checkpoint, Progress
-from showtell.train.data import Batch, Features, Pixels, TrainingCaptions, augment
+from showtell.train.corpus import Corpus
+from showtell.train.data import Batch, TrainingCaptions, augment
 from showtell.train.encoder import Encoder
+from showtell.train.features import Extract, Features, Joined, Pixels, extractor
 from showtell.train.model import ShowAttendTell
-from showtell.train.objective import CrossEntropy, HardAttention, Objective, Rehearsal
-from showtell.train.optimizer import hasten, make_optimizer, rate_at, restore_optimizer
+from showtell.train.objective import CrossEntropy, HardAttention, Objective
+from showtell.train.optimizer import make_optimizer, rate_at, restore_optimizer
 from showtell.train.plot import LOG, open_board, plot_curves, trim_log
 from showtell.train.recipe import Phase, Recipe
 from showtell.train.reinforce import SelfCritical
@@ -94,8 +98,8 @@ def _train(
     assert fabric.world_size == recipe.devices
     memory.keep()
     try:
-        data = load(recipe.data) if data is None else data
-        Trainer(recipe, data, fabric, last, say if fabric.is_global_zero else _silent).finish()
+        corpus = Corpus((data,), (1,)) if data else Corpus.load(recipe.data, recipe.more)
+        Trainer(recipe, corpus, fabric, last, say if fabric.is_global_zero else _silent).finish()
     except ShowtellError as error:
         return error
     return None
@@ -105,13 +109,22 @@ def _silent(_: str) -> None:
     pass
 
 
+def _reader(
+    rows: Features | Pixels, device: torch.device, extract: Extract | None = None
+) -> Callable[[np.ndarray], Tensor]:
+    """Return what reads the features of photographs by index, or makes them of their pixels."""
+    if extract is None:
+        return lambda photos: rows.read(photos).to(device).float()
+    return lambda photos: extract(rows.read(photos).to(device))
+
+
 class Trainer:
     """One run: its data, its network, and where it stands.
 
     Parameters
     ----------
     recipe : what to do.
-    data : what to train on and, unless nobody judges, the dev split to judge by.
+    corpus : what to train on and, unless nobody judges, what to judge by.
     fabric : devices and precision.
     last : the checkpoint to go on from.
     say : told what is going on.
@@ -124,29 +137,32 @@ class Trainer:
     optimizer: Any
     average: AveragedModel | None  # of the weights, over the steps of the phase
     inputs: Callable[[Batch, np.random.Generator], Tensor]  # what the network is fed
-    # From an encoder to its features of dev photographs by index.
-    features: Callable[[Encoder], Callable[[np.ndarray], Tensor]]
+    # From an encoder to its features of a dev split, by its name, of photographs by index.
+    features: Callable[[Encoder], Mapping[str, Callable[[np.ndarray], Tensor]]]
 
     def __init__(
-        self, recipe: Recipe, data: Dataset, fabric: Fabric, last: Checkpoint | None, say: Say
+        self, recipe: Recipe, corpus: Corpus, fabric: Fabric, last: Checkpoint | None, say: Say
     ) -> None:
         self.recipe, self.fabric, self.say = recipe, fabric, say
         self.run = Path(recipe.run)
-        self.photographs = data.split("train")
-        self.dev = data.split("dev")[: recipe.validate_photos] if recipe.judge else ()
+        self.corpus, self.photographs = corpus, corpus.photographs
+        self.dev = corpus.judges(recipe.validate_photos) if recipe.judge else {}
         base = bundle_of(recipe.start) if recipe.start and last is None else None
         self.vocabulary, self.start = self._words(last, base)
         self.captions = TrainingCaptions.prepare(
-            self.photographs, self.vocabulary, recipe.max_words
+            self.photographs, self.vocabulary, recipe.max_words, corpus.copies
         )
-        say(f"{len(self.photographs):,} photographs to train on, {len(self.dev):,} to judge by")
+        judges = sum(map(len, self.dev.values()))
+        say(f"{len(self.photographs):,} photographs to train on, {judges:,} to judge by")
         if base is not None:
             say(tell_new(self.photographs, base.vocabulary, self.vocabulary))
         torch.manual_seed(recipe.seed)
-        encoder = Encoder(recipe.encoder, pretrained=last is None and base is None)
+        share = recipe.encoder.pretrained
+        fresh = last is None and (base is None or share > 0)
+        encoder = Encoder(recipe.encoder, pretrained=fresh)
         self.network = ShowAttendTell(encoder, len(self.vocabulary), recipe.decoder)
         if base is not None:
-            checkpoints.load_tensors(self.network, network_of(base, self.network))
+            checkpoints.load_tensors(self.network, network_of(base, self.network, share))
         self.network.to(fabric.device)
         self.progress = Progress()
         self._optimizer_tensors: dict[str, Tensor] = {}
@@ -228,32 +244,35 @@ class Trainer:
     def _connect_features(self) -> None:
         encoder, recipe, device = self.network.encoder, self.recipe, self.fabric.device
         cache = Path(recipe.cache)
-        train = Features(cache, encoder, self.photographs, recipe.mirror, self.say)
+        train = Joined(
+            [Features(cache, encoder, p, recipe.mirror, self.say) for p in self.corpus.parts]
+        )
         self.inputs = lambda batch, _: train.read(batch.photos, batch.mirrored).to(device).float()
-        if self.dev:
-            dev = Features(cache, encoder, self.dev, False, self.say)
-            self.features = lambda _: lambda photos: dev.read(photos).to(device).float()
+        dev = {name: Features(cache, encoder, p, False, self.say) for name, p in self.dev.items()}
+        self.features = lambda _: {name: _reader(rows, device) for name, rows in dev.items()}
 
     def _connect_photographs(self) -> None:
         encoder, recipe, device = self.network.encoder, self.recipe, self.fabric.device
         cache = Path(recipe.cache)
-        train = Pixels(cache, self.photographs, encoder.size, self.say)
+        train = Joined([Pixels(cache, p, encoder.size, self.say) for p in self.corpus.parts])
 
         def inputs(batch: Batch, rng: np.random.Generator) -> Tensor:
             return augment(train.read(batch.photos).to(device), batch.mirrored, recipe.crop, rng)
 
         self.inputs = inputs
-        if self.dev:
-            dev = Pixels(cache, self.dev, encoder.size, self.say)
-            self.features = lambda encoder: lambda photos: encoder(dev.read(photos).to(device))
+        dev = {name: Pixels(cache, p, encoder.size, self.say) for name, p in self.dev.items()}
+
+        def features(encoder: Encoder) -> dict[str, Callable[[np.ndarray], Tensor]]:
+            extract = extractor(encoder)
+            return {name: _reader(rows, device, extract) for name, rows in dev.items()}
+
+        self.features = features
 
     def _objective(self) -> Objective:
         shared = self.recipe, self.phase
         if PHASES[self.progress.phase] == "selfcritical":
             network, photographs, words = self.network, self.photographs, self.vocabulary
             return SelfCritical(*shared, network, self.captions, photographs, words)
-        if self.recipe.rehearsal:
-            return Rehearsal(*shared, self.captions, self.network.decoder)
         if self.recipe.hard:
             return HardAttention(*shared, self.captions, self.progress.baseline, self._mean)
         return CrossEntropy(*shared, self.captions)
@@ -267,8 +286,6 @@ class Trainer:
             groups.append({"params": list(network.encoder.parameters()), "peak": phase.encoder_lr})
         optimizer = make_optimizer(groups, self.recipe)
         restore_optimizer(optimizer, self._optimizer_tensors)
-        if self.recipe.rehearsal:
-            hasten(optimizer, network.decoder, self.recipe.rehearsal)
         return self.fabric.setup(network, optimizer)
 
     def _start_average(self) -> AveragedModel | None:
@@ -377,8 +394,19 @@ class Trainer:
         self.fabric.barrier()
 
     def _score(self, kept: ShowAttendTell) -> dict[str, float]:
+        """Return the mean of the scores on the dev splits and, where there are several, of each."""
         features, beam = self.features(kept.encoder), self.recipe.validate_beam
-        return validate(kept.decoder, features, self.dev, self.vocabulary, beam)
+        of_each = {
+            name: validate(kept.decoder, features[name], photographs, self.vocabulary, beam)
+            for name, photographs in self.dev.items()
+        }
+        means = {
+            score: round(fmean(own[score] for own in of_each.values()), 4)
+            for score in ("bleu4", "cider")
+        }
+        if len(of_each) == 1:
+            return means
+        return means | {f"{k} {name}": v for name, own in of_each.items() for k, v in own.items()}
 
     def _tell(self, scores: dict[str, float], better: bool) -> None:
         at = self.progress
@@ -414,8 +442,8 @@ class Trainer:
         at = self.progress
         record = {"phase": PHASES[at.phase], "step": at.total_steps, **values}
         self.run.mkdir(parents=True, exist_ok=True)
-        with (self.run / LOG).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(record) + "\n")
+        with appending(self.run / LOG) as log:
+            log.write(f"{json.dumps(record)}\n".encode())
         if self._board:
             for name, value in values.items():
                 self._board.add_scalar(name, value, at.total_steps)

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,25 @@ import numpy as np
 import onnx
 import torch
 
-from showtell import bundle, calibrate
+from showtell import bundle
 from showtell.atomic import replacing
 from showtell.bundle import Bundle
 from showtell.captioner import Captioner
-from showtell.data import Dataset, load
+from showtell.data import Dataset, load, things
 from showtell.decoding import Step, beam_search
 from showtell.errors import CheckpointError
-from showtell.evaluate import evaluate
+from showtell.evaluation import calibrate
+from showtell.evaluation.evaluate import evaluate
+from showtell.evaluation.scorecard import Scorecard
+from showtell.evaluation.scores import quick
 from showtell.runtime import Runtime
 from showtell.runtime import State as RuntimeState
-from showtell.scorecard import Scorecard
-from showtell.scores import quick
+from showtell.things import Names
 from showtell.train import checkpoint as checkpoints
 from showtell.train import start
 from showtell.train.card import model_card
 from showtell.train.checkpoint import Checkpoint
-from showtell.train.data import read_images
+from showtell.train.features import read_images
 from showtell.train.graphs import HALF_FROM, decoder_graph, encoder_graph, halve, round_weights
 from showtell.train.model import ShowAttendTell
 from showtell.train.quantize import quantize
@@ -39,6 +41,7 @@ from showtell.vocab import tokenize
 TOLERANCE = 1e-3
 MAX_LOSS = 0.01  # of CIDEr, for which a bundle may have integers instead of half precision
 CALIBRATION = 64  # photographs, at most, that show the range of what lies between the weights
+NAMES = Names(tuple(t.name for t in things.load()), tuple(t.words for t in things.load()))
 Graphs = Mapping[str, onnx.ModelProto]  # by the name of the file
 
 
@@ -75,8 +78,9 @@ def export(
     trained = checkpoints.read(checkpoint)
     with tempfile.TemporaryDirectory() as scratch:
         half, graphs = draft(trained, Path(scratch, "half"), say)
-        chosen, scorecard = _choose(half, graphs, data or _data(trained.recipe), Path(scratch), say)
-        files = {name: (chosen.path / name).read_bytes() for name in chosen.manifest["sha256"]}
+        sets = [data] if data else _data(trained.recipe)
+        chosen, scorecard = _choose(half, graphs, sets, Path(scratch), say)
+        files = _files(chosen)
     manifest = {**chosen.manifest, "scores": scorecard and scorecard.to_dict()}
     if scorecard:
         _write_scores(checkpoint, manifest["scores"])
@@ -85,16 +89,17 @@ def export(
 
 
 def _choose(
-    half: Bundle, graphs: Graphs, data: Dataset | None, scratch: Path, say: Callable[[str], None]
+    half: Bundle, graphs: Graphs, sets: Sequence[Dataset], scratch: Path, say: Callable[[str], None]
 ) -> tuple[Bundle, Scorecard | None]:
     """Return a bundle that knows doubt, in 8 bits if these lose little, and what it scores."""
-    if data is None or not data.splits["test"]:
-        return _calibrated(half, data) if data else half, None
+    if not sets or not sets[0].splits["test"]:
+        return _calibrated(half, sets), None
+    data = sets[0]
     small = quantized(half, graphs, data, scratch / "integers")
     before, after = (_cider(each, data) for each in (half, small))
     say(f"CIDEr is {before:.4f}, and {after:.4f} in 8 bits")
     kept = before - after <= MAX_LOSS
-    chosen = _calibrated(small if kept else half, data)
+    chosen = _calibrated(small if kept else half, sets)
     if kept:
         entry = {"quantised": {"cider_lost": round(before - after, 6)}}
         chosen = replace(chosen, manifest={**chosen.manifest, **entry})
@@ -102,19 +107,19 @@ def _choose(
 
 
 def _cider(written: Bundle, data: Dataset) -> float:
-    """Return CIDEr-D on the test split, by our own tokeniser."""
-    photographs = data.split("test")
+    """Return CIDEr-D on the dev split, by our own tokeniser."""
+    photographs = data.split("dev")
     captions = Captioner(written).caption([photograph.path for photograph in photographs])
     said = {p.name: c.words for p, c in zip(photographs, captions, strict=True)}
     return quick(said, {p.name: [tokenize(c) for c in p.captions] for p in photographs})[1]
 
 
-def _calibrated(written: Bundle, data: Dataset) -> Bundle:
+def _calibrated(written: Bundle, sets: Sequence[Dataset]) -> Bundle:
     """Let a bundle know doubt, where there are photographs enough to fit it."""
-    doubt = calibrate.fit(Captioner(written), data)
+    doubt = calibrate.fit(Captioner(written), sets)
     if doubt is None:
         return written
-    files = {name: (written.path / name).read_bytes() for name in bundle.REQUIRED}
+    files = _files(written)
     manifest = {**written.manifest, "doubt": doubt.entry()}
     return bundle.write(written.path, manifest, files | doubt.files())
 
@@ -139,8 +144,11 @@ def draft(
     network = trained.build()
     round_weights(network)
     words = json.dumps(trained.vocabulary.words, ensure_ascii=False, indent=0)
+    texts = {"vocab.json": words.encode()}
+    if network.encoder.classifier is not None:
+        texts[bundle.THINGS] = NAMES.content()
     graphs = {"encoder.onnx": encoder_graph(network), "decoder.onnx": decoder_graph(network)}
-    written = _write(target, _manifest(trained, network), words.encode(), graphs)
+    written = _write(target, _manifest(trained, network), texts, graphs)
     _require_weights(network, written)
     say(f"log-probabilities differ from PyTorch's by {compare(network, written):.1e} at most")
     return written, graphs
@@ -164,14 +172,14 @@ def quantized(written: Bundle, graphs: Graphs, data: Dataset, target: Path) -> B
     some = [photographs[i * len(photographs) // n] for i in range(n)]
     images = read_images(some, written.image_size).numpy()
     recorder = _Recorder(written)
-    beam_search(recorder, recorder.encode(images), n)
+    beam_search(recorder, recorder.encode(images).state, n)
     batches = np.array_split(images, -(-n // 8))
     small = {
         "encoder.onnx": quantize(graphs["encoder.onnx"], [{"images": batch} for batch in batches]),
         "decoder.onnx": quantize(graphs["decoder.onnx"], recorder.rows),
     }
-    words = (written.path / "vocab.json").read_bytes()
-    integers = _write(target, written.manifest, words, small)
+    texts = {name: data for name, data in _files(written).items() if name not in small}
+    integers = _write(target, written.manifest, texts, small)
     lost = start.weights(written).keys() - start.weights(integers).keys()
     if lost := {name for name in lost if ".weight" in name or ".bias" in name}:  # no mere constants
         raise CheckpointError(f"the quantised graphs do not hold {min(lost)} of the network")
@@ -190,14 +198,21 @@ class _Recorder(Runtime):
         return super().step(state, words)
 
 
-def _write(target: Path, manifest: Mapping[str, Any], words: bytes, graphs: Graphs) -> Bundle:
+def _write(
+    target: Path, manifest: Mapping[str, Any], texts: Mapping[str, bytes], graphs: Graphs
+) -> Bundle:
     files = {name: halve(graph).SerializeToString() for name, graph in graphs.items()}
-    return bundle.write(target, manifest, {"vocab.json": words, **files})
+    return bundle.write(target, manifest, {**texts, **files})
 
 
-def _data(recipe: Recipe) -> Dataset | None:
-    """Return the data set of a recipe, where that is at hand."""
-    return load(recipe.data) if Path(recipe.data).is_dir() else None
+def _files(written: Bundle) -> dict[str, bytes]:
+    return {name: (written.path / name).read_bytes() for name in written.manifest["sha256"]}
+
+
+def _data(recipe: Recipe) -> list[Dataset]:
+    """Return the data sets of a recipe, its own first, where they are all at hand."""
+    folders = [recipe.data, *(each.data for each in recipe.more)]
+    return [load(each) for each in folders] if all(Path(each).is_dir() for each in folders) else []
 
 
 def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
@@ -206,6 +221,8 @@ def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
     recipe["data"] = Path(recipe["data"]).name
     recipe["encoder"]["weights"] = Path(recipe["encoder"]["weights"] or "timm's own weights").name
     recipe["start"] = recipe["start"] and Path(recipe["start"]).name
+    recipe["more"] = [each | {"data": Path(each["data"]).name} for each in recipe["more"]]
+    recipe["pairing"] = recipe["pairing"] and {"captions": recipe["pairing"]["captions"]}
     del recipe["run"], recipe["cache"]
     return {
         "name": trained.recipe.name,
@@ -258,7 +275,10 @@ def compare(network: ShowAttendTell, written: Bundle, n_photos: int = 3) -> floa
     worst = 0.0
     features = network.encoder(torch.from_numpy(images))
     for beam, cells in ((1, slice(None)), (4, slice(None, None, 2))):
-        mine, other = _only(step_model.start(features), cells), _only(runtime.encode(images), cells)
+        mine, other = (
+            _only(step_model.start(features), cells),
+            _only(runtime.encode(images).state, cells),
+        )
         ours = beam_search(step_model, mine, n_photos, beam=beam)
         theirs = beam_search(runtime, other, n_photos, beam=beam)
         for a, b in zip(ours, theirs, strict=True):

@@ -6,26 +6,38 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 import torch
+import torch.nn.functional as F
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from showtell.data import things
 from showtell.train import start
+from showtell.train.encoder import Encoder
 from showtell.train.model import Decoder, ShowAttendTell, State
 
 # Smaller tensors stay in float32: they weigh nothing and keep the constants of the graph exact.
 HALF_FROM = 4096
 
 
+def features_graph(encoder: Encoder) -> onnx.ModelProto:
+    """Return the graph from photographs, uint8 (B, size, size, 3), to features (B, L, C)."""
+    images = torch.zeros(2, encoder.size, encoder.size, 3, dtype=torch.uint8)
+    module = _FeaturesGraph(encoder)
+    return _graph(module, {"images": images}, {"images": {0: "photos"}}, ["features"])
+
+
 def encoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
-    """Return the graph from photographs, uint8 (B, size, size, 3), to the decoder's first state."""
+    """Return the graph from photographs, uint8 (B, size, size, 3), to the decoder's first state.
+
+    Where the encoder has a classifier, the graph also gives ``things`` (B, T), the probability of
+    each of :mod:`showtell.data.things`, and ``places`` (B, L, T), the same of each cell alone.
+    """
     size = network.encoder.size
     images = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    return _graph(
-        _EncoderGraph(network),
-        {"images": images},
-        {"images": {0: "photos"}},
-        State._fields,
-    )
+    outputs = list(State._fields)
+    if network.encoder.classifier is not None:
+        outputs += ["things", "places"]
+    return _graph(_EncoderGraph(network), {"images": images}, {"images": {0: "photos"}}, outputs)
 
 
 def decoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
@@ -79,8 +91,21 @@ def round_weights(network: nn.Module) -> None:
                 parameter.copy_(parameter.half().float())
 
 
+class _FeaturesGraph(nn.Module):
+    """uint8 images (B, size, size, 3) -> features (B, L, C)."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.encoder(images)
+
+
 class _EncoderGraph(nn.Module):
-    """uint8 images (B, size, size, 3) -> annotations, projected, h and c, one hypothesis each."""
+    """uint8 images (B, size, size, 3) -> annotations, projected, h and c, one hypothesis each; and
+    things and places.
+    """
 
     def __init__(self, network: ShowAttendTell) -> None:
         super().__init__()
@@ -90,10 +115,25 @@ class _EncoderGraph(nn.Module):
             if (values == values[0]).all():
                 # Runtimes broadcast one number far quicker than three that lie side by side.
                 setattr(self.encoder, name, values[:1])
+        classes = [thing.classes for thing in things.load()]
+        self.order = torch.tensor([i for own in classes for i in own])
+        self.ends = torch.tensor([len(own) for own in classes]).cumsum(dim=0)  # in that order
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        state = self.decoder.start(self.encoder(images))
-        return state.annotations, state.projected, state.h.unsqueeze(1), state.c.unsqueeze(1)
+        features = self.encoder(images)  # (B, L, C)
+        state = self.decoder.start(features)
+        first = state.annotations, state.projected, state.h.unsqueeze(1), state.c.unsqueeze(1)
+        if self.encoder.classifier is None:
+            return first
+        mean = features.mean(dim=1, keepdim=True)  # (B, 1, C)
+        things, places = (self._things(self.encoder.classifier(f)) for f in (mean, features))
+        return *first, things.squeeze(1), places
+
+    def _things(self, logits: Tensor) -> Tensor:
+        """Return the probability of each thing, (..., T), for logits (..., 1000) of the classes."""
+        classes = logits.softmax(dim=-1)[..., self.order]
+        sums = F.pad(classes.cumsum(dim=-1), (1, 0))[..., self.ends]  # up to the end of each thing
+        return sums - F.pad(sums[..., :-1], (1, 0))
 
 
 class _DecoderGraph(nn.Module):

@@ -1,6 +1,5 @@
 """What a phase trains for: its steps, and a loss for each."""
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -9,9 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from showtell.train.data import Batch, TrainingCaptions
-from showtell.train.model import Decoder, doubly_stochastic_penalty
+from showtell.train.model import doubly_stochastic_penalty
 from showtell.train.recipe import Phase, Recipe
-from showtell.vocab import PAD
 
 
 class Objective(Protocol):
@@ -68,44 +66,6 @@ class CrossEntropy:
     def _penalty(self, coverage: Tensor, batch: Batch) -> Tensor:
         weight = batch.by_captions * self._phase.doubly_stochastic
         return weight * doubly_stochastic_penalty(coverage)
-
-
-class Rehearsal(CrossEntropy):
-    """To say what people said, and of photographs that are rehearsed what the network said before.
-
-    Of these the target of each word is the distribution that the network gave to it when this
-    began (Li and Hoiem, 2016, "Learning without forgetting", arXiv 1606.09282). Nothing is dropped,
-    or the network would learn to say what it said with all units.
-
-    Parameters
-    ----------
-    recipe, phase, captions : as for other photographs; the recipe's ``rehearsal`` is not None.
-    decoder : as it is now.
-    """
-
-    dropout = False
-
-    def __init__(
-        self, recipe: Recipe, phase: Phase, captions: TrainingCaptions, decoder: Decoder
-    ) -> None:
-        super().__init__(recipe, phase, captions)
-        assert recipe.rehearsal is not None
-        self._first = len(captions.captions) - recipe.rehearsal.photographs
-        self._before = copy.deepcopy(decoder).eval()
-
-    def measure(self, model: Any, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return the ``loss`` of a step, a word that is rehearsed beside one that is learned."""
-        photo, captions = batch.photo.to(inputs.device), batch.captions.to(inputs.device)
-        logits, targets, coverage = model(inputs, photo, captions)
-        with torch.no_grad():
-            before, _, _ = self._before(inputs, photo, captions)
-        going = (batch.captions[:, 1:] != PAD).sum(dim=0).tolist()  # captions at each step
-        caption = torch.cat([torch.arange(rows) for rows in going])  # of each word
-        rehearsed = torch.from_numpy(batch.photos >= self._first)[batch.photo][caption]  # (words,)
-        wanted = F.one_hot(targets, logits.shape[-1]).to(logits.dtype)
-        wanted[rehearsed] = before[rehearsed].softmax(dim=-1)
-        loss = F.cross_entropy(logits, wanted)
-        return {"loss": batch.by_words * loss + self._penalty(coverage, batch)}
 
 
 class HardAttention(CrossEntropy):

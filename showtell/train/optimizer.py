@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from showtell.train.model import Decoder
-from showtell.train.recipe import Phase, Recipe, RehearsalRecipe
+from showtell.train.recipe import Phase, Recipe
 
 
 def rate_at(done: float, phase: Phase) -> float:
@@ -25,23 +24,6 @@ def make_optimizer(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.
         # decay and momentum of the paper's released code
         return torch.optim.RMSprop(groups, alpha=0.95, momentum=0.9, weight_decay=decay)
     return torch.optim.AdamW(groups, weight_decay=decay)
-
-
-def hasten(optimizer: torch.optim.Optimizer, decoder: Decoder, rehearsal: RehearsalRecipe) -> None:
-    """Let an optimiser move the rows of new words farther than the other weights."""
-    by_word = decoder.E.weight, decoder.L_o.weight, decoder.L_o.bias
-    rows = [tensor.detach()[rehearsal.known :] for tensor in by_word]  # which share their memory
-    were: list[Tensor] = []
-
-    def before(*_: Any) -> None:
-        were[:] = [row.clone() for row in rows]
-
-    def after(*_: Any) -> None:
-        for row, was in zip(rows, were, strict=True):
-            row.copy_(torch.lerp(was, row, rehearsal.hurry))
-
-    optimizer.register_step_pre_hook(before)
-    optimizer.register_step_post_hook(after)
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

@@ -1,6 +1,9 @@
 """The curves of a run: drawn from its log, and as TensorBoard takes them."""
 
 import json
+import logging
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +45,24 @@ def open_board(run: Path, step: int) -> Any:
     return SummaryWriter(run, purge_step=step + 1)
 
 
+def _pyplot() -> Any:
+    """Import pyplot; what it keeps when it is imported goes where a person says, or nowhere."""
+    with tempfile.TemporaryDirectory() as scratch:
+        told = os.environ.setdefault("MPLCONFIGDIR", scratch)
+        import matplotlib
+
+        # It warns that it looks for fonts, which takes a while.
+        logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
+    if told == scratch:
+        del os.environ["MPLCONFIGDIR"]
+    return pyplot
+
+
 def plot_curves(run: Path) -> None:
     """Draw ``curves.png`` in the run's folder: training loss, dev BLEU-4 and CIDEr over steps."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = _pyplot()
     records = read_log(run)
     losses = [(r["step"], r["loss"]) for r in records if "loss" in r]
     scores = [(r["step"], r["bleu4"], r["cider"]) for r in records if "cider" in r]

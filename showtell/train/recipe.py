@@ -21,6 +21,10 @@ class EncoderRecipe:
     mean, std : of the channels at 0..1 that belong to the file `weights`; None is the network's
         own. timm's weights bring theirs, whatever stands here.
     options : handed to ``timm.create_model``, such as ``output_stride: 16`` for a grid of 14×14.
+    classifier : whether to keep the classifier that belongs to `weights`.
+    pretrained : where a run starts from a bundle, the share of `weights` in the mean of both CNNs
+        (Wortsman et al., 2022, arXiv 2109.01903): what was forgotten comes back. 0 takes the
+        bundle's as it is.
     """
 
     name: str = "mobilenetv2_100"
@@ -29,6 +33,8 @@ class EncoderRecipe:
     mean: list[float] | None = None
     std: list[float] | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    classifier: bool = False
+    pretrained: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,21 +69,35 @@ class HardAttentionRecipe:
 
 
 @dataclass(frozen=True)
-class RehearsalRecipe:
-    """What keeps a network that learns a little more from forgetting the rest.
+class MoreData:
+    """A data set that is trained on beside the run's own, and judges if it has a dev split.
 
     Attributes
     ----------
-    photographs : how many at the end of the training split are rehearsed: of these the network
-        goes on to say what it said when the phase began.
-    known : words at the start of the vocabulary that are not new.
-    hurry : how many times as far as other weights the rows of new words move in a step: they have
-        everything to learn, and the others little.
+    data : its folder.
+    weight : how many times an epoch holds each of its photographs.
     """
 
-    photographs: int
-    known: int
-    hurry: float
+    data: str
+    weight: int = 1
+
+
+@dataclass(frozen=True)
+class PairingRecipe:
+    """What ``showtell pair`` does: see :mod:`showtell.train.pairing`.
+
+    Attributes
+    ----------
+    photographs : folder of photographs without captions.
+    sentences : file of captions without photographs, one a line.
+    out : the folder that is written, a data set.
+    captions : how many each photograph gets.
+    """
+
+    photographs: str
+    sentences: str
+    out: str
+    captions: int = 5
 
 
 @dataclass(frozen=True)
@@ -102,6 +122,8 @@ class Phase:
         validated and kept. 0 keeps the weights themselves.
     temperature : what the logits are divided by while the phase trains: below 1 the network is
         surer of itself. What is kept has them as they were.
+    cross_entropy : in ``selfcritical``, weight of the cross entropy of one caption by a person for
+        each photograph, beside the reward; it keeps sentences grammatical.
     mix : share of the phase's own weights in the network that is validated and kept; the rest are
         those that it started from (Wortsman et al., 2022, arXiv 2109.01903).
     """
@@ -118,6 +140,7 @@ class Phase:
     doubly_stochastic: float = 1.0
     ema: float = 0.0
     temperature: float = 1.0
+    cross_entropy: float = 0.0
     mix: float = 1.0
 
     def __post_init__(self) -> None:
@@ -139,7 +162,8 @@ class Recipe:
     judge : the dev score by which the best epoch is kept and a phase ends early; None keeps the
         last, and needs no dev split.
     hard : trains ``frozen`` and ``finetune`` with hard attention; None is soft attention.
-    rehearsal : as ``showtell teach`` needs it.
+    more : other data sets that are trained on too.
+    pairing : how one of them is made; only ``showtell pair`` reads it.
     """
 
     data: str
@@ -147,6 +171,8 @@ class Recipe:
     finetune: Phase
     selfcritical: Phase = Phase(epochs=0, photos=32, captions=5, lr=5e-5, doubly_stochastic=0.0)
     start: str | None = None
+    more: list[MoreData] = field(default_factory=list)
+    pairing: PairingRecipe | None = None
     run: str = "runs/showtell"
     cache: str = "runs/cache"
     name: str = "showtell"
@@ -156,7 +182,6 @@ class Recipe:
     encoder: EncoderRecipe = EncoderRecipe()
     decoder: DecoderRecipe = DecoderRecipe()
     hard: HardAttentionRecipe | None = None
-    rehearsal: RehearsalRecipe | None = None
     label_smoothing: float = 0.1
     optimizer: Literal["adamw", "rmsprop"] = "adamw"
     weight_decay: float = 0.01
@@ -173,6 +198,10 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Return plain types, as they stand in YAML."""
         return asdict(self)
+
+
+# Options that bundles and checkpoints of earlier versions still have.
+_FORMER = ("rehearsal",)
 
 
 def read(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
@@ -197,7 +226,10 @@ def read(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
 
 def from_dict(values: dict[str, Any]) -> Recipe:
     """Rebuild a recipe from :meth:`Recipe.to_dict`, or raise a RecipeError."""
-    return _parse(lambda parser: parser.parse_object(values), "the recipe of the checkpoint")
+    return _parse(
+        lambda parser: parser.parse_object({k: v for k, v in values.items() if k not in _FORMER}),
+        "the recipe of the checkpoint",
+    )
 
 
 def _parse(parse: Callable[[Any], Any], where: str) -> Recipe:

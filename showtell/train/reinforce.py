@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from showtell.data import Photograph
-from showtell.decoding import MAX_LENGTH, NEVER_SAID
+from showtell.decoding import NEVER_SAID
 from showtell.errors import RecipeError
-from showtell.scores import require_pycocoevalcap
+from showtell.evaluation.scores import require_pycocoevalcap
+from showtell.search import Search
 from showtell.train.data import Batch, TrainingCaptions
 from showtell.train.model import Decoder, ShowAttendTell, doubly_stochastic_penalty
 from showtell.train.recipe import Phase, Recipe
@@ -84,7 +85,21 @@ class SelfCritical:
         loss = (better.flatten()[order][caption] * nll).mean()
         penalty = doubly_stochastic_penalty(coverage)
         loss = loss + self._phase.doubly_stochastic * penalty
+        if self._phase.cross_entropy:
+            loss = loss + self._phase.cross_entropy * self._cross_entropy(model, inputs, batch)
         return {"loss": batch.by_captions * loss, "reward": batch.by_captions * rewards.mean()}
+
+    def _cross_entropy(self, model: Any, inputs: Tensor, batch: Batch) -> Tensor:
+        """Return the cross entropy of one caption by a person of each photograph."""
+        rows = torch.rand(len(batch.photo)) + batch.photo  # in the order of photographs, shuffled
+        order = rows.argsort()
+        first = torch.cat([order[:1], order[1:][batch.photo[order].diff() > 0]])  # one of each
+        chosen = first.sort().values  # the longest caption first, as they stood
+        photo, captions = batch.photo[chosen], batch.captions[chosen]
+        longest = int((captions != PAD).sum(dim=1).max())
+        device = inputs.device
+        logits, targets, _ = model(inputs, photo.to(device), captions[:, :longest].to(device))
+        return F.cross_entropy(logits, targets)
 
     def _rewards(self, photos: np.ndarray, drawn: Tensor) -> Tensor:
         """Return the rewards (B, k) of captions (B, k, T+1) of the photographs `photos` (B,)."""
@@ -149,7 +164,7 @@ class Reward:
 
 @torch.no_grad()
 def draw(decoder: Decoder, features: Tensor, n: int) -> Tensor:
-    """Draw captions of at most ``MAX_LENGTH`` words, ``END`` among them if it was said.
+    """Draw captions of at most ``Search.max_length`` words, ``END`` among them if it was said.
 
     Parameters
     ----------
@@ -167,7 +182,7 @@ def draw(decoder: Decoder, features: Tensor, n: int) -> Tensor:
     words = torch.full((B, n), START, device=features.device)
     over = torch.zeros_like(words, dtype=torch.bool)
     drawn = [words]
-    for _ in range(MAX_LENGTH):
+    for _ in range(Search.max_length):
         logprobs, _, _, state = decoder.step(state, words)
         probabilities = logprobs.exp()
         probabilities[:, :, NEVER_SAID] = 0

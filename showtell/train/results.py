@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from showtell.errors import DataError
-from showtell.scorecard import PAPER
+from showtell.evaluation.scorecard import PAPER
 from showtell.train.plot import LOG, read_log
 
 SCORES = "scores.json"

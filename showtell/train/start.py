@@ -16,9 +16,12 @@ from torch import Tensor, nn
 from showtell.bundle import Bundle
 from showtell.data import Photograph
 from showtell.errors import CheckpointError
+from showtell.train.encoder import Encoder
+from showtell.train.recipe import Recipe
 from showtell.vocab import SPECIAL, UNK, Vocabulary, tokenize
 
 TRANSPOSED, HALF, QUANTIZED = ".T", ".half", "_quantized"
+_CNN, _CLASSIFIER = "encoder.network.", "encoder.classifier."
 # Tensors that have a row for each word.
 _BY_WORD = ("decoder.E.weight", "decoder.L_o.weight", "decoder.L_o.bias")
 
@@ -55,7 +58,7 @@ def _few(words: Sequence[str]) -> str:
     return ", ".join(words[:10]) + (", ..." if len(words) > 10 else "")
 
 
-def network_of(bundle: Bundle, network: nn.Module) -> dict[str, Tensor]:
+def network_of(bundle: Bundle, network: nn.Module, pretrained: float = 0.0) -> dict[str, Tensor]:
     """Read the tensors of a network from a bundle.
 
     Parameters
@@ -63,6 +66,8 @@ def network_of(bundle: Bundle, network: nn.Module) -> dict[str, Tensor]:
     bundle : written by ``showtell export``.
     network : tells which tensors there are; it stays as it is. Where it has more words than the
         bundle, the last ones are new.
+    pretrained : share of the network's own CNN in the mean of both; above 0, a classifier that the
+        bundle lacks is the network's own.
 
     Returns
     -------
@@ -76,13 +81,27 @@ def network_of(bundle: Bundle, network: nn.Module) -> dict[str, Tensor]:
     found = weights(bundle)
     tensors = network.state_dict()
     for name, tensor in tensors.items():
-        if tensor.is_floating_point():
-            if name not in found:
-                raise CheckpointError(f"{bundle.path}: cannot be trained further: it lacks {name}")
+        if not tensor.is_floating_point():
+            continue
+        if name in found:
             tensors[name] = found[name]
-            if name in _BY_WORD:
-                tensors[name] = _add_rows(found[name], len(tensor))
+        elif not (pretrained and name.startswith(_CLASSIFIER)):
+            raise CheckpointError(f"{bundle.path}: cannot be trained further: it lacks {name}")
+        if name in _BY_WORD:
+            tensors[name] = _add_rows(found[name], len(tensor))
+        if name.startswith(_CNN) and pretrained:
+            tensors[name] = torch.lerp(found[name], tensor, pretrained)
     return tensors
+
+
+def encoder_of(recipe: Recipe) -> Encoder:
+    """Return the CNN that a run starts with: its bundle's, or that of the recipe's weights."""
+    share = recipe.encoder.pretrained
+    encoder = Encoder(recipe.encoder, pretrained=recipe.start is None or share > 0)
+    if recipe.start:
+        alone = nn.ModuleDict({"encoder": encoder})  # whose tensors have a network's names
+        alone.load_state_dict(network_of(bundle_of(recipe.start), alone, share))
+    return encoder.eval()
 
 
 def _add_rows(rows: Tensor, size: int) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from showtell.data import Photograph
 from showtell.decoding import Step, beam_search
-from showtell.scores import quick
+from showtell.evaluation.scores import quick
 from showtell.train.model import Decoder, State
 from showtell.vocab import Vocabulary, tokenize
 

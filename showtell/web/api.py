@@ -1,25 +1,26 @@
 """The interface for programs: a photograph in; its caption, or a drawing of it, out."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from io import BytesIO
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 from PIL.Image import Image
 
-from showtell import attention, image, region
-from showtell.captioner import BEAM, Caption
-from showtell.decoding import MAX_LENGTH
-from showtell.errors import RegionError
+from showtell import attention, image
+from showtell.captioner import Caption, Captioner
+from showtell.errors import OptionError
+from showtell.search import OPTIONS, Search
+from showtell.web.admission import is_heavy
+from showtell.web.batcher import Batcher
 from showtell.web.problems import Problem
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 
-BEAMS = range(1, 21)
-LENGTHS = range(1, 41)
-ALTERNATIVES = range(BEAMS[-1])
-SEARCH = ("beam", "max_length", "region")
+# What a caption takes, and what a drawing of it takes: it does not show the proof.
+CAPTION_OPTIONS = tuple(OPTIONS)
+DRAWING_OPTIONS = tuple(name for name in OPTIONS if name != "proof")
+ALTERNATIVES = range(OPTIONS["beam"].schema["maximum"])
 PREVIEW = 1024  # pixels
 SWITCH = {"true": True, "false": False}
 
@@ -27,27 +28,26 @@ SWITCH = {"true": True, "false": False}
 @bp.post("/captions")
 def create_caption() -> Response:
     """Answer with the caption as JSON."""
-    photograph, options = _photograph(), _options(*SEARCH, "proof", "attention", "alternatives")
-    search = _search(options) | {"proof": _switch(options, "proof", False)}
-    told: dict[str, Any] = {
+    photograph, options = _photograph(), _options(*CAPTION_OPTIONS, "attention", "alternatives")
+    search = _search(options)
+    parts: dict[str, Any] = {
         "attention": _switch(options, "attention", True),
         "alternatives": _switch(options, "alternatives", False),
     }
-    together, turns = current_app.extensions["together"], current_app.extensions["turns"]
-    caption = together.caption(photograph, search, turns, _gone())
-    return jsonify(caption.to_dict(**told))
+    caption = _batcher().caption(photograph, search, _gone())
+    return jsonify(caption.to_dict(**parts))
 
 
 @bp.post("/figures")
 def create_figure() -> Response:
     """Answer with the figure of the caption, or of one of its alternatives, as a PNG."""
-    return _drawn(_png, "image/png")
+    return _drawn(_png, "image/png", heavy=False)
 
 
 @bp.post("/animations")
 def create_animation() -> Response:
     """Answer with the animation of the caption, or of one of its alternatives, as a GIF."""
-    return _drawn(attention.animation, "image/gif")
+    return _drawn(attention.animation, "image/gif", heavy=True)
 
 
 @bp.post("/previews")
@@ -55,10 +55,9 @@ def create_preview() -> Response:
     """Answer with the photograph as the model is shown it, as a JPEG that every browser shows."""
     photograph = _photograph()
     _options()
-    with _turn():
-        picture = image.open_upright(photograph, at_least=PREVIEW // 2)
-        picture.thumbnail((PREVIEW, PREVIEW))
-        return Response(_encoded(picture, "JPEG"), mimetype="image/jpeg")
+    heavy = is_heavy(photograph, whole=False)
+    drawing = _batcher().draw(lambda: _preview(photograph), _gone(), heavy=heavy)
+    return Response(drawing, mimetype="image/jpeg")
 
 
 @bp.post("/corrections")
@@ -72,19 +71,31 @@ def create_correction() -> Response:
             "This server keeps no corrections: start it with --corrections FOLDER.",
         )
     photograph, options = _photograph(), _options("caption")
-    with _turn():
-        return jsonify(corrections.add(photograph, options.get("caption", "")))
+    text, heavy = options.get("caption", ""), is_heavy(photograph, whole=False)
+    kept = _batcher().draw(lambda: corrections.add(photograph, text), _gone(), heavy=heavy)
+    return jsonify(kept)
 
 
-def _drawn(draw: Callable[[Image, Caption], bytes], mimetype: str) -> Response:
-    photograph, options = _photograph(), _options(*SEARCH, "alternative")
+def _drawn(draw: Callable[[Image, Caption], bytes], mimetype: str, *, heavy: bool) -> Response:
+    photograph, options = _photograph(), _options(*DRAWING_OPTIONS, "alternative")
     search, chosen = _search(options), _number(options, "alternative", ALTERNATIVES, 0)
-    with _turn():
-        caption = _caption(photograph, search)
+    captioner: Captioner = current_app.extensions["captioner"]
+
+    def drawing() -> bytes:
+        caption = captioner.caption(photograph, search)
         found = (caption, *caption.alternatives)
         if chosen >= len(found):
             raise _invalid(f"'alternative' is below {len(found)} for this photograph.")
-        return Response(draw(image.open_upright(photograph), found[chosen]), mimetype=mimetype)
+        return draw(image.open_upright(photograph), found[chosen])
+
+    heavy = heavy or is_heavy(photograph, whole=True)
+    return Response(_batcher().draw(drawing, _gone(), heavy=heavy), mimetype=mimetype)
+
+
+def _preview(photograph: bytes) -> bytes:
+    picture = image.open_upright(photograph, at_least=PREVIEW // 2)
+    picture.thumbnail((PREVIEW, PREVIEW))
+    return _encoded(picture, "JPEG")
 
 
 def _png(photograph: Image, caption: Caption) -> bytes:
@@ -97,12 +108,8 @@ def _encoded(picture: Image, form: str) -> bytes:
     return file.getvalue()
 
 
-def _caption(photograph: bytes, search: dict[str, Any]) -> Caption:
-    return current_app.extensions["captioner"].caption(photograph, **search)
-
-
-def _turn() -> AbstractContextManager[None]:
-    return current_app.extensions["turns"].take(_gone())
+def _batcher() -> Batcher:
+    return current_app.extensions["batcher"]
 
 
 def _gone() -> Callable[[], bool]:
@@ -141,20 +148,12 @@ def _options(*known: str) -> dict[str, str]:
     return options.to_dict()
 
 
-def _search(options: dict[str, str]) -> dict[str, Any]:
-    return {
-        "beam": _number(options, "beam", BEAMS, BEAM),
-        "max_length": _number(options, "max_length", LENGTHS, MAX_LENGTH),
-        "region": _region(options),
-    }
-
-
-def _region(options: dict[str, str]) -> region.Region | None:
-    text = options.get("region")
+def _search(options: dict[str, str]) -> Search:
+    texts = {name: text for name, text in options.items() if name in OPTIONS}
     try:
-        return None if text is None else region.parse(text)
-    except RegionError as error:
-        raise _invalid("'region' is left,top,right,bottom in whole pixels.") from error
+        return Search(**{name: OPTIONS[name].read(name, text) for name, text in texts.items()})
+    except OptionError as error:
+        raise _invalid(f"{error}.") from error
 
 
 def _number(options: dict[str, str], name: str, allowed: range, default: int) -> int:

@@ -10,11 +10,10 @@ from flask import Flask, Request
 from showtell import memory
 from showtell.captioner import Captioner, load
 from showtell.data.corrections import Corrections
-from showtell.limits import MAX_BYTES
+from showtell.limits import MAX_BYTES, limit
 from showtell.web import api, docs, guard, metrics, monitoring, problems, views
+from showtell.web.batcher import Batcher
 from showtell.web.prefix import Below
-from showtell.web.together import Together
-from showtell.web.turns import Turns
 
 
 class InMemoryRequest(Request):
@@ -25,7 +24,10 @@ class InMemoryRequest(Request):
 
 
 def create_app(captioner: Captioner | None = None, corrections: Path | None = None) -> Flask:
-    """Make the web application; ``SHOWTELL_`` in the environment begins a key of its configuration.
+    """Make the web application.
+
+    The environment may set ``SHOWTELL_HOSTS``, names that it answers to, and
+    ``SHOWTELL_MAX_CONTENT_LENGTH``, bytes of an upload.
 
     Parameters
     ----------
@@ -37,20 +39,22 @@ def create_app(captioner: Captioner | None = None, corrections: Path | None = No
     ------
     BundleError : the model that ships is missing or damaged.
     OSError : the folder cannot be written to.
+    SystemExit : a limit in the environment is not a whole number of 1 or more.
     """
     memory.give_back()
     app = Flask("showtell.web")
     app.request_class = InMemoryRequest
-    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BYTES
-    app.config.from_prefixed_env("SHOWTELL")
+    longest = limit("SHOWTELL_MAX_CONTENT_LENGTH", MAX_BYTES)
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = longest
+    app.config["HOSTS"] = os.environ.get("SHOWTELL_HOSTS", "")
     app.json.sort_keys = False  # type: ignore[attr-defined]
     # Photographs share the cores better than the threads of one do: with two at once on two cores,
     # 56 photographs a second with one thread each, 33 with two.
     captioner = app.extensions["captioner"] = load(threads=1) if captioner is None else captioner
     app.extensions["corrections"] = Corrections(corrections) if corrections else None
-    app.extensions["turns"] = Turns()
-    app.extensions["together"] = Together(captioner)
-    app.wsgi_app = Below(app.wsgi_app, os.environ.get("SCRIPT_NAME", ""))  # type: ignore[method-assign]
+    app.extensions["batcher"] = Batcher(captioner)
+    below = os.environ.get("SCRIPT_NAME", "")
+    app.wsgi_app = Below(app.wsgi_app, below)  # type: ignore[method-assign]
     metrics.register(app)
     guard.register(app)
     problems.register(app)

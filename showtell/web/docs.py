@@ -2,31 +2,72 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, render_template, send_from_directory
+from flask import Blueprint, Response, jsonify, render_template
 from markupsafe import Markup, escape
 
+from showtell.search import DEFAULTS, OPTIONS
+from showtell.web import api
+
 bp = Blueprint("docs", __name__)
+
+# The options of a search that each operation takes, before its own; and the form that has them too.
+_SEARCHES = {
+    "/api/v1/captions": (api.CAPTION_OPTIONS, "CaptionForm"),
+    "/api/v1/figures": (api.DRAWING_OPTIONS, "DrawingForm"),
+    "/api/v1/animations": (api.DRAWING_OPTIONS, "DrawingForm"),
+}
 
 
 @bp.get("/openapi.json")
 def openapi() -> Response:
-    """Send the document as it is."""
-    return send_from_directory(bp.root_path, "openapi.json")
+    """Send the document."""
+    return jsonify(document())
 
 
 @bp.get("/docs")
 def page() -> str:
     """Show the document as a page."""
-    return render_template("docs.html", document=_document())
+    return render_template("docs.html", document=_resolved(document(), document()))
 
 
-def _document() -> dict[str, Any]:
-    """Return the document, its references replaced by what they point at."""
-    document = json.loads(Path(bp.root_path, "openapi.json").read_text(encoding="utf-8"))
-    return _resolved(document, document)
+@cache
+def document() -> dict[str, Any]:
+    """Return openapi.json with the options of a search, which are described in `Search` alone."""
+    text = Path(bp.root_path, "openapi.json").read_text(encoding="utf-8")
+    described: dict[str, Any] = json.loads(text)
+    components = described["components"]
+    for kind, describe in (("schemas", _schema), ("parameters", _parameter)):
+        options = {_component(name): describe(name) for name in OPTIONS}
+        components[kind] = options | components[kind]
+    for path, (names, form) in _SEARCHES.items():
+        operation = described["paths"][path]["post"]
+        parameters = [_reference("parameters", name) for name in names]
+        operation["parameters"] = parameters + operation["parameters"]
+        fields = {name: _reference("schemas", name) for name in names}
+        components["schemas"][form]["properties"] |= fields
+    return described
+
+
+def _component(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _reference(kind: str, name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/{kind}/{_component(name)}"}
+
+
+def _schema(name: str) -> dict[str, Any]:
+    default = getattr(DEFAULTS, name)
+    return {**OPTIONS[name].schema, **({} if default is None else {"default": default})}
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    schema = _reference("schemas", name)
+    return {"name": name, "in": "query", "description": OPTIONS[name].help, "schema": schema}
 
 
 def _resolved(part: Any, document: dict[str, Any]) -> Any:

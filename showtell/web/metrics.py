@@ -13,7 +13,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from showtell.web.turns import Turns
+from showtell.web.batcher import Batcher
 
 # Seconds: from a page, over one caption, to a place at the end of a full queue.
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -24,10 +24,10 @@ class Metrics:
 
     Parameters
     ----------
-    turns : the queue to watch.
+    batcher : the queue to watch.
     """
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, batcher: Batcher) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._requests = Counter(
@@ -38,7 +38,7 @@ class Metrics:
         )
         self._seconds = Histogram(
             "showtell_request_duration_seconds",
-            "Time from a request's last byte to its answer, the wait for a turn included.",
+            "Time from a request's last byte to its answer, the time in the queue included.",
             ["endpoint"],
             buckets=BUCKETS,
             registry=self._registry,
@@ -46,12 +46,12 @@ class Metrics:
         self._problems = Counter(
             "showtell_problems", "Requests refused or failed.", ["code"], registry=self._registry
         )
-        self._watch("showtell_queue_depth", "Requests that wait for a turn.", turns, "depth")
-        self._watch("showtell_working", "Requests that have a turn.", turns, "working")
+        self._watch("showtell_queue_depth", "Requests in the queue.", batcher, "depth")
+        self._watch("showtell_working", "Requests that are worked on.", batcher, "working")
 
-    def _watch(self, name: str, documentation: str, turns: Turns, attribute: str) -> None:
+    def _watch(self, name: str, documentation: str, batcher: Batcher, attribute: str) -> None:
         gauge = Gauge(name, documentation, registry=self._registry)
-        gauge.set_function(lambda: getattr(turns, attribute))
+        gauge.set_function(lambda: getattr(batcher, attribute))
 
     def text(self) -> bytes:
         """Return all of it in Prometheus' text format."""
@@ -70,7 +70,7 @@ class Metrics:
 
 def register(app: Flask) -> None:
     """Count what `app` answers; before anything else is registered that may refuse a request."""
-    metrics = app.extensions["metrics"] = Metrics(app.extensions["turns"])
+    metrics = app.extensions["metrics"] = Metrics(app.extensions["batcher"])
     app.before_request(_start)
     app.after_request(metrics.count)
 

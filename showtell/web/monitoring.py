@@ -11,7 +11,7 @@ PICTURE = np.full((32, 32, 3), 128, np.uint8)
 
 @bp.get("/healthz")
 def healthz() -> tuple[dict[str, str], int]:
-    """Tell whether the model can caption, by a word about a grey picture; it takes no turn."""
+    """Return whether the model captions a grey picture, with one word; the queue is passed by."""
     captioner = current_app.extensions["captioner"]
     try:
         captioner.caption(PICTURE, beam=1, max_length=1)

@@ -1,29 +1,32 @@
 """Serving with waitress: one process, a thread for each request in it, nothing on the disk."""
 
 import errno
+import logging
 import signal
 import socket
 import sys
 from typing import Any
 
 from flask import Flask
-from waitress.server import create_server
+from waitress.adjustments import Adjustments
+from waitress.task import ThreadedTaskDispatcher
 
 from showtell.limits import MAX_BYTES
-from showtell.web.turns import THREADS
+from showtell.web.batcher import THREADS
+from showtell.web.connections import Listener, connection_limit
 
 BODY = MAX_BYTES + 2**20  # bytes of a request
-CONNECTIONS = THREADS + 40  # each may hold a body in memory before its turn comes
-IDLE = 15  # seconds without a byte after which a connection is closed
+HEADER = 32 * 2**10  # bytes
+PIECE = 64 * 2**10  # bytes that are read from a connection at a time
 
 # Addresses that a name has but this machine has not: ::1 for localhost where IPv6 is off.
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 def serve(app: Flask, host: str = "localhost", port: int = 5000) -> None:
-    """Serve `app` until Ctrl+C or SIGTERM; leave with one sentence when `port` cannot be had.
+    """Serve `app` until Ctrl+C, SIGTERM or SIGHUP; exit with one sentence if `port` is taken.
 
-    Requests that are being answered then have five seconds to finish.
+    Requests that were accepted are answered first; a second signal ends the server at once.
 
     Parameters
     ----------
@@ -34,8 +37,8 @@ def serve(app: Flask, host: str = "localhost", port: int = 5000) -> None:
 
     Raises
     ------
-    SystemExit : another program holds the port, `host` is not this machine's, or there is no
-        room for the threads.
+    SystemExit : another program holds the port, `host` is not this machine's, or the system allows
+        too few threads or open files.
     """
     try:
         server = make_server(app, host, port)
@@ -47,33 +50,78 @@ def serve(app: Flask, host: str = "localhost", port: int = 5000) -> None:
             "more processes"
         ) from None
     app.config["HOSTS"] += f",{host}"
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # which `run` takes as it takes Ctrl+C
+    _stop_on_signals(server)
     name = f"[{host}]" if ":" in host else host
     print(f"showtell is at http://{name}:{port} (Ctrl+C stops it)", flush=True)
     server.run()
 
 
-def make_server(app: Flask, host: str, port: int) -> Any:
-    """Return a waitress server that listens already; its method `run` answers.
+def _stop_on_signals(server: Listener) -> None:
+    def stop(*_: Any) -> None:
+        if server.stopping:
+            sys.exit("showtell: stopped before all requests were answered")
+        server.stop()
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # by nohup
+            signal.signal(number, stop)
+
+
+def make_server(app: Flask, host: str, port: int) -> Listener:
+    """Return a server that listens already; its method `run` answers.
 
     Raises
     ------
     OSError : the port is taken, or `host` is not this machine's.
     """
+    return serve_at(listen(host, port), app)
+
+
+def serve_at(sockets: list[socket.socket], app: Any) -> Listener:
+    """Return a server at sockets that listen, the first of its listeners.
+
+    Parameters
+    ----------
+    sockets : one or more.
+    app : a WSGI application.
+
+    Raises
+    ------
+    OSError : too few open files are allowed.
+    RuntimeError : too few threads are allowed.
+    """
     # Somewhat over the limit the application itself refuses an upload, with a reason; what is
     # larger is not read at all. Below the two overflows waitress makes no temporary file.
-    return create_server(
-        app,
-        sockets=listen(host, port),
-        threads=THREADS,
-        connection_limit=CONNECTIONS,
-        channel_timeout=IDLE,
+    adjustments = Adjustments(
+        sockets=sockets,
+        connection_limit=connection_limit(sockets[-1]),
         channel_request_lookahead=1,  # or nobody notices that a client hangs up while it waits
+        recv_bytes=PIECE,
+        max_request_header_size=HEADER,
         max_request_body_size=BODY,
         inbuf_overflow=BODY,
         outbuf_overflow=BODY,
+        log_socket_errors=False,  # clients that hang up are no news
         ident=None,
     )
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each that waits
+    threads = ThreadedTaskDispatcher()
+    threads.set_thread_count(THREADS)
+    shared: dict[int, Any] = {}
+    listeners = [
+        Listener(
+            app,
+            shared,
+            _sock=sock,
+            dispatcher=threads,
+            adj=adjustments,
+            sockinfo=(sock.family, sock.type, sock.proto, sock.getsockname()),
+            bind_socket=False,
+        )
+        for sock in sockets
+    ]
+    return listeners[0]
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

@@ -5,11 +5,9 @@ from collections.abc import Callable
 from flask import Blueprint, Response, abort, current_app, render_template
 
 from showtell import formats
-from showtell.captioner import BEAM
 from showtell.data.corrections import LONGEST
-from showtell.decoding import MAX_LENGTH
+from showtell.search import DEFAULTS, OPTIONS
 from showtell.web import samples
-from showtell.web.api import BEAMS, LENGTHS
 
 bp = Blueprint("views", __name__)
 
@@ -17,10 +15,8 @@ bp = Blueprint("views", __name__)
 PAGE = {
     "samples": samples.SAMPLES,
     "endings": formats.ENDINGS,
-    "beam": BEAM,
-    "beams": BEAMS,
-    "max_length": MAX_LENGTH,
-    "lengths": LENGTHS,
+    "defaults": DEFAULTS,
+    "limits": {name: option.schema for name, option in OPTIONS.items()},
     "longest_correction": LONGEST,
 }
 

@@ -21,6 +21,7 @@ from showtell.batch.journal import Journal, path_for
 from showtell.batch.rows import Row
 from showtell.batch.sources import Found
 from showtell.errors import OutputError
+from showtell.search import Search
 
 Make = Callable[[int], Path]
 
@@ -41,9 +42,9 @@ def captioned(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Have photographs captioned in this process, four a chunk; names of those that were."""
     seen: list[str] = []
 
-    def caption(items: Sequence[workers.Item]) -> list[Row]:
+    def caption(items: Sequence[workers.Item], search: Search) -> list[Row]:
         seen.extend(name for name, _ in items)
-        return rows.caption_rows(captioner, items, beam=2)
+        return rows.caption_rows(captioner, items, search)
 
     captioner = showtell.load(small_model, threads=1)
     monkeypatch.setattr(workers.Workers, "_start", lambda self, n: Here())
@@ -57,7 +58,7 @@ def run(small_model: Path, captioned: list[str], tmp_path: Path) -> Callable[...
     """Caption the photographs into a file, and return its rows."""
 
     def run(path: Path, out: str = "rows.jsonl", **options: Any) -> list[Row]:
-        options = {"model": small_model, "beam": 2, "workers": 1, **options}
+        options = {"model": small_model, "search": Search(beam=2), "workers": 1, **options}
         caption_folder([str(path)], tmp_path / out, **options)
         return [json.loads(line) for line in (tmp_path / out).read_text().splitlines()]
 
@@ -173,17 +174,149 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(
     assert not set(captioned[before:]) & set(committed)
 
 
-def test_new_photographs_go_behind_those_that_were_finished(
-    run: Callable, photographs: Make, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def unfinished(run: Callable, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Caption photographs, and keep the journal as if the run had been killed at the very end."""
+
+    def run_and_keep(path: Path) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(Journal, "delete", lambda _: None)
+            run(path)
+
+    return run_and_keep
+
+
+def copy_into(source: Path, target: Path) -> None:
+    """Write the content of a photograph into another, which keeps its size and time."""
+    before = target.stat()
+    target.write_bytes(source.read_bytes())
+    os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def nothing(path: Path) -> None: ...
+
+
+def exchanged(path: Path) -> None:
+    """Two swap their contents; their chunks are not the same."""
+    first, last = path / "a" / "000.png", path / "b" / "011.png"
+    copy_into(first, path / "other")
+    copy_into(last, first)
+    copy_into(path / "other", last)
+    (path / "other").unlink()
+
+
+def moved(path: Path) -> None:
+    (path / "a" / "000.png").rename(path / "b" / "zzz.png")
+
+
+def broken(path: Path) -> None:
+    (path / "a" / "000.png").write_text("no photograph")
+
+
+def mended(path: Path) -> None:
+    shutil.copy(path / "a" / "000.png", path / "b" / "text.png")
+
+
+def become_a_pipe(path: Path) -> None:
+    (path / "a" / "000.png").unlink()
+    os.mkfifo(path / "a" / "000.png")
+
+
+def touched(path: Path) -> None:
+    os.utime(path / "a" / "000.png", (1, 1))
+
+
+def added(path: Path) -> None:
+    Image.new("RGB", (3, 3)).save(path / "a" / "000a.png")
+
+
+CHANGED = "of what was finished, {} changed and are captioned again, {} are gone"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (nothing, None),
+        (exchanged, CHANGED.format(2, 0)),
+        (moved, CHANGED.format(0, 1)),
+        (broken, CHANGED.format(1, 0)),
+        (mended, CHANGED.format(1, 0)),
+        (become_a_pipe, CHANGED.format(1, 0)),
+        (touched, None),
+        (added, None),
+    ],
+)
+def test_a_folder_that_changed_ends_as_a_run_from_nothing(
+    run: Callable,
+    unfinished: Callable,
+    photographs: Make,
+    tmp_path: Path,
+    change: Callable,
+    told: str | None,
 ) -> None:
-    path = photographs(6)
-    with monkeypatch.context() as patched:
-        patched.setattr(Journal, "delete", lambda _: None)
-        run(path)
-    Image.new("RGB", (3, 3)).save(path / "a" / "new.png")
-    (path / "b" / "001.png").unlink()
-    names = [Path(row["image"]).name for row in run(path, resume=True)]
-    assert names == ["000.png", "002.png", "004.png", "001.png", "003.png", "005.png", "new.png"]
+    """Rows of photographs that were gone stayed, and of those that were others now."""
+    path = photographs(12)
+    (path / "other").touch()
+    (path / "b" / "text.png").write_text("no photograph")
+    unfinished(path)
+    change(path)
+    said: list[str] = []
+    found = run(path, resume=True, say=said.append)
+    assert found == run(path, "anew.jsonl")
+    about = [line for line in said if line.startswith(str(tmp_path / "rows.jsonl"))]
+    assert about == ([f"{tmp_path / 'rows.jsonl'}: {told}"] if told else [])
+
+
+def flipped(data: bytes) -> bytes:
+    """Change a caption: the database does not notice."""
+    at = data.rindex(b'"caption": "') + 12
+    return data[:at] + b"X" + data[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("damage", "is_used"),
+    [
+        (lambda data: data + b"garbage" * 1000, True),
+        (flipped, True),
+        (lambda data: data[: len(data) // 2], False),
+        (lambda data: b"garbage" * 1000, False),
+        (lambda data: data[:100] + b"\xff" * 3000 + data[3100:], False),
+    ],
+)
+def test_a_damaged_journal_is_used_or_told(
+    run: Callable, unfinished: Callable, photographs: Make, tmp_path: Path, damage, is_used: bool
+) -> None:
+    path = photographs(12)
+    unfinished(path)
+    journal = path_for(tmp_path / "rows.jsonl")
+    journal.write_bytes(damage(journal.read_bytes()))
+    if is_used:
+        assert run(path, resume=True) == run(path, "anew.jsonl")
+    else:
+        with pytest.raises(OutputError, match=r"unfinished: damaged: .*; delete it to begin anew"):
+            run(path, resume=True)
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl.unfinished", "rows.jsonl.unfinished-journal"])
+@pytest.mark.parametrize("kind", ["link", "dangling", "pipe", "folder"])
+def test_what_is_in_the_way_of_the_journal_is_left_alone(
+    run: Callable, photographs: Make, tmp_path: Path, name: str, kind: str
+) -> None:
+    """A database was made of an empty file that a link led to."""
+    other, path = tmp_path / "other", tmp_path / name
+    if kind == "link":
+        other.touch()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(other)
+    with pytest.raises(OutputError, match=f"{name}: is in the way"):
+        run(photographs(2), resume=True)
+    assert os.path.lexists(path)
+    assert other.exists() == (kind == "link")
+    assert not other.exists() or other.read_bytes() == b""
 
 
 def test_all_that_is_wrong_is_told(
@@ -217,9 +350,9 @@ def test_a_chunk_is_bounded_in_bytes(
     sizes: list[int] = []
     caption = workers._caption
 
-    def sized(items: Sequence[workers.Item]) -> list[Row]:
+    def sized(items: Sequence[workers.Item], search: Search) -> list[Row]:
         sizes.append(sum(len(data) for _, data in items))
-        return caption(items)
+        return caption(items, search)
 
     monkeypatch.setattr(workers, "_caption", sized)
     monkeypatch.setattr(folder, "CHUNK_BYTES", 1)

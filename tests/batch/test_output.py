@@ -60,8 +60,8 @@ def test_what_could_not_be_written_in_the_end_is_refused_at_once(
 
 def test_an_old_file_stays_when_a_new_one_cannot_be_written(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
-    path.write_text("old")
-    path.with_name("rows.jsonl.part").mkdir()
+    path.mkdir()
+    (path / "old").touch()
     with pytest.raises(OutputError, match=r"cannot be written: is a directory; .*--resume"):
         output.write(path, ROWS)
-    assert path.read_text() == "old"
+    assert [*tmp_path.rglob("*")] == [path, path / "old"]

@@ -19,6 +19,7 @@ from showtell.batch.folder import Summary, caption_folder
 from showtell.batch.journal import path_for
 from showtell.batch.rows import Row, digest
 from showtell.batch.workers import Item
+from showtell.search import Search
 
 Make = Callable[[int], Path]
 SHOWTELL = (
@@ -168,11 +169,11 @@ def test_a_disk_that_is_full(small_model: Path, photographs: Make, small_disk: P
     assert len({row["image"] for row in rows(out)}) == len(rows(out)) == 120
 
 
-def caption_or_die(items: Sequence[Item]) -> list[Row]:
+def caption_or_die(items: Sequence[Item], search: Search) -> list[Row]:
     """Caption in a worker, which a photograph ends as a flaw in a decoder would."""
     if any(b"deadly" in data for _, data in items):
         os.kill(os.getpid(), signal.SIGSEGV)
-    return workers.caption_rows(workers._captioner, items, **workers._options)
+    return workers.caption_rows(workers._captioner, items, search)
 
 
 def test_a_photograph_that_ends_the_process(

@@ -13,7 +13,9 @@ import showtell
 from showtell import image
 from showtell.batch import caption_rows, rows
 from showtell.doubt import STRANGE
+from showtell.errors import ImageError
 from showtell.image import SEVERAL_FRAMES
+from showtell.search import Search
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,9 @@ def photographs() -> list[bytes]:
 
 def test_each_has_the_caption_that_it_has_alone(captioner: showtell.Captioner) -> None:
     files = photographs()
-    found = caption_rows(captioner, [(str(i), file) for i, file in enumerate(files)], beam=2)
+    found = caption_rows(
+        captioner, [(str(i), file) for i, file in enumerate(files)], Search(beam=2)
+    )
     for i, (file, row) in enumerate(zip(files, found, strict=True)):
         alone = captioner.caption(file, beam=2)
         assert row == {
@@ -50,16 +54,19 @@ def test_what_cannot_be_read_is_a_row_and_the_rest_goes_on(
     good.write_bytes(photographs()[0])
     os.mkfifo(tmp_path / "pipe")
     several = encode(flat("RGB", RED), "GIF", save_all=True, append_images=[flat("RGB", 0)])
-    items: list[tuple[str, bytes | Path]] = [
+    items: list[tuple[str, bytes | Path | ImageError]] = [
         ("text", b"no photograph"),
         ("good", good),
         ("gone", tmp_path / "gone.jpg"),
         ("pipe", tmp_path / "pipe"),
         ("several", several),
+        ("far", ImageError("it cannot be fetched")),
     ]
-    found = {row["image"]: row for row in caption_rows(captioner, items, beam=1, max_length=5)}
+    search = Search(beam=1, max_length=5)
+    found = {row["image"]: row for row in caption_rows(captioner, items, search)}
     assert list(found) == [name for name, _ in items]
     reasons = {"text": "not a photograph", "gone": "no such file", "pipe": "not a regular file"}
+    reasons["far"] = "it cannot be fetched"
     for name, reason in reasons.items():
         assert reason in (found[name]["error"] or "")
         assert found[name]["caption"] is found[name]["logprob"] is None

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
@@ -163,3 +164,26 @@ def test_a_text_in_the_photograph_is_not_hidden(photograph: Path, tag: str) -> N
     assert write(photograph) == f"{kept} had a text already, which was kept"
     other = list(FIELDS)[tag != TAGS[1]]
     assert exiftool(xmp(photograph)) == {other: CAPTION}
+
+
+def test_a_link_beside_a_sidecar_is_not_followed(tmp_path: Path) -> None:
+    """The bytes of a sidecar that a stranger made came into a file of the person who captions."""
+    other = tmp_path / "bashrc"
+    other.write_text("a person's own")
+    (tmp_path / "folder").mkdir()
+    photograph = tmp_path / "folder" / "cat.jpg"
+    Image.new("RGB", (4, 4)).save(photograph)
+    part = Path(f"{photograph}.xmp.part")
+    part.symlink_to(other)
+    assert sidecar.write(str(photograph), "a cat") is None
+    assert other.read_text() == "a person's own"
+    assert part.is_symlink()
+    assert b"a cat" in sidecar.path_for(str(photograph)).read_bytes()
+
+
+def test_what_is_no_text_of_xml_is_replaced(tmp_path: Path) -> None:
+    photograph = tmp_path / "cat.jpg"
+    Image.new("RGB", (4, 4)).save(photograph)
+    sidecar.write(str(photograph), "a\x1b[2J \a\ufffe\ud800 cat")
+    text = sidecar.path_for(str(photograph)).read_text()
+    assert "a?[2J ??? cat" in "".join(ElementTree.fromstring(text).itertext())

@@ -1,9 +1,11 @@
 """The beam search in JavaScript finds what Python's finds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Page
+import pytest
+from playwright.sync_api import Error, Page
 
 from showtell.decoding import Step, beam_search
 from showtell.vocab import END
@@ -20,7 +22,7 @@ SEARCH = """async ([{ next, logprobs, alphas, betas }, cases]) => {
         select: (state, beams) => beams.map((beam) => state[beam]),
     };
     const found = await Promise.all(cases.map((options) => beamSearch(model, [0], options)));
-    return found.map((hypotheses) => hypotheses.map(({ total, ...told }) => told));
+    return found.map((hypotheses) => hypotheses.map(({ total, group, ...told }) => told));
 }"""
 
 
@@ -52,16 +54,25 @@ class Walk:
         return {name: table.tolist() for name, table in vars(self).items()}
 
 
-def case(beam: int, max_length: int = 20, power: float = 0.7) -> dict[str, float]:
-    return {"beam": beam, "maxLength": max_length, "lengthPower": power}
+def case(
+    beam: int, max_length: int = 20, power: float = 0.7, mention: Sequence[Sequence[int]] = ()
+) -> dict[str, Any]:
+    return {"beam": beam, "maxLength": max_length, "lengthPower": power, "mention": mention}
 
 
+MENTIONS = [
+    case(beam, mention=mention)
+    for beam in (1, 4)
+    for mention in ([[7]], [[7, 8], [9]], [[7, 8], [8, 9]], [[4], [5], [6], [7]])
+]
 WIDTHS = [case(beam) for beam in (1, 2, 3, 5, 12)]
 CASES = [
     *((Walk(seed, V=40), WIDTHS) for seed in range(4)),
     *((Walk(seed, V=40, ties=True), WIDTHS) for seed in range(4)),
     (Walk(0, V=40, ending=-9), [case(4, max_length=6), case(5, max_length=1)]),  # cut off
     (Walk(0, V=40, ending=3), [case(4, power=0), case(4, power=1)]),
+    *((Walk(seed, V=40, ties=ties), MENTIONS) for seed in range(2) for ties in (False, True)),
+    (Walk(0, V=40), [case(3, max_length=2, mention=[[7], [9]])]),  # no word more than it needs
     (Walk(0, V=6), [case(9, max_length=3)]),  # fewer than 2 k candidates
 ]
 
@@ -75,6 +86,7 @@ def search(model: Walk, options: dict[str, Any]) -> list[dict[str, Any]]:
         beam=options["beam"],
         max_length=options["maxLength"],
         length_power=options["lengthPower"],
+        mention=[options["mention"]],
     )
     lists = [(h, h.logprobs.tolist(), h.alphas.tolist(), h.betas.tolist()) for h in found]
     return [
@@ -91,3 +103,12 @@ def test_every_hypothesis_is_pythons(scripts: Page) -> None:
         assert scripts.evaluate(SEARCH, [model.tables(), cases]) == expected
         lengths |= {len(h["words"]) for found in expected for h in found}
     assert len(lengths) > 5, "the cases are too much alike"
+
+
+@pytest.mark.parametrize("mention", [[[]], [[7], [8], [9]], [[END]], [[7]] * 5])
+def test_what_cannot_be_mentioned_is_refused(scripts: Page, mention: list[list[int]]) -> None:
+    model, options = Walk(0, V=40), case(2, max_length=2, mention=mention)
+    with pytest.raises(ValueError, match="mention"):
+        search(model, options)
+    with pytest.raises(Error, match="mention"):
+        scripts.evaluate(SEARCH, [model.tables(), [options]])

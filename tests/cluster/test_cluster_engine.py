@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ import showtell
 from showtell.batch import caption_rows
 from showtell.cli import main
 from showtell.errors import OutputError
+from showtell.search import Search
 
 engine = pytest.importorskip(
     "showtell.cluster.engine", reason="the extra cluster brings Ray", exc_type=ImportError
@@ -74,17 +77,17 @@ def test_nothing_is_lost_when_a_worker_is_killed(
 ) -> None:
     out, killed = tmp_path / "out", []
     Thread(target=kill_one, args=(out, killed), daemon=True).start()
-    search = {"beam": 20, "max_length": 40}  # to be at work for a while
-    tally = engine.run(str(folder), str(out), size=1, **search)
+    search = Search(beam=20, max_length=40)  # to be at work for a while
+    tally = engine.run(str(folder), str(out), size=1, search=search)
     assert killed[1] < 13, "every block was finished already"
     assert tally == engine.Tally(photographs=13, errors=1)
     rows = pq.read_table(out).to_pylist()
     files = sorted(folder.rglob("*.jpg"))
-    alone = [caption_rows(showtell.load(threads=1), [(str(f), f)], **search)[0] for f in files]
+    alone = [caption_rows(showtell.load(threads=1), [(str(f), f)], search)[0] for f in files]
     assert rows == alone
 
     (out / "block-000004.parquet").unlink()
-    again = engine.run(str(folder), str(out), size=1, resume=True, **search)
+    again = engine.run(str(folder), str(out), size=1, resume=True, search=search)
     assert again == engine.Tally(photographs=1, errors=0)
     assert pq.read_table(out).to_pylist() == alone
 
@@ -114,5 +117,19 @@ def test_blocks_that_cannot_be_done_are_told_and_the_others_are_written(
     with pytest.raises(
         OutputError, match=r"1 of 2 blocks are missing \(1\): .*b\.parquet: cannot be"
     ):
-        engine.run(str(tmp_path), str(tmp_path / "out"), column="jpeg", beam=1, size=12)
+        engine.run(
+            str(tmp_path), str(tmp_path / "out"), column="jpeg", search=Search(beam=1), size=12
+        )
     assert len(pq.read_table(tmp_path / "out")) == 12
+
+
+def test_a_cluster_writes_nothing_into_the_home(
+    folder: Path, tmp_path: Path, stranger: dict[str, str]
+) -> None:
+    code = "from showtell.cluster import connection as c; c.OWN_CLUSTER['num_cpus'] = 2; "
+    code += "from showtell.cli import main; main()"
+    arguments = ["caption", folder, "--engine", "ray", "--out", tmp_path / "out", "--beam", "1"]
+    command = [sys.executable, "-c", code, *arguments]
+    env = {**stranger, "RAY_raylet_start_wait_time_s": "170"}  # a busy machine is no failure
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert "12 captioned, 1 not" in done.stderr

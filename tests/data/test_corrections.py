@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from showtell.data import corrections, load
-from showtell.data.corrections import CORRECTIONS, HELD_OUT, LONGEST, SIDE, Corrections
-from showtell.errors import CorrectionError, ImageError
+from showtell.data.corrections import CORRECTIONS, LONGEST, SIDE, Corrections
+from showtell.errors import CorrectionError, DataError, ImageError
 
 Draw = Callable[..., None]
 
@@ -38,19 +38,28 @@ def test_what_is_kept_is_a_data_set(tmp_path: Path) -> None:
     data = load(tmp_path / "new" / "album")
     assert data.layout == "corrections"
     assert data.findings.sentences() == []
-    held_out = {line["image"] for line in lines[HELD_OUT - 1 :: HELD_OUT]}
-    assert {p.name for p in data.split("test")} == held_out
+    for split, number in (("dev", 5), ("test", 10)):
+        assert [p.name for p in data.split(split)] == [lines[number - 1]["image"]]
     assert len(data.split("train")) == 9
 
 
 def test_a_photograph_keeps_its_split_when_others_come(tmp_path: Path) -> None:
     album = Corrections(tmp_path)
-    for i in range(7):
+    for i in range(11):
         album.add(photograph(i), "a dog")
-    before = load(tmp_path).split("test")
-    for i in range(12):
+    before = load(tmp_path)
+    for i in range(20):
         album.add(photograph(i), "Rex")
-    assert {p.name for p in before} < {p.name for p in load(tmp_path).split("test")}
+    after = load(tmp_path)
+    for split in ("train", "dev", "test"):
+        assert {p.name for p in before.split(split)} < {p.name for p in after.split(split)}
+
+
+def test_too_few_corrections_are_reported(tmp_path: Path) -> None:
+    Corrections(tmp_path).add(photograph(1), "a dog")
+    for split in ("dev", "test"):
+        with pytest.raises(DataError, match="Correct ten photographs or more"):
+            load(tmp_path).split(split)
 
 
 def test_the_copy_is_upright_and_small_and_knows_no_place(tmp_path: Path) -> None:
@@ -134,3 +143,13 @@ def test_many_at_once(tmp_path: Path) -> None:
     lines = (tmp_path / CORRECTIONS).read_text().splitlines()
     assert sorted(int(json.loads(line)["caption"][4:]) for line in lines) == list(range(40))
     assert len(captions(tmp_path)) == 5
+
+
+def test_a_link_is_not_appended_to(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("a person's own")
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album" / CORRECTIONS).symlink_to(other)
+    with pytest.raises(OSError, match="It is a link"):
+        Corrections(tmp_path / "album")
+    assert other.read_text() == "a person's own"

@@ -364,3 +364,30 @@ def test_folder_that_is_in_the_way(server: Server, shared: Path, tmp_path: Path)
     with pytest.raises(DownloadError, match="not empty"):
         fetch_flickr8k(tmp_path / "flickr8k", server.url)
     assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_part_that_is_no_file_is_refused(server: Server, target: Path, kind: str) -> None:
+    """What came was appended to what the link led to; a pipe was waited for."""
+    part = part_of(target, b"")
+    part.unlink()
+    other = target.with_name("other")
+    other.write_text("a person's own")
+    part.symlink_to(other) if kind == "link" else os.mkfifo(part)
+    with pytest.raises(DownloadError, match=r"file\.zip\.part cannot be written: It is"):
+        get(server, target)
+    assert other.read_text() == "a person's own"
+
+
+def test_a_folder_of_another_is_not_unpacked_into(
+    server: Server, shared: Path, tmp_path: Path
+) -> None:
+    """A folder with the name that was unpacked into was emptied; a link of it was followed."""
+    server.files = mirror_of(shared / "flickr8k", tmp_path)
+    root = tmp_path / "flickr8k"
+    own = root / "Flickr8k_text.unpacking"
+    own.mkdir(parents=True)
+    (own / "thesis.tex").write_text("years of work")
+    fetch_flickr8k(root, server.url)
+    assert (own / "thesis.tex").read_text() == "years of work"
+    assert len([*root.iterdir()]) == 3

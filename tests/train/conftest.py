@@ -121,7 +121,7 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
     It is in half precision: whatever integers lose is too much for it.
     """
-    from showtell import calibrate
+    from showtell.evaluation import calibrate
     from showtell.train import export as exporting
 
     told: list[str] = []

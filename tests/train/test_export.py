@@ -51,7 +51,7 @@ def test_log_probabilities_agree_at_sizes_that_were_not_traced(
         images = rng.integers(0, 256, (photos, 64, 64, 3), dtype=np.uint8)
         with torch.inference_mode():
             ours = model.start(network.encoder(torch.from_numpy(images)))
-            theirs = runtime.encode(images)
+            theirs = runtime.encode(images).state
             ours, theirs = (
                 state._replace(
                     annotations=state.annotations[:, :cells], projected=state.projected[:, :cells]

@@ -92,7 +92,7 @@ def test_a_graph_is_left_as_it_is_and_keeps_its_names() -> None:
 def test_integers_say_nearly_the_same(both: tuple[Bundle, Bundle]) -> None:
     half, integers = map(Runtime, both)
     images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
-    a, b = half.encode(images), integers.encode(images)
+    a, b = half.encode(images).state, integers.encode(images).state
     assert a.annotations.shape == b.annotations.shape
     words = np.full((5, 1), 4)
     step, state = half.step(a, words)
@@ -110,8 +110,8 @@ def test_a_photograph_s_caption_does_not_depend_on_its_neighbours(
     """Ranges that are found anew for each batch would let it."""
     runtime = Runtime(both[1])
     images = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
-    together = runtime.step(runtime.encode(images), np.full((4, 1), 4))[0]
-    alone = runtime.step(runtime.encode(images[2:3]), np.full((1, 1), 4))[0]
+    together = runtime.step(runtime.encode(images).state, np.full((4, 1), 4))[0]
+    alone = runtime.step(runtime.encode(images[2:3]).state, np.full((1, 1), 4))[0]
     np.testing.assert_allclose(together.logprobs[2], alone.logprobs[0], atol=1e-4)
 
 

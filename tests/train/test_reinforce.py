@@ -12,14 +12,15 @@ import torch
 from showtell.bundle import Bundle
 from showtell.captioner import Captioner
 from showtell.data import load
-from showtell.decoding import MAX_LENGTH
 from showtell.errors import RecipeError
+from showtell.search import Search
 from showtell.train import checkpoint as checkpoints
 from showtell.train import recipe as recipes
 from showtell.train.checkpoint import Checkpoint
-from showtell.train.data import TrainingCaptions, read_images
+from showtell.train.data import TrainingCaptions
 from showtell.train.engine import train
 from showtell.train.export import export
+from showtell.train.features import read_images
 from showtell.train.plot import read_log
 from showtell.train.reinforce import Reward, SelfCritical, draw, word_losses
 from showtell.train.start import network_of
@@ -94,7 +95,7 @@ def test_drawn_captions_say_only_words(checkpoint: Checkpoint, features: torch.T
         decoder.L_o.bias[END] -= 3
     torch.manual_seed(1)
     drawn = draw(decoder, features, 4)
-    assert drawn.shape == (32, 4, 1 + MAX_LENGTH)
+    assert drawn.shape == (32, 4, 1 + Search.max_length)
     lengths = []
     for ids in drawn.flatten(0, 1).tolist():
         assert ids[0] == START
@@ -102,7 +103,7 @@ def test_drawn_captions_say_only_words(checkpoint: Checkpoint, features: torch.T
         assert not {PAD, START, UNK} & set(said)
         assert set(ids[1 + len(said) :]) <= {PAD}
         lengths.append(len(said))
-    assert min(lengths) < MAX_LENGTH, "some end"
+    assert min(lengths) < Search.max_length, "some end"
     assert any(END not in ids for ids in drawn.flatten(0, 1).tolist()), "some are cut off"
     torch.manual_seed(1)
     assert draw(decoder, features, 4).equal(drawn)

@@ -9,6 +9,7 @@ import torch
 from showtell import bundle
 from showtell.bundle import REQUIRED, Bundle
 from showtell.data import Photograph, load
+from showtell.data.corrections import Corrections
 from showtell.errors import CheckpointError
 from showtell.train import checkpoint as checkpoints
 from showtell.train import recipe as recipes
@@ -57,6 +58,19 @@ def test_own_pictures_train_the_model_that_ships(shapes: Path, tmp_path: Path) -
     assert learned == "new words, which the model learns (1): zyzzogeton"
     assert rare.endswith("become <unk> (1): quokka")
     assert checkpoints.read(run).vocabulary.words == (*Bundle.load().vocabulary.words, "zyzzogeton")
+
+
+def test_corrections_train_the_model_that_ships(shapes: Path, tmp_path: Path) -> None:
+    """The folder of `showtell serve --corrections` is a data set for the same recipe."""
+    folder = tmp_path / "corrections"
+    corrections = Corrections(folder)
+    for picture in sorted(shapes.glob("*.png"))[:20]:
+        corrections.add(picture.read_bytes(), "a zyzzogeton")
+    changes = [f"data={folder}", f"run={tmp_path / 'run'}", f"cache={tmp_path / 'cache'}"]
+    told: list[str] = []
+    run = train(recipes.read(RECIPES / "own.yaml", [*changes, "frozen.epochs=1"]), say=told.append)
+    assert told[0] == "16 photographs to train on, 2 to judge by"
+    assert checkpoints.read(run).vocabulary.words[-1] == "zyzzogeton"
 
 
 def test_known_words_are_told() -> None:

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from showtell.data import load
-from showtell.train.data import Features, Pixels, TrainingCaptions, augment, read_images
+from showtell.train.data import TrainingCaptions, augment
 from showtell.train.encoder import Encoder
+from showtell.train.features import Features, Joined, Pixels, extractor, read_images
 from showtell.train.recipe import EncoderRecipe, Phase
 from showtell.vocab import PAD, Vocabulary, tokenize
 
@@ -112,6 +113,16 @@ def test_batches_depend_on_the_seed_alone(captions: tuple[TrainingCaptions, Voca
     assert any((a.photos != b.photos).any() for a, b in zip(first, other, strict=True))
 
 
+def test_an_epoch_holds_copies_of_what_counts_more(shapes: Path) -> None:
+    photographs = load(shapes).split("train")[:3]
+    words = Vocabulary.build([tokenize(c) for p in photographs for c in p.captions], 1)
+    captions = TrainingCaptions.prepare(photographs, words, 20, copies=[1, 3, 2])
+    phase = Phase(epochs=1, photos=4, captions=5, lr=0.1)
+    batches = captions.batches(phase, mirror=False, seed=[1])
+    drawn = np.concatenate([batch.photos for batch in batches])
+    assert sorted(drawn.tolist()) == [0, 1, 1, 1, 2, 2]
+
+
 def test_augmentation_mirrors_and_crops() -> None:
     ramp = torch.arange(64, dtype=torch.uint8).view(1, 1, 64, 1).expand(2, 64, 64, 3).contiguous()
     rng = np.random.default_rng(0)
@@ -142,6 +153,24 @@ def test_features_are_the_encoder_s(shapes: Path, encoder: Encoder, tmp_path: Pa
 
     Features(tmp_path, encoder, photographs, True, told.append)
     assert len(told) == 1, "computed once"
+
+
+def test_features_of_onnx_runtime_are_pytorch_s(shapes: Path, encoder: Encoder) -> None:
+    """At a batch size that was not traced, far below what half precision rounds away."""
+    images = read_images(load(shapes).split("train")[:5], 64)
+    with torch.inference_mode():
+        expected = encoder(images)
+    torch.testing.assert_close(extractor(encoder)(images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_several_caches_are_read_as_one(shapes: Path, encoder: Encoder, tmp_path: Path) -> None:
+    photographs = load(shapes).split("train")
+    whole = Features(tmp_path, encoder, photographs, True, lambda _: None)
+    parts = (photographs[:5], photographs[5:6], photographs[6:])
+    joined = Joined([Features(tmp_path, encoder, p, True, lambda _: None) for p in parts])
+    some, mirrored = np.array([31, 0, 5, 6, 4, 0]), np.array([1, 0, 1, 0, 1, 1], bool)
+    assert joined.read(some, mirrored).equal(whole.read(some, mirrored))
+    assert joined.read(some[:1]).equal(whole.read(some[:1]))
 
 
 def test_photographs_are_kept_as_they_are_read(shapes: Path, tmp_path: Path) -> None:
@@ -184,18 +213,18 @@ def test_a_killed_computation_leaves_no_cache_that_looks_whole(
     program = f"""
 import pathlib
 from showtell.data import load
-from showtell.train import data
+from showtell.train import features
 from showtell.train.encoder import Encoder
 from showtell.train.recipe import EncoderRecipe
-read = data.read_images
+read = features.read_images
 def slow(photographs, size):
     import time
     time.sleep(1)
     return read(photographs, size)
-data.read_images = slow
+features.read_images = slow
 encoder = Encoder(EncoderRecipe("test_resnet", {str(weights)!r}, size=64))
 photographs = load({str(shapes)!r}).split("train")
-data.Features(pathlib.Path({str(tmp_path)!r}), encoder, photographs, True, print)
+features.Features(pathlib.Path({str(tmp_path)!r}), encoder, photographs, True, print)
 """
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120

@@ -17,9 +17,9 @@ from showtell.data import load
 from showtell.errors import CheckpointError
 from showtell.train import checkpoint as checkpoints
 from showtell.train import recipe as recipes
-from showtell.train.data import Features
 from showtell.train.encoder import Encoder
 from showtell.train.engine import train
+from showtell.train.features import Features
 
 SHOWTELL = [sys.executable, "-c", "from showtell.cli import main; main()"]
 
@@ -61,7 +61,7 @@ def test_two_processes_make_one_cache_of_features(
     program = f"""
 import pathlib
 from showtell.data import load
-from showtell.train.data import Features
+from showtell.train.features import Features
 from showtell.train.encoder import Encoder
 from showtell.train.recipe import EncoderRecipe
 encoder = Encoder(EncoderRecipe("test_resnet", {str(weights)!r}, size=64))

@@ -17,7 +17,7 @@ from showtell import image
 from showtell.captioner import Caption
 from showtell.errors import ImageError
 from showtell.proof import Proof
-from showtell.region import Region
+from showtell.search import DEFAULTS, Search
 from showtell.vocab import detokenize
 from showtell.web.server import make_server
 
@@ -38,37 +38,36 @@ class FakeCaptioner:
     def caption(
         self,
         source: image.Source,
-        *,
-        beam: int = 5,
-        max_length: int = 20,
-        region: Region | None = None,
-        proof: bool = False,
+        search: Search = DEFAULTS,
+        **options: Any,
     ) -> Caption:
         """Return nine words, of a region four, or as many as asked for; each alternative has one
         word less. The words at odd places were seen.
         """
-        assert image.read(source, 28, region).shape == (28, 28, 3)
-        self.beams.append(beam)
-        words = WORDS[5:] if region else WORDS
-        sentences = [words[: min(max_length, len(words)) - i] for i in range(min(beam, 3))]
+        search = replace(search, **options)
+        assert image.read(source, 28, search.region).shape == (28, 28, 3)
+        self.beams.append(search.beam)
+        words = WORDS[5:] if search.region else WORDS
+        longest = min(search.max_length, len(words))
+        sentences = [words[: longest - i] for i in range(min(search.beam, 3))]
         best, *others = (self._say(words) for words in sentences if words)
-        told = self._prove(best) if proof else None
-        return replace(best, alternatives=tuple(others), region=region, proof=told)
+        proof = self._prove(best) if search.proof else None
+        return replace(best, alternatives=tuple(others), region=search.region, proof=proof)
 
     def _prove(self, caption: Caption) -> Proof:
         seen = np.arange(len(caption.words)) % 2 == 1
         return Proof(caption.probabilities * np.where(seen, 0.6, -0.1), 0.1 * seen, seen)
 
     def caption_each(
-        self, sources: Sequence[image.Source], **search: Any
+        self, sources: Sequence[image.Source], search: Search = DEFAULTS
     ) -> list[Caption | ImageError]:
         """Return a caption, or why there is none, of each."""
         self.together.append(len(sources))
-        return [self._caption_or_tell(source, **search) for source in sources]
+        return [self._caption_or_error(source, search) for source in sources]
 
-    def _caption_or_tell(self, source: image.Source, **search: Any) -> Caption | ImageError:
+    def _caption_or_error(self, source: image.Source, search: Search) -> Caption | ImageError:
         try:
-            return self.caption(source, **search)
+            return self.caption(source, search)
         except ImageError as error:
             return error
 
@@ -99,10 +98,10 @@ class HeldCaptioner(FakeCaptioner):
         super().__init__()
         self.let_go = Event()
 
-    def caption(self, source: image.Source, *, max_length: int = 20, **options: Any) -> Caption:
+    def caption(self, source: image.Source, search: Search = DEFAULTS, **options: Any) -> Caption:
         """Return what the other one returns, later."""
-        found = super().caption(source, max_length=max_length, **options)
-        assert max_length == 1 or self.let_go.wait(60)
+        found = super().caption(source, search, **options)
+        assert replace(search, **options).max_length == 1 or self.let_go.wait(60)
         return found
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from standins import WORDS, FakeCaptioner, serving
 from werkzeug.test import TestResponse
 
-from showtell.web.turns import Turns
+from showtell.web.batcher import Batcher
 
 CAPTIONS = "/api/v1/captions"
 FIGURES = "/api/v1/figures"
@@ -192,9 +192,9 @@ def test_a_parameter_is_told_once(client: FlaskClient, jpeg: bytes) -> None:
 
 
 @pytest.mark.parametrize("path", SEARCHING)
-def test_wrong_parameters_wait_for_no_turn(app: Flask, jpeg: bytes, path: str) -> None:
+def test_wrong_parameters_do_not_enter_the_queue(app: Flask, jpeg: bytes, path: str) -> None:
     """They stood in the queue, and were told that it was full."""
-    app.extensions["turns"] = Turns(at_once=0, waiting=0)
+    app.extensions["batcher"] = Batcher(FakeCaptioner(), workers=0, waiting=0)
     response = app.test_client().post(f"{path}?beam=50", data=jpeg)
     assert problem(response) == (422, "invalid_parameter")
 

@@ -16,11 +16,11 @@ import pytest
 from flask.testing import FlaskClient
 from standins import FakeCaptioner, serving
 
-import showtell.web
 from showtell.web import create_app
+from showtell.web.docs import document
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = json.loads((Path(showtell.web.__file__).parent / "openapi.json").read_text("utf-8"))
+DOCUMENT = document()
 OPERATIONS = [operation for path in DOCUMENT["paths"].values() for operation in path.values()]
 HERE = "http://localhost:5000"
 

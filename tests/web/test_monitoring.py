@@ -1,5 +1,7 @@
 """The health check and the metrics, as load balancers and Prometheus ask for them."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -7,6 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from standins import CAPTIONS, FakeCaptioner, HeldCaptioner, ask, asking, eventually, serving
 
 from showtell.web import create_app
+from showtell.web.batcher import Batcher
+from showtell.web.metrics import Metrics
 
 Samples = dict[tuple[str, ...], float]
 
@@ -92,11 +96,14 @@ def test_what_clients_make_up_is_no_label(app: Flask) -> None:
 def test_the_queue_is_told(jpeg: bytes) -> None:
     captioner = HeldCaptioner()
     app = create_app(captioner)
-    turns = app.extensions["turns"]
-    turns.at_once = 1
-    with serving(app) as port, asking(port, jpeg, [1, 1, 1]):
+    batcher = app.extensions["batcher"] = Batcher(captioner, workers=1)
+    app.extensions["metrics"] = Metrics(batcher)
+    with serving(app) as port, asking(port, jpeg, [1]), ThreadPoolExecutor(2) as pool:
         try:
-            eventually(lambda: turns.depth == 2)
+            eventually(lambda: batcher.working == 1)
+            for _ in range(2):
+                pool.submit(ask, port, "POST", CAPTIONS, jpeg)
+            eventually(lambda: batcher.depth == 2)
             samples = read(ask(port, "GET", "/metrics")[2].decode())
         finally:
             captioner.let_go.set()

@@ -22,17 +22,17 @@ from standins import FakeCaptioner, serving
 
 import showtell.web
 from showtell import __version__
-from showtell.captioner import BEAM
 from showtell.data.corrections import LONGEST
-from showtell.decoding import MAX_LENGTH
 from showtell.doubt import of_caption
 from showtell.limits import MAX_BYTES, MAX_PIXELS
+from showtell.search import OPTIONS, Search
 from showtell.web import api, create_app
+from showtell.web.batcher import Batcher
+from showtell.web.docs import document
 from showtell.web.problems import IMAGE_PROBLEMS
-from showtell.web.turns import Turns
 
 WEB = Path(showtell.web.__file__).parent
-DOCUMENT = json.loads((WEB / "openapi.json").read_text(encoding="utf-8"))
+DOCUMENT = document()
 SCHEMAS = DOCUMENT["components"]["schemas"]
 CAPTIONS = "/api/v1/captions"
 CORRECTIONS = "/api/v1/corrections"
@@ -62,10 +62,10 @@ def test_it_is_openapi() -> None:
     openapi_spec_validator.validate(DOCUMENT)
 
 
-def test_it_is_sent_as_it_is(client: FlaskClient) -> None:
+def test_it_is_sent(client: FlaskClient) -> None:
     response = client.get("/openapi.json")
     assert response.mimetype == "application/json"
-    assert response.data == (WEB / "openapi.json").read_bytes()
+    assert response.get_json() == DOCUMENT
     assert DOCUMENT["info"]["version"] == __version__
 
 
@@ -81,16 +81,29 @@ def test_its_paths_are_those_of_the_application(app: Flask) -> None:
 
 
 def test_ranges_and_defaults_are_those_of_the_code() -> None:
-    def told(name: str) -> tuple[range, int]:
-        schema = SCHEMAS[name]
-        return range(schema["minimum"], schema["maximum"] + 1), schema["default"]
-
-    assert told("Beam") == (api.BEAMS, BEAM)
-    assert told("MaxLength") == (api.LENGTHS, MAX_LENGTH)
-    assert told("Alternative") == (api.ALTERNATIVES, 0)
+    alternative = SCHEMAS["Alternative"]
+    assert range(alternative["minimum"], alternative["maximum"] + 1) == api.ALTERNATIVES
+    assert alternative["default"] == 0
     assert SCHEMAS["Correction"]["maxLength"] == LONGEST
     text = json.dumps(DOCUMENT)
     assert f"at most {MAX_BYTES // 2**20} MB and {MAX_PIXELS // 10**6} million pixels" in text
+
+
+def test_the_options_of_a_search_are_those_of_the_code() -> None:
+    parameters = {one["name"]: one for one in DOCUMENT["components"]["parameters"].values()}
+    for name, option in OPTIONS.items():
+        schema = SCHEMAS[parameters[name]["schema"]["$ref"].rpartition("/")[2]]
+        assert schema.items() >= option.schema.items()
+        assert schema.get("default") == getattr(Search, name)
+        assert parameters[name]["description"] == option.help
+    takes = {
+        path: {one["$ref"] for one in DOCUMENT["paths"][f"/api/v1/{path}"]["post"]["parameters"]}
+        for path in ("captions", "figures", "animations")
+    }
+    proof = "#/components/parameters/Proof"
+    assert takes["figures"] == takes["animations"] >= {"#/components/parameters/MaxLength"}
+    assert proof in takes["captions"]
+    assert proof not in takes["figures"], "a drawing does not show it"
 
 
 @pytest.mark.parametrize("path", [path for path in DOCUMENT["paths"] if path.startswith("/api/")])
@@ -102,7 +115,7 @@ def test_a_form_has_the_fields_of_the_query(path: str) -> None:
         body = DOCUMENT["components"]["requestBodies"][body["$ref"].rpartition("/")[2]]
     form = SCHEMAS[body["content"]["multipart/form-data"]["schema"]["$ref"].rpartition("/")[2]]
     fields = [one["$ref"].rpartition("/")[2] for one in form["properties"].values()]
-    assert fields == ["Photograph", *parameters]
+    assert sorted(fields) == sorted(["Photograph", *parameters])
 
 
 def test_the_caption_has_the_fields_of_the_document(client: FlaskClient, jpeg: bytes) -> None:
@@ -179,7 +192,7 @@ def test_the_example_of_a_problem_is_what_is_answered(
     if code == "internal_server_error":
         monkeypatch.setattr(captioner, "caption", fail)
     if code == "busy":
-        app.extensions["turns"] = Turns(at_once=0, waiting=0)
+        app.extensions["batcher"] = Batcher(FakeCaptioner(), workers=0, waiting=0)
     response = PROVOCATIONS[code](app.test_client(), jpeg)
     told, example = response.get_json(force=True), problems()[code]
     valid(told, {"$ref": "#/components/schemas/Problem"})

@@ -9,9 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
-from showtell.captioner import BEAM
-from showtell.decoding import MAX_LENGTH
-from showtell.web.api import BEAMS, LENGTHS
+from showtell.search import OPTIONS, Search
 from showtell.web.samples import SAMPLES
 
 ROOT = Path(__file__).parents[2]
@@ -50,10 +48,15 @@ def test_the_scripts_ask_for_elements_that_are_there(page: str) -> None:
 
 
 def test_the_settings_have_the_interfaces_limits(page: str) -> None:
-    for name, default, allowed in (("beam", BEAM, BEAMS), ("max_length", MAX_LENGTH, LENGTHS)):
+    for name, default in (("beam", Search.beam), ("max_length", Search.max_length)):
+        limits = OPTIONS[name].schema
         field = re.search(rf'<input id="{name}"[^>]+>', page)
         assert field
-        for said in (f'value="{default}"', f'min="{allowed[0]}"', f'max="{allowed[-1]}"'):
+        for said in (
+            f'value="{default}"',
+            f'min="{limits["minimum"]}"',
+            f'max="{limits["maximum"]}"',
+        ):
             assert said in field[0]
 
 

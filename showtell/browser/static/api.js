@@ -25,7 +25,7 @@ export function caption(photograph, { beam, max_length: maxLength, region }, sig
     if (failure) return reject(failure);
     signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
     waiting.set(id, { resolve, reject });
-    const options = { beam: beam && Number(beam), maxLength: maxLength && Number(maxLength) };
+    const options = { beam: Number(beam), maxLength: Number(maxLength) };
     worker.postMessage({ id, photograph, region, options });
   });
 }

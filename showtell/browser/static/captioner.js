@@ -11,13 +11,14 @@ export class Captioner {
     Object.assign(this, { runtime, manifest, vocabulary });
   }
 
-  // The caption of a photograph, RGB (size * size * 3 bytes); options as in `decode`.
+  // The caption of a photograph, RGB (size * size * 3 bytes); options as for `decode`.
   async caption(pixels, options) {
     return this.decode(await this.runtime.encode(pixels), options);
   }
 
-  // The caption of an encoded photograph, and what else the beam search found.
-  async decode(state, { beam = 5, maxLength = 20 } = {}) {
+  // The caption of an encoded photograph, and what else the beam search found. `beam` is the width
+  // of the search, `maxLength` words are the most.
+  async decode(state, { beam, maxLength }) {
     const found = await beamSearch(this.runtime, state, { beam, maxLength });
     const [best, ...alternatives] = found.map((hypothesis) => this.#sentence(hypothesis));
     const { grid, name: model } = this.manifest;

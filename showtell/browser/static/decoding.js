@@ -4,6 +4,7 @@
 const [PAD, START, END, UNK] = [0, 1, 2, 3];
 const NEVER_SAID = [PAD, START, UNK];
 const LENGTH_POWER = 0.7;
+const MAX_SETS = 4;
 
 // Find the captions of a photograph by beam search: one to `beam` hypotheses, the best first.
 //
@@ -11,20 +12,61 @@ const LENGTH_POWER = 0.7;
 // { logprobs (k * V), alphas (k * L), betas (k), state }; `select(state, beams)` returns the state
 // of some of them. A hypothesis is { words, logprobs, alphas, betas }: the words without START and
 // END, and of each word, and of END, its log-probability, the attention and the gate.
-export async function beamSearch(model, state, { beam, maxLength, lengthPower = LENGTH_POWER }) {
+//
+// `mention` holds up to four sets of word ids; every caption holds a word of each. The bits of a
+// hypothesis's group say of which sets it holds a word; only the last group may end.
+export async function beamSearch(model, state, options) {
+  const { beam, maxLength, lengthPower = LENGTH_POWER, mention = [] } = options;
+  requirePossible(mention, maxLength);
+  const [held, last] = [heldBy(mention), 2 ** mention.length - 1];
   const done = [];
-  let going = [{ words: [], logprobs: [], alphas: [], betas: [], total: 0 }];
+  let going = [{ words: [], logprobs: [], alphas: [], betas: [], total: 0, group: 0 }];
   for (let length = 0; length <= maxLength; length++) {
     const step = await model.step(state, going.map((hypothesis) => hypothesis.words.at(-1) ?? START));
-    const found = candidates(going, step.logprobs, 2 * beam, length === maxLength);
-    const ended = found.slice(0, beam).filter(({ word }) => word === END);
+    const found = candidates(going, step.logprobs, 2 * beam, { held, last, mustEnd: length === maxLength });
+    const ended = found[last].slice(0, beam).filter(({ word }) => word === END);
     done.push(...ended.map((candidate) => grow(going, step, candidate)));
-    const alive = found.filter(({ word }) => word !== END).slice(0, beam);
-    if (done.length >= beam || !alive.length) break;
+    const alive = found.flatMap((best) => best.filter(({ word }) => word !== END).slice(0, beam));
+    if (isDone(done, last ? alive : [], beam) || !alive.length) break;
     going = alive.map((candidate) => grow(going, step, candidate));
     state = model.select(step.state, alive.map(({ parent }) => parent));
   }
   return done.sort((a, b) => score(b, lengthPower) - score(a, lengthPower)).slice(0, beam);
+}
+
+// Throw unless a caption can hold a word of each set.
+function requirePossible(mention, maxLength) {
+  if (mention.length > MAX_SETS) throw new RangeError(`at most ${MAX_SETS} sets to mention`);
+  const special = [...NEVER_SAID, END];
+  if (mention.some((words) => !words.length || words.some((word) => special.includes(word)))) {
+    throw new RangeError("a set to mention needs a word or more, special ids aside");
+  }
+  const fewest = fewestWords(mention);
+  if (fewest > maxLength) throw new RangeError(`what must be mentioned takes ${fewest} words or more`);
+}
+
+// For each word the sets that hold it, a bit for each.
+function heldBy(mention) {
+  const held = new Map();
+  mention.forEach((words, i) => words.forEach((word) => held.set(word, held.get(word) | (1 << i))));
+  return held;
+}
+
+// How many words a caption needs to hold one of each set; a word may be in several.
+function fewestWords(mention) {
+  const held = [...heldBy(mention).values()];
+  let groups = new Set([0]);
+  let n = 0;
+  for (; !groups.has(2 ** mention.length - 1); n++) {
+    groups = new Set([...groups].flatMap((group) => held.map((bits) => group | bits)));
+  }
+  return n;
+}
+
+// Whether `beam` hypotheses ended, and the best is as likely as the rivals that go on.
+function isDone(done, rivals, beam) {
+  const best = Math.max(...done.map(({ total }) => total));
+  return done.length >= beam && rivals.every(({ score }) => best >= score);
 }
 
 export const sum = (values) => values.reduce((total, value) => total + value, 0);
@@ -32,18 +74,21 @@ export const sum = (values) => values.reduce((total, value) => total + value, 0)
 // Log-probability over length to a power: 0 ranks by probability, 1 by its mean.
 const score = ({ logprobs }, power) => sum(logprobs) / logprobs.length ** power;
 
-// The n best words behind all hypotheses, the best first; of equals, the first.
-function candidates(going, logprobs, n, mustEnd) {
+// For each group the n best words that lead into it, the best first; of equals, the first.
+function candidates(going, logprobs, n, { held, last, mustEnd }) {
   const V = logprobs.length / going.length;
-  const best = [];
-  going.forEach(({ total }, parent) => {
+  const found = Array.from({ length: last + 1 }, () => []);
+  going.forEach(({ total, group: before }, parent) => {
     for (let word = 0; word < V; word++) {
       if (NEVER_SAID.includes(word) || (mustEnd && word !== END)) continue;
+      if (word === END && before !== last) continue;
+      const group = before | held.get(word);
       const score = total + logprobs[parent * V + word];
-      if (score > (best[n - 1]?.score ?? -Infinity)) insert(best, { score, parent, word }, n);
+      const best = found[group];
+      if (score > (best[n - 1]?.score ?? -Infinity)) insert(best, { score, parent, word, group }, n);
     }
   });
-  return best;
+  return found;
 }
 
 // Put a candidate where it belongs in a list of n at most.
@@ -55,7 +100,7 @@ function insert(best, candidate, n) {
 }
 
 // Continue a hypothesis with a word.
-function grow(going, { logprobs, alphas, betas }, { score, parent, word }) {
+function grow(going, { logprobs, alphas, betas }, { score, parent, word, group }) {
   const old = going[parent];
   const [V, L] = [logprobs, alphas].map((values) => values.length / going.length);
   return {
@@ -64,5 +109,6 @@ function grow(going, { logprobs, alphas, betas }, { score, parent, word }) {
     alphas: [...old.alphas, alphas.slice(parent * L, (parent + 1) * L)],
     betas: [...old.betas, betas[parent]],
     total: score,
+    group,
   };
 }

@@ -1,12 +1,12 @@
 // How captions are asked for.
 
 const details = document.getElementById("settings");
-const fields = ["beam", "max_length"].map((id) => document.getElementById(id));
+const fields = [...details.querySelectorAll("input")]; // with the limits and defaults of a search
 
-// The parameters of the server's interface; what cannot be used is left at its default.
+// The parameters of the server's interface; an invalid one has its default.
 export const options = () =>
   Object.fromEntries(
-    fields.filter((field) => field.validity.valid).map((field) => [field.name, field.value]),
+    fields.map((field) => [field.name, field.validity.valid ? field.value : field.defaultValue]),
   );
 
 export function listen(changed) {

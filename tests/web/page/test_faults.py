@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from standins import WORDS, HeldCaptioner, serving
 
 from showtell.web import create_app
-from showtell.web.turns import Turns
+from showtell.web.batcher import Batcher
 
 
 def test_a_server_that_has_gone_is_told_in_words(
@@ -38,7 +38,7 @@ def test_a_server_that_stops_while_it_looks(visit: Callable[..., Page], jpeg: by
 def test_a_busy_server_is_asked_again(visit: Callable[..., Page], jpeg: bytes) -> None:
     captioner = HeldCaptioner()
     app = create_app(captioner)
-    app.extensions["turns"] = Turns(at_once=1, waiting=0)
+    app.extensions["batcher"] = Batcher(captioner, workers=1, waiting=0)
     with serving(app) as port:
         first, second = visit(port), visit(port)
         choose(first, jpeg)

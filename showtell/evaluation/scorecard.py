@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from showtell.bootstrap import LEVEL, RESAMPLES
-from showtell.calibrate import BINS, Calibration
 from showtell.data.official import full_hashes
 from showtell.deletion import SHARE, Deletion
-from showtell.measures import Gates, WordGate
-from showtell.scores import PTB, Scores
+from showtell.evaluation.bootstrap import LEVEL, RESAMPLES
+from showtell.evaluation.calibrate import BINS, Calibration
+from showtell.evaluation.measures import Gates, WordGate
+from showtell.evaluation.scores import PTB, Scores
 
 # Xu et al., 2015, Table 1, Flickr8k.
 PAPER: dict[str, dict[str, Any]] = {
@@ -40,8 +40,10 @@ class Scorecard:
     attention_difference : how much the maps of two words of a caption differ, 0..1, mean over the
         captions; None for files.
     vocabulary_used : number of different words in the captions.
-    repeats : share of captions that repeat themselves, see :func:`showtell.measures.repeats`.
+    repeats : share of captions that repeat themselves, see
+        :func:`showtell.evaluation.measures.repeats`.
     people_repeat : the same of the references; None for files.
+    faults : share of captions with a fault of grammar, see :mod:`showtell.evaluation.grammar`.
     deletion : what leaving out cells does to the words; None for files, or as `not_computed` says.
     gates : the gate on words that name what is seen and on others; None for files, and where the
         words are all of one kind.
@@ -62,6 +64,7 @@ class Scorecard:
     attention_difference: float | None
     vocabulary_used: int
     repeats: float
+    faults: float
     people_repeat: float | None = None
     deletion: Deletion | None = None
     gates: Gates | None = None
@@ -106,6 +109,11 @@ class Scorecard:
             ("distinct", self.distinct, "share of different captions among the captions"),
             ("novel", self.novel, "share of captions that do not occur in the training split"),
             ("repeats", self.repeats, self._about_repeats()),
+            (
+                "faults",
+                self.faults,
+                "share of captions with a wrong verb, or a word twice around 'and'",
+            ),
         ]
         words = ["vocabulary", str(self.vocabulary_used), "different words"]
         return [[name, f"{x:.3f}", text] for name, x, text in facts if x is not None] + [words]

@@ -1,12 +1,12 @@
 import json
 from dataclasses import replace
 
-from showtell.calibrate import Calibration
 from showtell.data.official import full_hashes
 from showtell.deletion import Deletion
-from showtell.measures import Gates, WordGate
-from showtell.scorecard import PAPER, Scorecard
-from showtell.scores import OWN, PTB, Bound, Scores
+from showtell.evaluation.calibrate import Calibration
+from showtell.evaluation.measures import Gates, WordGate
+from showtell.evaluation.scorecard import PAPER, Scorecard
+from showtell.evaluation.scores import OWN, PTB, Bound, Scores
 
 SCORES = Scores(
     bleu=(0.62041, 0.436, 0.299, 0.203),
@@ -36,6 +36,7 @@ CARD = Scorecard(
     attention_difference=0.312,
     vocabulary_used=1412,
     repeats=0.041,
+    faults=0.007,
     people_repeat=0.052,
     deletion=Deletion(attended=0.1204, random=0.0401, ratio=3.0025, words=10_000),
     gates=Gates(0.71, 0.52, (WordGate("snow", 0.93, 40),), (WordGate("of", 0.21, 90),)),
@@ -82,6 +83,7 @@ def test_what_else_is_known_of_the_captions() -> None:
     values = {name: lines_of(CARD, name)[0][0] for name in ("length ratio", "distinct", "novel")}
     assert values == {"length ratio": "0.956", "distinct": "0.523", "novel": "0.910"}
     assert lines_of(CARD, "repeats")[0][0] == "0.041"
+    assert lines_of(CARD, "faults")[0][0] == "0.007"
     assert "of people's 0.052" in str(CARD)
     assert lines_of(CARD, "vocabulary")[0][0] == "1412"
 

@@ -10,20 +10,22 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from showtell.calibrate import calibration
-from showtell.captioner import BATCH, BEAM, Caption, Captioner
+from showtell.captioner import BATCH, Caption, Captioner
 from showtell.data import Dataset, Photograph
 from showtell.deletion import Drops, deletion, drops
 from showtell.errors import DataError
-from showtell.measures import attention_difference, gates, repeats
+from showtell.evaluation.calibrate import calibration
+from showtell.evaluation.grammar import faulty
+from showtell.evaluation.measures import attention_difference, gates, repeats
+from showtell.evaluation.scorecard import Scorecard
+from showtell.evaluation.scores import require_pycocoevalcap, score, score_beside_people
 from showtell.runtime import WHOLE_GRID_ONLY, State
-from showtell.scorecard import Scorecard
-from showtell.scores import require_pycocoevalcap, score, score_beside_people
+from showtell.search import Search
 from showtell.vocab import tokenize
 
 
 def evaluate(
-    captioner: Captioner, dataset: Dataset, split: str = "test", beam: int = BEAM
+    captioner: Captioner, dataset: Dataset, split: str = "test", beam: int = Search.beam
 ) -> Scorecard:
     """Caption a split and score the captions, beside people's own.
 
@@ -61,6 +63,7 @@ def evaluate(
         attention_difference=fmean(map(attention_difference, maps)) if maps else None,
         vocabulary_used=len(set().union(*words)),
         repeats=fmean(map(repeats, words)),
+        faults=fmean(map(faulty, words)),
         people_repeat=fmean(repeats(tokenize(c)) for p in photographs for c in p.captions),
         deletion=deletion(measured) if measured else None,
         gates=gates((w, float(g)) for c in captions for w, g in zip(c.words, c.gates, strict=True)),
@@ -102,6 +105,7 @@ def evaluate_files(predictions: Path, references: Path) -> Scorecard:
         attention_difference=None,
         vocabulary_used=len(set().union(*words)),
         repeats=fmean(map(repeats, words)),
+        faults=fmean(map(faulty, words)),
     )
 
 
@@ -114,10 +118,10 @@ def _decode(
     rng = np.random.default_rng(0)
     with tqdm(total=len(photographs), desc="captioning", disable=None) as bar:
         for i in range(0, len(photographs), BATCH):
-            state = captioner.encode([p.path for p in photographs[i : i + BATCH]])
-            found = captioner.decode(state, beam=beam)
+            encoded = captioner.encode([p.path for p in photographs[i : i + BATCH]])
+            found = captioner.decode(encoded, beam=beam)
             if captioner.runtime.cells_vary:
-                measured += _drops(captioner, state, found, rng)
+                measured += _drops(captioner, encoded.state, found, rng)
             captions += found
             bar.update(len(captions) - bar.n)
     return captions, measured

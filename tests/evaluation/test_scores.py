@@ -8,7 +8,7 @@ import pytest
 
 from showtell.data.flickr8k import read_captions, read_splits
 from showtell.errors import MissingExtraError
-from showtell.scores import OWN, cider_of_each, quick, score, score_beside_people
+from showtell.evaluation.scores import OWN, cider_of_each, quick, score, score_beside_people
 from showtell.vocab import tokenize
 
 pytest.importorskip("pycocoevalcap")
@@ -132,7 +132,7 @@ def test_intervals_lie_around_the_scores() -> None:
 
 def test_bleu_of_a_resample_is_that_of_its_photographs() -> None:
     """The reference implementation, on captions that are there as often as they were drawn."""
-    from showtell.scores import _bleu, _bleu_of, _cooked, _counts
+    from showtell.evaluation.scores import _bleu, _bleu_of, _cooked, _counts
 
     spoken = ["a dog runs on the grass", "two kids", "a man on a rock face"]
     wanted = [[c.lower() for c in captions] for captions in REFERENCES.values()]

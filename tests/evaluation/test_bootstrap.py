@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from showtell.bootstrap import RESAMPLES, interval, resamples
+from showtell.evaluation.bootstrap import RESAMPLES, interval, resamples
 
 
 def test_every_resample_has_as_many_photographs() -> None:

@@ -1,0 +1,54 @@
+"""What a caption must mention, as sets of word ids for the constrained beam search."""
+
+import numpy as np
+
+from showtell.bundle import Bundle
+from showtell.decoding import Mention
+from showtell.errors import OptionError
+from showtell.things import Names
+from showtell.vocab import Vocabulary, tokenize
+
+# Probability of a thing that a caption must mention. Chosen on both dev splits (docs/things.md).
+CERTAIN = 0.3
+
+
+def asked(words: tuple[str, ...], bundle: Bundle, things: Names | None) -> Mention:
+    """Return the sets of what a person asks for: words, or names of things.
+
+    Raises
+    ------
+    OptionError : the model does not know one of them.
+    """
+    vocabulary = bundle.vocabulary
+    return [_ids(word, vocabulary, things) for word in words]
+
+
+def _ids(word: str, vocabulary: Vocabulary, things: Names | None) -> frozenset[int]:
+    tokens = tokenize(word)
+    if len(tokens) == 1 and tokens[0] in vocabulary:
+        return frozenset([vocabulary.id(tokens[0])])
+    if things is not None and word in things.names:
+        ids = things.ids(things.names.index(word), vocabulary)
+        if ids:
+            return ids
+    raise OptionError(
+        f"'mention': the model does not know {word!r}, so no caption can mention it; "
+        f"it knows {len(vocabulary):,} words"
+    )
+
+
+def missing(
+    probabilities: np.ndarray, words: tuple[str, ...], vocabulary: Vocabulary, things: Names
+) -> Mention:
+    """Return the set of the likeliest thing, if it is certain and a caption does not mention it.
+
+    Parameters
+    ----------
+    probabilities : (T,) of the things in a photograph.
+    words : of its caption.
+    """
+    thing = int(probabilities.argmax())
+    if probabilities[thing] < CERTAIN or set(words) & set(things.words[thing]):
+        return []
+    ids = things.ids(thing, vocabulary)
+    return [ids] if ids else []

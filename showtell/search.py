@@ -1,0 +1,174 @@
+"""Search: the options of a caption, their limits and defaults.
+
+An option is a field of :class:`Search` and nothing else. The command line, the HTTP interface, its
+OpenAPI document and the page take it from there.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from showtell.errors import OptionError
+from showtell.region import Region, parse
+
+MAX_MENTIONS = 4
+
+
+@dataclass(frozen=True)
+class Option:
+    """How an option of :class:`Search` is written as text, and documented.
+
+    Attributes
+    ----------
+    form : the valid texts, as the end of a sentence: "a whole number from 1 to 20".
+    parse : returns the value of a text; raises LookupError or ValueError for an invalid one.
+    help : what the option does, for users of the command line and of the HTTP interface.
+    schema : JSON Schema of the value in a query or a form.
+    metavar : placeholder for a text in the help of the command line; switches have none.
+    """
+
+    form: str
+    parse: Callable[[str], Any]
+    help: str
+    schema: Mapping[str, Any]
+    metavar: str | None = None
+
+    def read(self, name: str, text: str) -> Any:
+        """Return the value of a text.
+
+        Raises
+        ------
+        OptionError : the text is not of the form.
+        """
+        try:
+            return self.parse(text)
+        except (LookupError, ValueError):
+            raise self.error(name) from None
+
+    def error(self, name: str) -> OptionError:
+        """Return the error of an invalid value."""
+        return OptionError(f"'{name}' is {self.form}")
+
+
+def _option(form: str, parse: Callable[[str], Any], help: str, **more: Any) -> dict[str, Option]:
+    """Return the metadata of a field; arguments as of :class:`Option`."""
+    return {"option": Option(form, parse, help, **more)}
+
+
+def _number(least: int, most: int, help: str) -> dict[str, Option]:
+    """Return the metadata of a whole number, which as text has no sign and no leading zeros."""
+    texts = {str(number): number for number in range(least, most + 1)}
+    schema = {"type": "integer", "minimum": least, "maximum": most}
+    form, metavar = f"a whole number from {least} to {most}", f"{least}..{most}"
+    return _option(form, texts.__getitem__, help, schema=schema, metavar=metavar)
+
+
+def _switch(help: str) -> dict[str, Option]:
+    texts = {"true": True, "false": False}
+    return _option("true or false", texts.__getitem__, help, schema={"type": "boolean"})
+
+
+@dataclass(frozen=True)
+class Search:
+    """Options of a caption.
+
+    Attributes
+    ----------
+    beam : width of the beam search; 1 is greedy.
+    max_length : words at most; ``END`` is not counted.
+    region : the part of the photograph to caption, as if nothing were around it; None is all of it.
+    proof : whether to measure which words need the cells that the model attended to.
+    things : whether to map where in the photograph each thing is seen.
+    mention : words, or names of things, that every caption must mention; a string is one.
+
+    Raises
+    ------
+    OptionError : a number is outside of its limits, or there are too many words to mention; it is
+        a ValueError too.
+    """
+
+    beam: int = field(
+        default=5,
+        metadata=_number(
+            1,
+            20,
+            "Width of the beam search: the unfinished captions that are kept from word to word. "
+            "1 is greedy search: the quickest, without alternatives.",
+        ),
+    )
+    max_length: int = field(
+        default=20,
+        metadata=_number(
+            1,
+            40,
+            "Words of a caption at most. A caption is never cut off: only captions that end by "
+            "then are found.",
+        ),
+    )
+    region: Region | None = field(
+        default=None,
+        metadata=_option(
+            "left,top,right,bottom in whole pixels",
+            parse,
+            "Caption this part of the photograph alone: left, top, right and bottom in whole "
+            "pixels of the upright photograph, such as `120,40,300,260`. Right and bottom are the "
+            "first column and row behind the part. The attention maps cover the part alone.",
+            schema={"type": "string", "pattern": "^[0-9]{1,9}(,[0-9]{1,9}){3}$"},
+            metavar="L,T,R,B",
+        ),
+    )
+    proof: bool = field(
+        default=False,
+        metadata=_switch(
+            "For each word, measure how much its probability falls when the cells that the model "
+            "attended to are left out. Takes about as long as the caption."
+        ),
+    )
+
+    things: bool = field(
+        default=False,
+        metadata=_switch(
+            "For each thing that the classifier sees, map where it is seen: `attention` in "
+            "`things`, a number for each cell of the grid."
+        ),
+    )
+
+    mention: tuple[str, ...] = field(
+        default=(),
+        metadata=_option(
+            f"1 to {MAX_MENTIONS} words, separated by commas",
+            lambda text: tuple(word.strip() for word in text.split(",")),
+            "Only find captions that mention each of these words, such as `bus` or `dog,ball`. "
+            "Each is a word of the model's vocabulary or the name of a thing. Takes two to three "
+            "times as long for one word.",
+            schema={"type": "string", "pattern": "^[^,]+(,[^,]+){0,3}$", "maxLength": 200},
+            metavar="WORD",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        mention = (self.mention,) if isinstance(self.mention, str) else tuple(self.mention)
+        object.__setattr__(self, "mention", mention)
+        if len(mention) > MAX_MENTIONS or not all(mention):
+            raise OPTIONS["mention"].error("mention")
+        for name, option in OPTIONS.items():
+            value, schema = getattr(self, name), option.schema
+            if schema["type"] == "integer" and value not in range(
+                schema["minimum"], schema["maximum"] + 1
+            ):
+                raise option.error(name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options in plain types, None for each that is off.
+
+        What was stored before an option existed therefore equals what is stored without it.
+        """
+        values = {name: getattr(self, name) for name in OPTIONS}
+        return {
+            name: (list(value) if isinstance(value, tuple) else value) or None
+            for name, value in values.items()
+        }
+
+
+OPTIONS: Mapping[str, Option] = {f.name: f.metadata["option"] for f in fields(Search)}
+DEFAULTS = Search()

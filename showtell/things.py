@@ -1,0 +1,151 @@
+"""Things: what the CNN's classifier sees in a photograph, under everyday names.
+
+A bundle keeps their names in ``things.json``; its encoder gives their probabilities. Bundles
+without a classifier have neither.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from showtell.bundle import MAX_TEXT, THINGS, Bundle, read_file
+from showtell.errors import BundleError
+from showtell.vocab import Vocabulary
+
+LEAST = 0.05  # probability of what is reported
+_LEAST_LOG = 1e-4  # probability below which all are alike
+MOST = 10  # things that are reported of a photograph
+
+
+@dataclass(frozen=True, eq=False)
+class Thing:
+    """What the classifier sees in a photograph.
+
+    Attributes
+    ----------
+    name : an everyday name, such as ``traffic light``.
+    probability : 0..1; the probabilities of all things sum to 1 at most.
+    attention : (rows, cols) float32, where in the grid it is seen; sums to 1. None unless it was
+        asked for.
+    """
+
+    name: str
+    probability: float
+    attention: np.ndarray | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain types: ``name``, ``probability`` and, where it is known, ``attention``."""
+        told: dict[str, Any] = {"name": self.name, "probability": round(self.probability, 6)}
+        if self.attention is not None:
+            told["attention"] = np.round(self.attention.astype(float), 6).ravel().tolist()
+        return told
+
+
+@dataclass(frozen=True)
+class Names:
+    """The things that a model knows.
+
+    Attributes
+    ----------
+    names : T names, in the order of the encoder's outputs.
+    words : the words that mention each of them in a caption; no other thing has them.
+    """
+
+    names: tuple[str, ...]
+    words: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def read(cls, bundle: Bundle, count: int) -> "Names":
+        """Read the names of a bundle.
+
+        Parameters
+        ----------
+        bundle : that was verified.
+        count : T, the things that its encoder gives.
+
+        Raises
+        ------
+        BundleError : there are others, or they are not what :meth:`content` returns.
+        """
+        path = bundle.path / THINGS
+        try:
+            rows = json.loads(read_file(path, MAX_TEXT).decode("utf-8"))
+            names = cls(
+                tuple(str(row["name"]) for row in rows),
+                tuple(tuple(map(str, row["words"])) for row in rows),
+            )
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise BundleError(f"{path}: the names of things cannot be read: {error}") from error
+        if len(names.names) != count:
+            raise BundleError(f"{path}: names {len(names.names)} things, the encoder has {count}")
+        if odd := [name for name in names.names if not name.isprintable()]:
+            raise BundleError(f"{path}: a name is not printable: {odd[0]!r}")
+        return names
+
+    def content(self) -> bytes:
+        """Return what a bundle keeps as ``things.json``."""
+        pairs = zip(self.names, self.words, strict=True)
+        rows = [{"name": name, "words": list(words)} for name, words in pairs]
+        return json.dumps(rows, ensure_ascii=False, indent=0).encode()
+
+    def seen(
+        self, probabilities: np.ndarray, places: np.ndarray | None, grid: tuple[int, int]
+    ) -> tuple[Thing, ...]:
+        """Return the things of a photograph, the likeliest first.
+
+        Parameters
+        ----------
+        probabilities : (T,) of each thing.
+        places : (L, T), the same of each cell alone, or None.
+        grid : rows and columns of the cells.
+        """
+        order = np.argsort(-probabilities, kind="stable")[:MOST]
+        return tuple(
+            Thing(
+                self.names[i],
+                float(probabilities[i]),
+                None if places is None else _map(places[:, i], grid),
+            )
+            for i in order.tolist()
+            if probabilities[i] >= LEAST
+        )
+
+    def evidence(self, words: Sequence[str], probabilities: np.ndarray) -> np.ndarray:
+        """Return what the classifier says for and against the words of a caption, (T, 3).
+
+        For a word that mentions a thing: 1, and the logarithm of the thing's probability; for
+        others 0 and 0. Then, for every word alike, the probability of the likeliest thing that no
+        word mentions.
+
+        Parameters
+        ----------
+        words : T words.
+        probabilities : of the things.
+        """
+        index = self.of_words(words)
+        mentions = index >= 0
+        logs = np.log(probabilities.clip(_LEAST_LOG))
+        others = np.delete(probabilities, index[mentions])
+        found = np.zeros((len(words), 3))
+        found[:, 0] = mentions
+        found[mentions, 1] = logs[index[mentions]]
+        found[:, 2] = others.max(initial=0)
+        return found
+
+    def ids(self, thing: int, vocabulary: Vocabulary) -> frozenset[int]:
+        """Return the ids of the words that mention a thing, of those that the model can say."""
+        return frozenset(vocabulary.id(word) for word in self.words[thing] if word in vocabulary)
+
+    def of_words(self, words: Sequence[str]) -> np.ndarray:
+        """Return for each of `words` the index of the thing that it mentions; -1 for none."""
+        index = {word: i for i, own in enumerate(self.words) for word in own}
+        return np.array([index.get(word, -1) for word in words], int)
+
+
+def _map(values: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    total = values.sum()
+    flat = values / total if total > 0 else np.full(len(values), 1 / len(values))
+    return flat.reshape(grid).astype(np.float32)

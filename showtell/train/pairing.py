@@ -1,0 +1,265 @@
+"""Pairing: sentences for photographs that have none, found among sentences without photographs.
+
+A detector of words learns from captioned photographs which words people say of a picture (Fang et
+al., 2015, arXiv 1411.4952). It gives each sentence a likelihood for a photograph. Of the likeliest
+sentences, those are taken that agree most with the others (Devlin et al., 2015, arXiv 1505.04467).
+"""
+
+import csv
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from showtell.atomic import replacing
+from showtell.data import Photograph
+from showtell.data.files import find_pictures
+from showtell.data.own import CAPTIONS
+from showtell.errors import DataError
+from showtell.function_words import FUNCTION_WORDS
+from showtell.train.corpus import Corpus
+from showtell.train.encoder import Encoder
+from showtell.train.features import Features
+from showtell.train.recipe import Recipe
+from showtell.train.start import encoder_of
+from showtell.vocab import tokenize
+
+LEAST_CAPTIONS = 8  # that say a word, for the detector to learn it
+LEAST_SENTENCES = 20  # in which a word occurs; rarer ones are often misspelt
+LENGTHS = range(6, 17)  # words of a sentence
+CANDIDATES = 100  # sentences of a photograph that vote
+TEMPERATURE = 3.0  # of their votes
+# What a word of a sentence adds to its score: the word's log-odds for the photograph, less a share
+# of its log-odds in the sentences, so that what is said of most photographs counts less; and a
+# bonus, so that longer sentences do not lose. Chosen on the dev split of COCO (docs/results.md).
+COMMON, BONUS = 0.6, 1.5
+UNKNOWN = 2.0  # taken off for each word that the detector does not know
+EPOCHS, BATCH, RATE, HIDDEN = 12, 64, 1e-3, 512
+
+
+def pair(recipe: Recipe, say: Callable[[str], None] = tqdm.write) -> Path:
+    """Find captions for the photographs of ``recipe.pairing``.
+
+    Parameters
+    ----------
+    recipe : its data sets teach the detector, and its CNN looks.
+    say : told what is going on, a line at a time.
+
+    Returns
+    -------
+    The folder ``pairing.out``: links to the photographs, and ``captions.csv``, all in the training
+    split. ``showtell train`` takes it as one of ``more``.
+
+    Raises
+    ------
+    DataError : there is nothing to pair, or `out` is there already.
+    """
+    wanted = recipe.pairing
+    if wanted is None:
+        raise DataError("the recipe has no 'pairing'")
+    photographs = _pictures(Path(wanted.photographs))
+    sentences = Sentences.read(Path(wanted.sentences))
+    captioned = [more for more in recipe.more if Path(more.data) != Path(wanted.out)]
+    corpus = Corpus.load(recipe.data, captioned)
+    encoder, cache = encoder_of(recipe), Path(recipe.cache)
+    *known, unpaired = (
+        pooled(encoder, Features(cache, encoder, part, recipe.mirror, say))
+        for part in (*corpus.parts, photographs)
+    )
+    weights = torch.tensor(corpus.copies, dtype=torch.float)
+    captions = [photograph.captions for photograph in corpus.photographs]
+    detector = Detector.fit(torch.cat(known), captions, weights, recipe.seed)
+    found = match(detector.log_odds(unpaired), detector.words, sentences, wanted.captions)
+    return _write(Path(wanted.out), photographs, found)
+
+
+def _pictures(folder: Path) -> tuple[Photograph, ...]:
+    paths = find_pictures(folder, ["."])
+    if not paths:
+        raise DataError(f"{folder}: holds no photograph to pair with sentences")
+    return tuple(Photograph(name, path, ()) for name, path in sorted(paths.items()))
+
+
+def _write(out: Path, photographs: Sequence[Photograph], captions: Sequence[Sequence[str]]) -> Path:
+    """Write a folder of one's own pictures, which are linked to."""
+    try:
+        out.mkdir(parents=True)
+    except FileExistsError as error:
+        raise DataError(f"{out}: is there already; delete it to pair again") from error
+    for photograph in photographs:
+        os.symlink(photograph.path.resolve(), out / photograph.name)
+    with replacing(out / CAPTIONS) as partial, partial.open("w", newline="") as file:
+        write = csv.writer(file).writerow
+        write(["image", "caption", "split"])
+        for photograph, said in zip(photographs, captions, strict=True):
+            for caption in said:
+                write([photograph.name, caption, "train"])
+    return out
+
+
+def pooled(encoder: Encoder, features: Features) -> Tensor:
+    """Return what the detector sees of photographs, (N, 2 C + classes).
+
+    The mean and the maximum of the features over the grid, and the log-probabilities of the
+    classifier; scaled so that all three vary about as much.
+    """
+    assert encoder.classifier is not None
+    rows = []
+    for photos in np.array_split(np.arange(len(features)), max(1, len(features) // 50)):
+        grid = features.read(photos).float()  # (B, L, C)
+        with torch.inference_mode():
+            classes = encoder.classifier(grid.mean(dim=1)).log_softmax(dim=1).clamp_min(-12)
+        rows.append(torch.cat([grid.mean(dim=1), grid.amax(dim=1) / 3, classes / 4], dim=1))
+    return torch.cat(rows)
+
+
+class Detector:
+    """Which words people would say of a photograph, each with its probability.
+
+    Attributes
+    ----------
+    words : those that it knows; none is a function word.
+    """
+
+    def __init__(self, words: Sequence[str], network: nn.Module, mean: Tensor, std: Tensor) -> None:
+        self.words = tuple(words)
+        self._network, self._mean, self._std = network, mean, std
+
+    @classmethod
+    def fit(
+        cls, seen: Tensor, captions: Sequence[Sequence[str]], weights: Tensor, seed: int
+    ) -> "Detector":
+        """Learn from captioned photographs.
+
+        Parameters
+        ----------
+        seen : (N, n), from :func:`pooled`.
+        captions : of each photograph. The target of a word is the share of them that say it.
+        weights : (N,) how much each photograph counts.
+        seed : of the network and the order of the photographs.
+        """
+        said = [[dict.fromkeys(tokenize(caption)) for caption in own] for own in captions]
+        counts = Counter(word for own in said for words in own for word in words)
+        words = [w for w, n in counts.items() if n >= LEAST_CAPTIONS and w not in FUNCTION_WORDS]
+        ids = {word: i for i, word in enumerate(words)}
+        targets = torch.zeros(len(said), len(words))
+        for row, own in zip(targets, said, strict=True):
+            for word in (w for words in own for w in words if w in ids):
+                row[ids[word]] += 1 / len(own)
+        mean, std = seen.mean(dim=0), seen.std(dim=0) + 0.05
+        network = _fit((seen - mean) / std, targets, weights / weights.sum(), seed)
+        return cls(words, network, mean, std)
+
+    @torch.inference_mode()
+    def log_odds(self, seen: Tensor) -> Tensor:
+        """Return log p/(1 − p) of each word, (N, V), of photographs (N, n)."""
+        return self._network((seen - self._mean) / self._std)
+
+
+def _fit(seen: Tensor, targets: Tensor, weights: Tensor, seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    N, n = seen.shape
+    output = nn.Linear(HIDDEN, targets.shape[1])
+    with torch.no_grad():
+        output.bias.copy_(torch.logit((targets * weights[:, None]).sum(dim=0).clamp(1e-4, 0.99)))
+    network = nn.Sequential(
+        nn.Dropout(0.2), nn.Linear(n, HIDDEN), nn.ReLU(), nn.Dropout(0.5), output
+    )
+    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=0.05)
+    steps = EPOCHS * math.ceil(N / BATCH)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
+    for _ in tqdm(range(EPOCHS), desc="detector of words", unit="epoch"):
+        for rows in torch.randperm(N).split(BATCH):  # type: ignore[no-untyped-call]
+            losses = F.binary_cross_entropy_with_logits(
+                network(seen[rows]), targets[rows], reduction="none"
+            ).sum(dim=1)
+            optimizer.zero_grad()
+            ((losses * weights[rows]).sum() / weights[rows].sum()).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+    return network.eval()
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Sentences without photographs.
+
+    Attributes
+    ----------
+    texts : N sentences.
+    words : the set of words of each that are no function words.
+    """
+
+    texts: tuple[str, ...]
+    words: tuple[frozenset[str], ...]
+
+    @classmethod
+    def read(cls, path: Path) -> "Sentences":
+        """Read a file with one sentence a line.
+
+        Left out are short and long ones, and those with a word that is rare in the file.
+
+        Raises
+        ------
+        DataError : the file cannot be read, or no sentence is left.
+        """
+        try:
+            texts = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: cannot be read: {error}") from error
+        split = [tokenize(text) for text in texts]
+        counts = Counter(word for words in split for word in words)
+        kept = [
+            words
+            for words in split
+            if len(words) in LENGTHS and all(counts[word] >= LEAST_SENTENCES for word in words)
+        ]
+        if not kept:
+            raise DataError(f"{path}: holds no sentence of {LENGTHS[0]} to {LENGTHS[-1]} words")
+        content = (frozenset(words).difference(FUNCTION_WORDS) for words in kept)
+        return cls(tuple(map(" ".join, kept)), tuple(content))
+
+
+def match(
+    log_odds: Tensor, words: Sequence[str], sentences: Sentences, n: int
+) -> list[tuple[str, ...]]:
+    """Return the `n` sentences that suit each photograph best, the best first.
+
+    Parameters
+    ----------
+    log_odds : (P, V) of the words, for each photograph.
+    words : V words.
+    sentences : to choose from.
+    """
+    ids = {word: i for i, word in enumerate(words)}
+    said = [[ids[w] for w in sorted(own) if w in ids] for own in sentences.words]
+    sizes = torch.tensor([len(own) for own in said])  # (N,)
+    unknown = torch.tensor([len(own) for own in sentences.words]) - sizes
+    flat = torch.tensor([word for own in said for word in own])
+    starts = sizes.cumsum(dim=0) - sizes  # of each sentence's words in `flat`
+    share = (flat.bincount(minlength=len(words)) + 1) / len(said)  # of sentences that say a word
+    idf = -share.log()  # (V,)
+    offset = BONUS - COMMON * share.logit(eps=1e-6)
+    chosen = []
+    for row in tqdm(log_odds, desc="pairing", unit="photograph"):
+        sums = F.embedding_bag(flat, (row + offset)[:, None], starts, mode="sum").squeeze(1)  # (N,)
+        scores = sums - UNKNOWN * unknown
+        best, candidates = scores.topk(min(CANDIDATES, len(scores)))
+        votes = (best / TEMPERATURE).softmax(dim=0)
+        vectors = torch.zeros(len(candidates), len(words))
+        for vector, i in zip(vectors, candidates.tolist(), strict=True):
+            vector[said[i]] = idf[said[i]]
+        vectors = F.normalize(vectors, dim=1)
+        agreement = vectors @ (votes @ vectors)
+        order = candidates[agreement.argsort(descending=True, stable=True)].tolist()
+        texts = dict.fromkeys(sentences.texts[i] for i in order)  # each once, in this order
+        chosen.append(tuple(texts)[:n])
+    return chosen
