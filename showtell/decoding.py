@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from showtell.errors import OptionError
 from showtell.search import MAX_MENTIONS, Search
 from showtell.vocab import END, PAD, START, UNK
 
@@ -181,7 +182,9 @@ def beam_search(
 
     Raises
     ------
-    ValueError : `mention` is not for `n_photos` photographs, or no caption can satisfy it.
+    ValueError : `mention` is not for `n_photos` photographs, or has sets that are too many, empty
+        or of special ids.
+    OptionError : what a caption must mention takes more words than `max_length`.
     """
     mention = [()] * n_photos if mention is None else mention
     _require_possible(mention, n_photos, max_length)
@@ -211,7 +214,7 @@ def _require_possible(mention: Sequence[Mention], n_photos: int, max_length: int
             )
         fewest = _fewest_words(sets)
         if fewest > max_length:
-            raise ValueError(
+            raise OptionError(
                 f"photograph {photo}: what it must mention takes {fewest} words or more, "
                 f"but max_length is {max_length}"
             )

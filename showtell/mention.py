@@ -27,8 +27,9 @@ def _ids(word: str, vocabulary: Vocabulary, things: Names | None) -> frozenset[i
     tokens = tokenize(word)
     if len(tokens) == 1 and tokens[0] in vocabulary:
         return frozenset([vocabulary.id(tokens[0])])
-    if things is not None and word in things.names:
-        ids = things.ids(things.names.index(word), vocabulary)
+    name = " ".join(word.lower().split())
+    if things is not None and name in things.names:
+        ids = things.ids(things.names.index(name), vocabulary)
         if ids:
             return ids
     raise OptionError(

@@ -12,6 +12,7 @@ from showtell.errors import OptionError
 from showtell.region import Region, parse
 
 MAX_MENTIONS = 4
+MAX_MENTION_TEXT = 200  # characters of the words to mention, as text
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,13 @@ def _number(least: int, most: int, help: str) -> dict[str, Option]:
 def _switch(help: str) -> dict[str, Option]:
     texts = {"true": True, "false": False}
     return _option("true or false", texts.__getitem__, help, schema={"type": "boolean"})
+
+
+def _words(text: str) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in text.split(","))
+    if len(text) > MAX_MENTION_TEXT or len(words) > MAX_MENTIONS or not all(words):
+        raise ValueError(text)
+    return words
 
 
 @dataclass(frozen=True)
@@ -137,11 +145,15 @@ class Search:
         default=(),
         metadata=_option(
             f"1 to {MAX_MENTIONS} words, separated by commas",
-            lambda text: tuple(word.strip() for word in text.split(",")),
+            _words,
             "Only find captions that mention each of these words, such as `bus` or `dog,ball`. "
             "Each is a word of the model's vocabulary or the name of a thing. Takes two to three "
             "times as long for one word.",
-            schema={"type": "string", "pattern": "^[^,]+(,[^,]+){0,3}$", "maxLength": 200},
+            schema={
+                "type": "string",
+                "pattern": r"^\s*[^\s,][^,]*(,\s*[^\s,][^,]*){0,3}$",
+                "maxLength": MAX_MENTION_TEXT,
+            },
             metavar="WORD",
         ),
     )

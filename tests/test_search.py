@@ -57,16 +57,31 @@ def test_switches_and_regions_as_text() -> None:
 
 
 def test_a_text_is_of_its_schema() -> None:
-    pattern = OPTIONS["region"].schema["pattern"]
-    assert re.search(pattern, "120,40,300,260")
-    assert not re.search(pattern, "1,2,3")
+    for name, right, wrong in (
+        ("region", ["120,40,300,260"], ["1,2,3"]),
+        (
+            "mention",
+            ["bus", " traffic light , dog", "a,b,c,d"],
+            ["", " ", "a,", ", ,a", "a,b,c,d,e"],
+        ),
+    ):
+        pattern = OPTIONS[name].schema["pattern"]
+        for text in right:
+            assert re.search(pattern, text)
+            assert OPTIONS[name].read(name, text)
+        for text in wrong:
+            assert not re.search(pattern, text)
+            with pytest.raises(OptionError):
+                OPTIONS[name].read(name, text)
 
 
 def test_the_command_line_takes_every_option() -> None:
     assert parsed() == repr(DEFAULTS)
     given = parsed("--beam", "3", "--max-length", "7", "--region", "1,2,3,4", "--proof")
     assert given == repr(Search(3, 7, (1, 2, 3, 4), True))
-    for arguments in (("--beam", "21"), ("--region", "1,2,3")):
+    given = parsed("--mention", "bus", "--mention", "dog, ball", "--things")
+    assert given == repr(Search(mention=("bus", "dog", "ball"), things=True))
+    for arguments in (("--beam", "21"), ("--region", "1,2,3"), ("--mention", "a,b,c,d,e")):
         assert f"'{arguments[0][2:]}' is " in parsed(*arguments)
 
 

@@ -22,9 +22,11 @@ from showtell.search import OPTIONS, Search
 if TYPE_CHECKING:
     from showtell.captioner import Caption
     from showtell.proof import Proof
+    from showtell.things import Thing
 
 STDIN = "-"
 _ROW = "    {:16}{:>6}{:>6}{:>10}{:>8}  {}"
+_THING = "    {:16}{:>6}"
 
 
 @click.command()
@@ -84,9 +86,11 @@ def caption(
     if column and not engine:
         raise click.UsageError("--column needs --engine")
     if out:
-        if as_json or attention or search.region or search.proof or STDIN in paths:
+        alone = as_json, attention, search.region, search.proof, search.things, STDIN in paths
+        if any(alone):
             raise click.UsageError(
-                "--out goes with files and folders, without --json, --attention, --region, --proof"
+                "--out goes with files and folders, without --json, --attention, --region, "
+                "--proof, --things"
             )
         options: dict[str, Any] = {"model": model, "search": search, "resume": resume}
         if engine:
@@ -119,6 +123,8 @@ def _print(
     captioner = load(model)
     if search.proof and not captioner.runtime.cells_vary:
         raise BundleError(f"{captioner.bundle.path}: {WHOLE_GRID_ONLY}")
+    if search.things and captioner.things is None:
+        raise BundleError(f"{captioner.bundle.path}: the model has no classifier for --things")
     failed = False
     for path, stem in zip(paths, _stems(attention, paths), strict=True):
         name = click.format_filename(path)
@@ -141,6 +147,8 @@ def _print(
         click.echo(f"{on_a_line(name)}\t{found.text}")
         if found.proof:
             click.echo(_table(found, found.proof))
+        if search.things:
+            click.echo(_things(found.things))
     if failed:
         raise SystemExit(1)
 
@@ -161,6 +169,12 @@ def _table(found: "Caption", proof: "Proof") -> str:
         verdict = "seen" if seen else "said"
         lines.append(_ROW.format(word, f"{p:.2f}", f"{gate:.2f}", *losses, verdict))
     return "\n".join(lines)
+
+
+def _things(things: tuple["Thing", ...]) -> str:
+    """Return a line for each thing that the classifier sees, below a heading."""
+    rows = [_THING.format(thing.name, f"{thing.probability:.2f}") for thing in things]
+    return "\n".join([_THING.format("thing", "p"), *(rows or ["    none is likely"])])
 
 
 def _write(stem: Path, data: bytes, found: "Caption", name: str) -> None:

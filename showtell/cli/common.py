@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from itertools import chain
 from typing import Any
 
 import click
@@ -28,6 +29,8 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except OptionError as error:
+            raise click.UsageError(str(error)) from error
         except ShowtellError as error:
             reason = str(error)
         except MemoryError:
@@ -117,6 +120,7 @@ def search_options(*names: str) -> Callable[[Callable], Callable]:
 
 def _search_option(name: str) -> Callable[[Callable], Callable]:
     option, default = OPTIONS[name], getattr(DEFAULTS, name)
+    several = isinstance(default, tuple)
     flag = f"--{name.replace('_', '-')}"
     help = option.help.replace("`", "")
     if isinstance(default, bool):
@@ -128,8 +132,14 @@ def _search_option(name: str) -> Callable[[Callable], Callable]:
         metavar=option.metavar,
         default=default,
         show_default=bool(default),
-        help=help,
+        multiple=several,
+        callback=_joined if several else None,
+        help=help + " May be given several times." * several,
     )
+
+
+def _joined(ctx: click.Context, param: click.Parameter, values: tuple[tuple, ...]) -> tuple:
+    return tuple(chain.from_iterable(values))
 
 
 def require_torch(what: str) -> None:

@@ -9,7 +9,6 @@ from PIL.Image import Image
 
 from showtell import attention, image
 from showtell.captioner import Caption, Captioner
-from showtell.errors import OptionError
 from showtell.search import OPTIONS, Search
 from showtell.web.admission import is_heavy
 from showtell.web.batcher import Batcher
@@ -17,9 +16,9 @@ from showtell.web.problems import Problem
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 
-# What a caption takes, and what a drawing of it takes: it does not show the proof.
+# What a caption takes, and what a drawing of it takes: it shows neither the proof nor things.
 CAPTION_OPTIONS = tuple(OPTIONS)
-DRAWING_OPTIONS = tuple(name for name in OPTIONS if name != "proof")
+DRAWING_OPTIONS = tuple(name for name in OPTIONS if name not in ("proof", "things"))
 ALTERNATIVES = range(OPTIONS["beam"].schema["maximum"])
 PREVIEW = 1024  # pixels
 SWITCH = {"true": True, "false": False}
@@ -150,10 +149,7 @@ def _options(*known: str) -> dict[str, str]:
 
 def _search(options: dict[str, str]) -> Search:
     texts = {name: text for name, text in options.items() if name in OPTIONS}
-    try:
-        return Search(**{name: OPTIONS[name].read(name, text) for name, text in texts.items()})
-    except OptionError as error:
-        raise _invalid(f"{error}.") from error
+    return Search(**{name: OPTIONS[name].read(name, text) for name, text in texts.items()})
 
 
 def _number(options: dict[str, str], name: str, allowed: range, default: int) -> int:

@@ -62,7 +62,8 @@ def _reference(kind: str, name: str) -> dict[str, str]:
 
 def _schema(name: str) -> dict[str, Any]:
     default = getattr(DEFAULTS, name)
-    return {**OPTIONS[name].schema, **({} if default is None else {"default": default})}
+    known = {} if default in (None, ()) else {"default": default}
+    return {**OPTIONS[name].schema, **known}
 
 
 def _parameter(name: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from showtell.errors import (
     CorrectionError,
     ImageError,
     ImageTooLargeError,
+    OptionError,
     RegionError,
     UnsupportedImageError,
 )
@@ -47,6 +48,7 @@ class Problem(HTTPException):
 def register(app: Flask) -> None:
     """Answer what goes wrong in `app` with problems."""
     app.register_error_handler(ImageError, _image_problem)
+    app.register_error_handler(OptionError, _option_problem)
     app.register_error_handler(CorrectionError, _correction_problem)
     app.register_error_handler(413, _too_large)
     app.register_error_handler(HTTPException, _http_problem)
@@ -56,6 +58,11 @@ def _image_problem(error: ImageError) -> Response:
     """Tell why a photograph cannot be used."""
     status, slug = IMAGE_PROBLEMS.get(type(error), (422, "broken_image"))
     return _http_problem(Problem(status, slug, f"This file cannot be captioned: {error}."))
+
+
+def _option_problem(error: OptionError) -> Response:
+    """Return why an option of the search has no effect, such as a word that nobody knows."""
+    return _http_problem(Problem(422, "invalid_parameter", f"{error}."))
 
 
 def _correction_problem(error: CorrectionError) -> Response:

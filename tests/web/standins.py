@@ -15,14 +15,17 @@ from waitress import wasyncore
 
 from showtell import image
 from showtell.captioner import Caption
-from showtell.errors import ImageError
+from showtell.errors import ImageError, OptionError
 from showtell.proof import Proof
 from showtell.search import DEFAULTS, Search
+from showtell.things import Thing
 from showtell.vocab import detokenize
 from showtell.web.server import make_server
 
 WORDS = ("an", "astronaut", "'s", "smile", "in", "front", "of", "a", "flag")
 GRID = (7, 7)
+KNOWN = ("dog", "traffic light", "ball", "hat")  # what can be mentioned
+SEEN = {"dog": 0.62, "traffic light": 0.11}
 CAPTIONS = "/api/v1/captions"
 
 
@@ -42,17 +45,30 @@ class FakeCaptioner:
         **options: Any,
     ) -> Caption:
         """Return nine words, of a region four, or as many as asked for; each alternative has one
-        word less. The words at odd places were seen.
+        word less. The words at odd places were seen. Words to mention come last.
         """
         search = replace(search, **options)
         assert image.read(source, 28, search.region).shape == (28, 28, 3)
         self.beams.append(search.beam)
-        words = WORDS[5:] if search.region else WORDS
+        words = (WORDS[5:] if search.region else WORDS) + self._asked(search.mention)
         longest = min(search.max_length, len(words))
         sentences = [words[: longest - i] for i in range(min(search.beam, 3))]
         best, *others = (self._say(words) for words in sentences if words)
         proof = self._prove(best) if search.proof else None
-        return replace(best, alternatives=tuple(others), region=search.region, proof=proof)
+        things = tuple(map(self._see, SEEN, SEEN.values(), [search.things] * len(SEEN)))
+        found = replace(best, alternatives=tuple(others), region=search.region, proof=proof)
+        return replace(found, things=things)
+
+    def _asked(self, mention: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [word for word in mention if word not in KNOWN]:
+            raise OptionError(f"'mention': the model does not know {unknown[0]!r}")
+        return tuple(word.split()[-1] for word in mention)
+
+    def _see(self, name: str, probability: float, mapped: bool) -> Thing:
+        """See each thing in a corner of its own: the first at the upper left."""
+        places = np.zeros(GRID, np.float32)
+        places.flat[0 if name == "dog" else -1] = 1
+        return Thing(name, probability, places if mapped else None)
 
     def _prove(self, caption: Caption) -> Proof:
         seen = np.arange(len(caption.words)) % 2 == 1

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
-from standins import WORDS, FakeCaptioner, serving
+from standins import SEEN, WORDS, FakeCaptioner, serving
 from werkzeug.test import TestResponse
 
 from showtell.web.batcher import Batcher
@@ -106,6 +106,43 @@ def test_a_part_of_the_photograph(client: FlaskClient, jpeg: bytes) -> None:
         body = response.get_json()
         assert (body["region"], body["words"]) == ([10, 20, 300, 260], list(WORDS[5:]))
     assert "region" not in client.post(CAPTIONS, data=jpeg).get_json()
+
+
+def test_things_are_told_and_mapped_on_request(client: FlaskClient, jpeg: bytes) -> None:
+    things = client.post(CAPTIONS, data=jpeg).get_json()["things"]
+    assert things == [{"name": name, "probability": p} for name, p in SEEN.items()]
+    things = client.post(CAPTIONS, data=form(jpeg, things="true")).get_json()["things"]
+    assert [thing["attention"].index(1) for thing in things] == [0, 48]
+
+
+def test_words_to_mention(client: FlaskClient, jpeg: bytes) -> None:
+    """Also of a region, and in a form."""
+    query = {"mention": "dog, traffic light", "region": "10,20,300,260"}
+    for response in (
+        client.post(CAPTIONS, data=jpeg, query_string=query),
+        client.post(CAPTIONS, data=form(jpeg, **query)),
+    ):
+        assert response.get_json()["words"] == [*WORDS[5:], "dog", "light"]
+
+
+@pytest.mark.parametrize("path", SEARCHING)
+@pytest.mark.parametrize(
+    ("mention", "reason"),
+    [
+        ("zebra", "'mention': the model does not know 'zebra'."),
+        ("", "1 to 4 words"),
+        ("dog,,ball", "1 to 4 words"),
+        ("dog,ball,hat,dog,dog", "1 to 4 words"),
+        ("dog" * 99, "1 to 4 words"),
+    ],
+)
+def test_words_that_cannot_be_mentioned(
+    client: FlaskClient, jpeg: bytes, path: str, mention: str, reason: str
+) -> None:
+    """A word that the model does not know was a fault of the server."""
+    response = client.post(path, data=jpeg, query_string={"mention": mention})
+    assert problem(response) == (422, "invalid_parameter")
+    assert reason in response.get_json(force=True)["detail"]
 
 
 @pytest.mark.parametrize("path", SEARCHING)

@@ -94,16 +94,17 @@ def test_the_options_of_a_search_are_those_of_the_code() -> None:
     for name, option in OPTIONS.items():
         schema = SCHEMAS[parameters[name]["schema"]["$ref"].rpartition("/")[2]]
         assert schema.items() >= option.schema.items()
-        assert schema.get("default") == getattr(Search, name)
+        assert schema.get("default") == (None if name == "mention" else getattr(Search, name))
         assert parameters[name]["description"] == option.help
     takes = {
         path: {one["$ref"] for one in DOCUMENT["paths"][f"/api/v1/{path}"]["post"]["parameters"]}
         for path in ("captions", "figures", "animations")
     }
-    proof = "#/components/parameters/Proof"
-    assert takes["figures"] == takes["animations"] >= {"#/components/parameters/MaxLength"}
-    assert proof in takes["captions"]
-    assert proof not in takes["figures"], "a drawing does not show it"
+    names = {name: f"#/components/parameters/{name}" for name in ("MaxLength", "Mention")}
+    assert takes["figures"] == takes["animations"] >= set(names.values())
+    undrawn = {f"#/components/parameters/{name}" for name in ("Proof", "Things")}
+    assert takes["captions"] >= undrawn
+    assert not takes["figures"] & undrawn, "a drawing does not show them"
 
 
 @pytest.mark.parametrize("path", [path for path in DOCUMENT["paths"] if path.startswith("/api/")])
@@ -119,13 +120,14 @@ def test_a_form_has_the_fields_of_the_query(path: str) -> None:
 
 
 def test_the_caption_has_the_fields_of_the_document(client: FlaskClient, jpeg: bytes) -> None:
-    query = {"alternatives": "true", "region": "0,0,99,99", "proof": "true"}
+    query = {"alternatives": "true", "region": "0,0,99,99", "proof": "true", "things": "true"}
     body = client.post(CAPTIONS, data=jpeg, query_string=query).get_json()
     valid(body, {"$ref": "#/components/schemas/Caption"})
     sentence, rest = (part for part in SCHEMAS["Caption"]["allOf"])
     sentence = SCHEMAS["Sentence"]["properties"]
     assert set(body) == {*sentence, *rest["properties"]}
     assert [set(other) for other in body["alternatives"]] == [set(sentence)] * 2
+    assert [set(thing) for thing in body["things"]] == [set(SCHEMAS["Thing"]["properties"])] * 2
 
 
 # Its examples
@@ -213,12 +215,13 @@ for content_type in ("image/*", "application/octet-stream"):
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict({"seed": 1}))
 
 # What schemas cannot say: the two places of a parameter, how many captions there are to draw, and
-# how large the photograph is, and that a text has a word in it.
+# how large the photograph is, that a text has a word in it, and which words the model knows.
 NOT_IN_SCHEMAS = (
     b"is told more than once",
     b"for this photograph",
     b"the region",
     b"a caption has a word in it",
+    b"the model does not know",
 )
 
 

@@ -1,4 +1,4 @@
-"""A data set of drawn shapes, a small CNN, and a recipe that trains on them within seconds."""
+"""A data set of drawn shapes, a small CNN, and bundles that are trained on them within seconds."""
 
 import csv
 import math
@@ -115,9 +115,8 @@ def trained(shapes: Path, weights: Path, tmp_path_factory: pytest.TempPathFactor
     return train(recipes.read(path, changes), say=lambda _: None)
 
 
-@pytest.fixture(scope="session")
-def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The bundle of that run, calibrated on the few photographs that there are.
+def export(trained: Path, target: Path) -> Bundle:
+    """Return the bundle of a run, calibrated on the few photographs that there are.
 
     It is in half precision: whatever integers lose is too much for it.
     """
@@ -129,8 +128,55 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
         patch.setattr(calibrate, "LEAST_TRAINING", 32)
         patch.setattr(calibrate, "LEAST_DEV", 8)
         patch.setattr(exporting, "MAX_LOSS", -math.inf)
-        target = tmp_path_factory.mktemp("exported") / "model"
         written = exporting.export(trained, target, told.append)
     assert "differ from PyTorch's by" in told[0]
     assert "in 8 bits" in told[1]
     return written
+
+
+@pytest.fixture(scope="session")
+def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The bundle of that run."""
+    return export(trained, tmp_path_factory.mktemp("exported") / "model")
+
+
+@pytest.fixture(scope="session")
+def trained_with_classifier(
+    shapes: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of a run with the CNN's classifier, which is random, but sure of itself."""
+    from safetensors.torch import load_file, save_file
+
+    from showtell.train import recipe as recipes
+    from showtell.train.engine import train
+
+    folder = tmp_path_factory.mktemp("classifier")
+    tensors = load_file(weights)
+    tensors["fc.weight"] *= 30
+    save_file(tensors, folder / "sure.safetensors")
+    path = write_recipe(folder, shapes, folder / "sure.safetensors")
+    changes = ["encoder.classifier=true", "frozen.epochs=8", "finetune.epochs=2"]
+    return train(recipes.read(path, changes), say=lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def with_things(
+    shapes: Path, trained_with_classifier: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Bundle:
+    """The bundle of that run. The things that are seen most have words that its captions use."""
+    from showtell import bundle
+    from showtell.captioner import Captioner
+    from showtell.things import Names
+
+    found = export(trained_with_classifier, tmp_path_factory.mktemp("things") / "model")
+    captioner = Captioner(found)
+    assert captioner.things is not None
+    seen = captioner.encode(sorted(shapes.glob("*.png"))).things
+    assert seen is not None
+    words: list[tuple[str, ...]] = [()] * seen.shape[1]
+    for thing, word in zip(np.argsort(-seen.max(axis=0)).tolist(), ("box", "green", "ball")):
+        words[thing] = (word,)
+    files = {name: (found.path / name).read_bytes() for name in found.manifest["sha256"]}
+    files[bundle.THINGS] = Names(captioner.things.names, tuple(words)).content()
+    manifest = {k: v for k, v in found.manifest.items() if k not in ("format", "sha256")}
+    return bundle.write(found.path, manifest, files)

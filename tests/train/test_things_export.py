@@ -1,0 +1,108 @@
+"""Things on their way from the classifier to a caption: exported, run, named, mentioned."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from showtell.bundle import Bundle
+from showtell.captioner import Captioner
+from showtell.cli import main
+from showtell.data import things
+from showtell.errors import OptionError
+from showtell.mention import CERTAIN
+from showtell.train import checkpoint as checkpoints
+
+
+@pytest.fixture(scope="module")
+def captioner(with_things: Bundle) -> Captioner:
+    return Captioner(with_things)
+
+
+@pytest.fixture(scope="module")
+def photographs(shapes: Path) -> list[Path]:
+    return sorted(shapes.glob("*.png"))
+
+
+def run(bundle: Bundle, *arguments: object) -> Result:
+    texts = [str(argument) for argument in arguments]
+    return CliRunner().invoke(main, ["caption", "--model", str(bundle.path), *texts])
+
+
+def test_the_graph_gives_the_probabilities_of_the_classifier(
+    trained_with_classifier: Path, captioner: Captioner
+) -> None:
+    """Of the whole photograph and of each cell, its classes summed thing by thing."""
+    encoder = checkpoints.read(trained_with_classifier).build().encoder
+    images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    found = captioner.runtime.encode(images, places=True)
+    with torch.inference_mode():
+        features = encoder(torch.from_numpy(images))  # (B, L, C)
+        for values, told in ((features.mean(dim=1), found.things), (features, found.places)):
+            classes = encoder.classifier(values).softmax(dim=-1)
+            sums = [classes[..., list(thing.classes)].sum(dim=-1) for thing in things.load()]
+            np.testing.assert_allclose(told, torch.stack(sums, dim=-1), atol=0.02)
+
+
+def test_things_are_mapped_when_that_is_asked_for(
+    captioner: Captioner, photographs: list[Path]
+) -> None:
+    plain, mapped = (captioner.caption(photographs[:6], things=asked) for asked in (False, True))
+    for one, other in zip(plain, mapped, strict=True):
+        assert one.text == other.text
+        assert one.things
+        assert [t.probability for t in one.things] == [t.probability for t in other.things]
+        assert all(thing.attention is None for thing in one.things)
+        assert all(thing.attention.shape == (2, 2) for thing in other.things)
+        sums = [thing.attention.sum() for thing in other.things]
+        np.testing.assert_allclose(sums, 1, atol=1e-5)
+
+
+def test_a_certain_thing_is_mentioned(captioner: Captioner, photographs: list[Path]) -> None:
+    """The captions without the search for it would not have held it, each of them."""
+    assert captioner.things is not None
+    own = dict(zip(captioner.things.names, captioner.things.words, strict=True))
+    captions = captioner.caption(photographs)
+    certain = [c for c in captions if c.things[0].probability >= CERTAIN and own[c.things[0].name]]
+    assert certain
+    assert all(set(own[c.things[0].name]) & set(c.words) for c in certain)
+    captioner.things, kept = None, captioner.things
+    without = captioner.caption(photographs)
+    captioner.things = kept
+    assert [c.words for c in without] != [c.words for c in captions]
+
+
+def test_a_person_asks_for_words(captioner: Captioner, photographs: list[Path]) -> None:
+    found = captioner.caption(photographs[0], mention=("left", "one"), region=(0, 0, 40, 50))
+    for caption in (found, *found.alternatives):
+        assert {"left", "one"} <= set(caption.words)
+    with pytest.raises(OptionError, match="'zebra'"):
+        captioner.caption(photographs[0], mention="zebra")
+    with pytest.raises(OptionError, match="takes 2 words or more"):
+        captioner.caption(photographs[0], mention=("left", "one"), max_length=1)
+
+
+def test_the_command_prints_what_is_seen(with_things: Bundle, photographs: list[Path]) -> None:
+    done = run(with_things, *photographs[:2], "--things")
+    first, heading, thing, *_ = done.stdout.splitlines()
+    assert first.startswith(f"{photographs[0]}\t")
+    assert heading.split() == ["thing", "p"]
+    assert thing.startswith("    ")
+    assert 0.05 <= float(thing.split()[-1]) <= 1
+    assert done.stdout.count("    thing") == 2
+
+
+def test_the_command_mentions(with_things: Bundle, photographs: list[Path]) -> None:
+    done = run(with_things, photographs[0], "--mention", "left", "--mention", "one")
+    assert {"left", "one"} <= set(done.stdout.split("\t")[1].split())
+    done = run(with_things, photographs[0], "--mention", "zebra")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "does not know 'zebra'" in done.stderr
+
+
+def test_a_model_without_a_classifier_says_so(exported: Bundle, photographs: list[Path]) -> None:
+    done = run(exported, photographs[0], "--things")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "the model has no classifier" in done.stderr
