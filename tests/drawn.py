@@ -174,7 +174,9 @@ def with_things(
     seen = captioner.encode(sorted(shapes.glob("*.png"))).things
     assert seen is not None
     words: list[tuple[str, ...]] = [()] * seen.shape[1]
-    for thing, word in zip(np.argsort(-seen.max(axis=0)).tolist(), ("box", "green", "ball")):
+    for thing, word in zip(
+        np.argsort(-seen.max(axis=0))[:3], ("box", "green", "ball"), strict=True
+    ):
         words[thing] = (word,)
     files = {name: (found.path / name).read_bytes() for name in found.manifest["sha256"]}
     files[bundle.THINGS] = Names(captioner.things.names, tuple(words)).content()

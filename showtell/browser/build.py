@@ -2,27 +2,34 @@
 
 index.html, *.js, *.css    the scripts of ``showtell.web``, and in place of its api.js our own
 model/                     the bundle
+constants.json             what our scripts take from Python: calibration, things, words, limits
 ort/                       ONNX Runtime for browsers
 samples/                   pictures for a visitor without one
 """
 
+import json
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-from showtell import web
+from showtell import doubt, mention, things, web
 from showtell.atomic import replacing_folder
 from showtell.browser import vendor
 from showtell.bundle import MANIFEST, REQUIRED, Bundle
+from showtell.captioner import Captioner
 from showtell.errors import PageError
+from showtell.function_words import FUNCTION_WORDS
 from showtell.web import samples
 from showtell.web.views import PAGE
 
 _OURS = Path(__file__).parent
 _WEB = Path(web.__file__).parent
+CONSTANTS = "constants.json"
 # What worker.js fetches before it can caption.
 _LOADED = (
     f"ort/{vendor.WASM}",
+    CONSTANTS,
     *(f"model/{name}" for name in (MANIFEST, *REQUIRED)),
 )
 
@@ -50,6 +57,7 @@ def build(target: Path, bundle: Bundle) -> int:
     files |= {f"ort/{name}": content for name, content in vendor.fetch().items()}
     model = [MANIFEST, *bundle.manifest["sha256"]]
     files |= {f"model/{name}": (bundle.path / name).read_bytes() for name in model}
+    files[CONSTANTS] = json.dumps(_constants(Captioner(bundle))).encode()
     files["index.html"] = _page(bundle, files).encode()
     try:
         with replacing_folder(target) as folder:
@@ -59,6 +67,21 @@ def build(target: Path, bundle: Bundle) -> int:
     except OSError as error:
         raise PageError(f"{target}: cannot be written: {error.strerror}") from error
     return sum(map(len, files.values()))
+
+
+def _constants(captioner: Captioner) -> dict[str, Any]:
+    """Return what the scripts take from Python, so that both say the same."""
+    known, names = captioner.doubt, captioner.things
+    familiar = {"familiar": known.familiar.astype(float).tolist()} if known else {}
+    return {
+        "doubt": {**known.entry(), **familiar} if known else None,
+        "things": json.loads(names.content()) if names else None,
+        "function_words": sorted(FUNCTION_WORDS),
+        "warnings": {"strange": doubt.STRANGE, "unsure": doubt.UNSURE},
+        "certain": mention.CERTAIN,
+        "least": things.LEAST,
+        "most": things.MOST,
+    }
 
 
 def _static() -> dict[str, bytes]:

@@ -49,9 +49,18 @@ def scripts(visit: Callable[..., Page]) -> Iterator[Page]:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page with the model that ships."""
-    folder = tmp_path_factory.mktemp("browser") / "page"
+    return build_page(tmp_path_factory.mktemp("browser") / "page", Bundle.load())
+
+
+@pytest.fixture(scope="session")
+def built_with_things(with_things: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page with a small model in half precision that has a classifier."""
+    return build_page(tmp_path_factory.mktemp("things") / "page", with_things)
+
+
+def build_page(folder: Path, bundle: Bundle) -> Path:
     try:
-        build(folder, Bundle.load())
+        build(folder, bundle)
     except PageError as error:
         if "npm" not in str(error) or "checksum" in str(error):
             raise
@@ -63,4 +72,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(built: Path) -> Iterator[int]:
     """The port at which the built page is served."""
     with serving_files(built) as port:
+        yield port
+
+
+@pytest.fixture
+def site_with_things(built_with_things: Path) -> Iterator[int]:
+    """The port at which the page with things is served."""
+    with serving_files(built_with_things) as port:
         yield port

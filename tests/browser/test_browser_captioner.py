@@ -1,25 +1,31 @@
 """On the same pixels, the browser captions as Python does."""
 
 import base64
-import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 import showtell
 from showtell import image
+from showtell.bundle import Bundle
 from showtell.captioner import Caption, Captioner
+from showtell.errors import OptionError
 from showtell.search import Search
 from showtell.web import samples
 
 CAPTION = """async ([pixels, beams, maxLength]) => {
     const bytes = Uint8Array.from(atob(pixels), (character) => character.charCodeAt(0));
-    const state = await captioner.runtime.encode(bytes);
-    return Promise.all(beams.map((beam) => captioner.decode(state, { beam, maxLength })));
+    const encoded = await captioner.runtime.encode(bytes);
+    return Promise.all(beams.map((beam) => captioner.decode(encoded, { beam, maxLength })));
+}"""
+ANSWER = """async ([pixels, options]) => {
+    const bytes = Uint8Array.from(atob(pixels), (character) => character.charCodeAt(0));
+    return captioner.caption(bytes, options);
 }"""
 LOAD = """async () => {
     const { Captioner } = await import("/captioner.js");
@@ -31,8 +37,10 @@ LOAD = """async () => {
         await fetched("/model/encoder.onnx"),
         await fetched("/model/decoder.onnx"),
     );
-    const [manifest, words] = [await json("/model/manifest.json"), await json("/model/vocab.json")];
-    window.captioner = new Captioner(runtime, manifest, words);
+    const read = await Promise.all(
+        ["/model/manifest.json", "/model/vocab.json", "/constants.json"].map(json),
+    );
+    window.captioner = new Captioner(runtime, ...read);
 }"""
 BEAMS = [1, 3, 5]
 # What the two may differ by, as their kernels add in another order.
@@ -67,8 +75,9 @@ def require_same(told: dict[str, Any], caption: Caption) -> None:
     expected = caption.to_dict()
     assert told["caption"] == expected["caption"]
     assert told["words"] == expected["words"]
-    assert told["confidence"] == pytest.approx(math.exp(told["logprob"] / (len(caption.words) + 1)))
-    for name in ("logprob", "probabilities", "gates"):
+    assert told["unsure"] == expected["unsure"]
+    assert told["warnings"] == expected["warnings"]
+    for name in ("logprob", "confidence", "confidences", "probabilities", "gates"):
         assert told[name] == pytest.approx(expected[name], abs=LOGPROB), name
     np.testing.assert_allclose(told["attention"], expected["attention"], atol=ATTENTION)
 
@@ -84,13 +93,66 @@ def test_the_same_captions_on_the_same_pixels(
         found = page.evaluate(
             CAPTION, [base64.b64encode(pixels).decode(), BEAMS, Search.max_length]
         )
-        state = captioner.encode([pixels]).state
+        encoded = captioner.encode([pixels])
         for beam, told in zip(BEAMS, found, strict=True):
-            [expected] = captioner.decode(state, beam=beam)
-            assert told.keys() <= expected.to_dict(alternatives=True).keys()
+            [expected] = captioner.decode(encoded, beam=beam)
+            assert told.keys() == expected.to_dict(alternatives=True).keys()
             agree.append(told["caption"] == expected.text)
             if not is_quantised(captioner):
                 require_same(told, expected)
                 assert len(told["alternatives"]) == len(expected.alternatives)
     assert len(agree) >= 60
     assert sum(agree) > 0.7 * len(agree)
+
+
+def require_close(told: Any, expected: Any, name: str) -> None:
+    """Compare two answers; numbers may differ by what the kernels do."""
+    if isinstance(expected, dict):
+        assert told.keys() == expected.keys(), name
+        for key in expected:
+            require_close(told[key], expected[key], f"{name}.{key}")
+    elif isinstance(expected, list):
+        assert len(told) == len(expected), name
+        for i, (one, other) in enumerate(zip(told, expected, strict=True)):
+            require_close(one, other, f"{name}[{i}]")
+    elif isinstance(expected, float):
+        assert told == pytest.approx(expected, abs=LOGPROB), name
+    else:
+        assert told == expected, name
+
+
+def test_a_bundle_with_things_word_for_word(
+    visit: Callable[..., Page], site_with_things: int, with_things: Bundle, shapes: Path
+) -> None:
+    """All of an answer: also things, what is mentioned because of them, and how sure it is."""
+    captioner = Captioner(with_things, threads=1)
+    page = visit(site_with_things)
+    page.evaluate(LOAD)
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    answers = []
+    for photograph in [*sorted(shapes.glob("*.png"))[::6], noise]:
+        pixels = image.read(photograph, captioner.bundle.image_size)
+        data = base64.b64encode(pixels).decode()
+        for beam, words in ((1, []), (5, []), (5, ["Left"]), (3, ["one", "box"])):
+            options = {"beam": beam, "maxLength": Search.max_length, "mention": words}
+            told = page.evaluate(ANSWER, [data, options])
+            expected = captioner.caption(pixels, beam=beam, mention=words, things=True)
+            require_close(told, expected.to_dict(alternatives=True), f"{photograph} {words}")
+            answers.append(told)
+    assert {answer["unsure"] for answer in answers} == {True, False}
+    assert any(answer["things"] for answer in answers)
+
+
+def test_a_word_that_the_model_does_not_know(
+    visit: Callable[..., Page], site_with_things: int, with_things: Bundle
+) -> None:
+    """Is refused in the same sentence."""
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    with pytest.raises(OptionError) as expected:
+        Captioner(with_things, threads=1).caption(pixels, mention="zebra")
+    page = visit(site_with_things)
+    page.evaluate(LOAD)
+    options = {"beam": 1, "maxLength": Search.max_length, "mention": ["zebra"]}
+    with pytest.raises(Error) as told:
+        page.evaluate(ANSWER, [base64.b64encode(pixels).decode(), options])
+    assert f"{expected.value}." in told.value.message

@@ -19,13 +19,14 @@ let failure = null; // why there is no model
 
 // The caption of a photograph, a Blob, or of a region of it, as the server's interface would tell it;
 // the options are parameters of that interface.
-export function caption(photograph, { beam, max_length: maxLength, region }, signal) {
+export function caption(photograph, { beam, max_length: maxLength, region, mention }, signal) {
   const id = ++questions;
   return new Promise((resolve, reject) => {
     if (failure) return reject(failure);
     signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
     waiting.set(id, { resolve, reject });
-    const options = { beam: Number(beam), maxLength: Number(maxLength) };
+    const words = mention ? mention.split(",") : [];
+    const options = { beam: Number(beam), maxLength: Number(maxLength), mention: words };
     worker.postMessage({ id, photograph, region, options });
   });
 }
@@ -69,7 +70,7 @@ function settle({ id, answer, refusal }) {
   const { resolve, reject } = waiting.get(id);
   waiting.delete(id);
   if (refusal) return reject(new Error(refusal));
-  took.textContent = `Captioned in ${answer.seconds.toFixed(2)} s on this machine, ` +
-    `with a confidence of ${answer.confidence.toFixed(2)}.`;
-  resolve(answer);
+  const { seconds, ...caption } = answer;
+  took.textContent = `Captioned in ${seconds.toFixed(2)} s on this machine.`;
+  resolve(caption);
 }

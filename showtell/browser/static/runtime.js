@@ -3,6 +3,7 @@
 import { InferenceSession, Tensor, env } from "./ort/onnxruntime.js";
 
 const STATE = ["annotations", "projected", "h", "c"];
+const THINGS = ["things", "places"];
 const STEP = ["logprobs", "alphas", "betas", "next_h", "next_c"];
 
 export class Runtime {
@@ -20,11 +21,16 @@ export class Runtime {
     return runtime;
   }
 
-  // The state before the first word of a photograph, RGB (size * size * 3 bytes).
+  // What the encoder gives of a photograph, RGB (size * size * 3 bytes): { state: before the first
+  // word, things: the probability of each of T things, places: the same of each cell (L * T) }. A
+  // bundle without a classifier gives no things.
   async encode(pixels) {
     const size = Math.sqrt(pixels.length / 3);
     const images = new Tensor("uint8", pixels, [1, size, size, 3]);
-    return this.#encoder.run({ images }, STATE);
+    const sees = this.#encoder.outputNames.includes("places");
+    const found = await this.#encoder.run({ images }, sees ? [...STATE, ...THINGS] : STATE);
+    const { things, places, ...state } = found;
+    return { state, things: things?.data, places: places?.data };
   }
 
   // Advance k hypotheses by their last words.

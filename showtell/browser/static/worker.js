@@ -24,14 +24,15 @@ async function bytes(path) {
 const json = async (path) => JSON.parse(new TextDecoder().decode(await bytes(path)));
 
 async function load() {
-  const [manifest, vocabulary, ...binaries] = await Promise.all([
+  const [manifest, vocabulary, constants, ...binaries] = await Promise.all([
     json("model/manifest.json"),
     json("model/vocab.json"),
+    json("constants.json"),
     bytes("ort/onnxruntime.wasm"),
     bytes("model/encoder.onnx"),
     bytes("model/decoder.onnx"),
   ]);
-  return new Captioner(await Runtime.load(...binaries), manifest, vocabulary);
+  return new Captioner(await Runtime.load(...binaries), manifest, vocabulary, constants);
 }
 
 const loading = load();
@@ -45,7 +46,7 @@ async function caption(photograph, region, options) {
   const start = performance.now();
   const pixels = await read(photograph, captioner.manifest.image_size, region);
   const answer = await captioner.caption(pixels, options);
-  return { ...answer, seconds: (performance.now() - start) / 1000 };
+  return { ...answer, ...(region && { region }), seconds: (performance.now() - start) / 1000 };
 }
 
 let turn = loading; // settles when the photographs before are done

@@ -9,7 +9,7 @@ const GLIDE = 220; // milliseconds in which the light moves from word to word
 const PANEL = 320; // pixels of a panel's longer side
 const HINT =
   "Point at a word to see where the model looked, or at a place to see which words did. " +
-  "Draw a frame to have that part told.";
+  "Draw a frame to caption that region.";
 const TAP = "Tap a word to see where the model looked as it said it.";
 
 const [plate, photo, caption, reading, panels, template] =
@@ -145,21 +145,34 @@ const describe = (i) =>
 
 // Move the light to a word, or to the whole photograph with -1.
 export function look(word) {
+  const whole = touched.matches ? TAP : HINT;
+  light(word, lights[word], word >= 0 ? describe(word) : whole);
+}
+
+// Move the light to where the classifier sees a thing.
+export function lookAt({ name, probability, attention }) {
+  const map = lightOf(attention, told.grid, ownGrid);
+  const percent = (100 * probability).toFixed(0);
+  light(-1, map, `“${name}”: seen at the ${whereabouts(map)}, with a probability of ${percent} %.`);
+}
+
+// Move the light, undefined for none, and say what it shows; of a caption's word, mark the word.
+function light(word, to, text) {
   lit = word;
-  plate.classList.toggle("lit", word >= 0);
+  plate.classList.toggle("lit", Boolean(to));
   for (const element of document.querySelectorAll("[data-word]")) {
     const i = Number(element.dataset.word);
     element.classList.toggle("lit", i === word);
     element.classList.toggle("said", i <= word);
   }
   for (const element of [plate, caption]) element.classList.remove("traced");
-  reading.textContent = word >= 0 ? describe(word) : touched.matches ? TAP : HINT;
+  reading.textContent = text;
   cancelAnimationFrame(frame);
-  if (word >= 0) glide(seen, lights[word]);
+  if (to) glide(seen ?? to, to);
   else seen = undefined;
 }
 
-function glide(from = lights[lit], to) {
+function glide(from, to) {
   const start = performance.now();
   const step = (now) => {
     const t = still.matches ? 1 : Math.min(1, Math.max(0, (now - start) / GLIDE));

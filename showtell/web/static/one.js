@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import * as corrections from "./corrections.js";
 import { notes, spoken } from "./doubt.js";
 import * as figure from "./figure.js";
+import * as mention from "./mention.js";
 import * as part from "./part.js";
 import * as player from "./player.js";
 import { save, saveJson, stem } from "./save.js";
@@ -15,27 +16,29 @@ const [section, alternatives, template, copy, take] =
 const warnings = document.getElementById("warnings");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-// { photograph, region: of it, or null, asked: the options, sentences: the caption and its
-// alternatives, whole: what was shown of the whole photograph, or null }
+// { photograph, region: of it, or null, words: to mention, asked: the options, sentences: the caption
+// and its alternatives, whole: what was shown of the whole photograph, or null }
 let shown = null;
 let asking = new AbortController();
 
-// Show a photograph, or a region of it, and its caption as soon as the server has found it. When it
-// refuses, what was shown before comes back, and the refusal is thrown.
-export async function open(photograph, region = null) {
+// Show a photograph, or a region of it, and its caption as soon as the server has found it; the
+// caption mentions `words`. When the server refuses, what was shown before comes back, and the
+// refusal is thrown.
+export async function open(photograph, region = null, words = []) {
   const whole = region && (shown.whole ?? shown);
   close();
   const { signal } = asking;
   const asked = { ...options(), ...(region && { region }) };
+  if (words.length) asked.mention = words.join();
   enter("busy");
   say("Looking at the photograph…");
   const hung = figure.hang(photograph.blob, region);
   try {
-    const parameters = { ...asked, alternatives: true, proof: true };
+    const parameters = { ...asked, alternatives: true, proof: true, things: true };
     const answer = await api.caption(photograph.blob, parameters, signal);
     await hung;
     if (signal.aborted) return;
-    shown = { photograph, region, asked, sentences: unfold(answer), whole };
+    shown = { photograph, region, words, asked, sentences: unfold(answer), whole };
     tell();
     if (!still.matches) player.play({ writing: true });
   } catch (error) {
@@ -53,8 +56,8 @@ async function restore() {
   if (!signal.aborted) tell();
 }
 
-// Ask again, with settings that have changed.
-export const again = () => open(shown.photograph, shown.region);
+// Ask again, with settings that have changed, or other words to mention.
+export const again = (words = shown.words) => open(shown.photograph, shown.region, words);
 
 // Show the part of what is shown that the visitor points at.
 export async function point(at) {
@@ -98,6 +101,7 @@ function tell() {
   figure.tell(best);
   part.reset(shown.whole?.sentences[0].caption);
   corrections.offer(shown, best.caption);
+  mention.tell(best.things, shown.words);
   warnings.textContent = notes(best);
   if (document.activeElement === document.body) section.focus({ preventScroll: true });
 }

@@ -3,6 +3,7 @@
 import * as camera from "./camera.js";
 import * as intake from "./intake.js";
 import * as many from "./many.js";
+import * as mention from "./mention.js";
 import * as one from "./one.js";
 import * as part from "./part.js";
 import "./pointing.js";
@@ -36,6 +37,7 @@ function showTable() {
 
 intake.listen(receive);
 camera.listen(receive);
+mention.listen((words) => attempt(one.again(words)));
 part.listen((at) => attempt(one.point(at)), one.widen);
 
 settings.listen(() => {

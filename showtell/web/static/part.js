@@ -133,7 +133,7 @@ export async function regionOf(photograph, { left, top, right, bottom }, inside)
 
 async function sizeOf(photograph) {
   const bitmap = await createImageBitmap(photograph).catch(() => {
-    throw new Error("This browser cannot read the photograph itself, so no part can be told.");
+    throw new Error("This browser cannot read the photograph itself, so no region of it can be captioned.");
   });
   const { width, height } = bitmap;
   bitmap.close();

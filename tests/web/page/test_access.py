@@ -26,13 +26,19 @@ def show_a_word(page: Page, jpeg: bytes) -> None:
 
 def show_the_frame(page: Page, jpeg: bytes) -> None:
     show_one(page, jpeg)
-    page.get_by_role("button", name="Tell a part").click()
+    page.get_by_role("button", name="Caption a region").click()
 
 
 def show_a_part(page: Page, jpeg: bytes) -> None:
     show_the_frame(page, jpeg)
     page.keyboard.press("Enter")
     expect(page.locator("#whole")).to_be_visible()
+
+
+def show_a_thing(page: Page, jpeg: bytes) -> None:
+    show_one(page, jpeg)
+    page.get_by_role("button", name="dog").click()
+    expect(page.get_by_role("button", name="dog", pressed=True)).to_be_focused()
 
 
 def show_many(page: Page, jpeg: bytes) -> None:
@@ -61,6 +67,7 @@ VIEWS: list[Callable[[Page, bytes], None]] = [
     show_a_word,
     show_the_frame,
     show_a_part,
+    show_a_thing,
     show_many,
     show_the_settings,
     show_the_camera,
@@ -99,10 +106,10 @@ def test_everything_can_be_reached_by_keyboard(page: Page, jpeg: bytes) -> None:
     show_one(page, jpeg)
     page.locator("h1 a").focus()
     reached = []
-    for _ in range(11):
+    for _ in range(15):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("() => document.activeElement.id"))
-    wanted = ["file", "camera-open", "strength", "own-grid", "play", "speed", "copy"]
+    wanted = ["file", "camera-open", "strength", "own-grid", "word", "play", "speed", "copy"]
     assert [name for name in reached if name in wanted] == wanted
 
 

@@ -83,8 +83,8 @@ def test_a_part_of_a_part(page: Page, jpeg: bytes) -> None:
 
 def test_the_keys_move_the_frame_and_size_it(page: Page, jpeg: bytes) -> None:
     show(page, jpeg)
-    page.get_by_role("button", name="Tell a part").press("Enter")
-    frame = page.get_by_role("application", name="The part to tell")
+    page.get_by_role("button", name="Caption a region").press("Enter")
+    frame = page.get_by_role("application", name="The region to caption")
     expect(frame).to_be_focused()
     expect(page.get_by_text("Draw a frame. Or move this one")).to_be_visible()
     for key in ("ArrowRight", "Shift+ArrowUp", *["ArrowUp"] * 9):
@@ -96,7 +96,7 @@ def test_the_keys_move_the_frame_and_size_it(page: Page, jpeg: bytes) -> None:
 
 def test_escape_puts_the_frame_away(page: Page, jpeg: bytes) -> None:
     show(page, jpeg)
-    button = page.get_by_role("button", name="Tell a part")
+    button = page.get_by_role("button", name="Caption a region")
     button.click()
     page.keyboard.press("Escape")
     expect(page.locator("#frame")).to_be_hidden()
@@ -106,7 +106,7 @@ def test_escape_puts_the_frame_away(page: Page, jpeg: bytes) -> None:
 
 def test_another_photograph_has_no_frame_yet(page: Page, jpeg: bytes) -> None:
     show(page, jpeg)
-    page.get_by_role("button", name="Tell a part").click()
+    page.get_by_role("button", name="Caption a region").click()
     with page.expect_response(re.compile("/captions")):
         choose(page, jpeg)
     expect(page.locator("#frame")).to_be_hidden()
@@ -119,7 +119,7 @@ def test_a_finger_draws_the_frame(visit: Callable[..., Page], app: Flask, jpeg: 
         page = visit(port, has_touch=True, viewport={"width": 360, "height": 740})
         show(page, jpeg)
         assert page.locator("#plate").evaluate("(e) => getComputedStyle(e).touchAction") == "auto"
-        page.get_by_role("button", name="Tell a part").tap()
+        page.get_by_role("button", name="Caption a region").tap()
         devtools = page.context.new_cdp_session(page)
 
         def swipe() -> None:

@@ -1,0 +1,31 @@
+// What a caption must mention, as sets of word ids: what showtell/mention.py does.
+
+const WORD = /n't\b|'(?:s|re|ve|ll|d|m)\b|[\p{L}\p{N}_]+(?:-[\p{L}\p{N}_]+)*/gu;
+
+// The sets of what a person asks for: words, or names of things. `ids` has the id of each word;
+// `things` is null without a classifier. An Error names a word that the model does not know.
+export const asked = (words, ids, things) => words.map((word) => idsOf(word, ids, things));
+
+function idsOf(word, ids, things) {
+  const tokens = word.toLowerCase().match(WORD) ?? [];
+  if (tokens.length === 1 && ids.has(tokens[0])) return [ids.get(tokens[0])];
+  const name = word.toLowerCase().trim().split(/\s+/).join(" ");
+  const thing = things?.names.find((one) => one.name === name);
+  const own = thing ? sayable(thing, ids) : [];
+  if (own.length) return own;
+  throw new Error(
+    `'mention': the model does not know '${word}', so no caption can mention it; ` +
+      `it knows ${ids.size.toLocaleString("en")} words.`,
+  );
+}
+
+// The set of the likeliest thing, if it is `certain` and the words of a caption do not mention it.
+export function missing(probabilities, words, ids, { things, certain }) {
+  const i = probabilities.indexOf(Math.max(...probabilities));
+  const thing = things.names[i];
+  if (probabilities[i] < certain || thing.words.some((word) => words.includes(word))) return [];
+  const own = sayable(thing, ids);
+  return own.length ? [own] : [];
+}
+
+const sayable = ({ words }, ids) => words.filter((word) => ids.has(word)).map((word) => ids.get(word));
