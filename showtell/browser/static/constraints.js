@@ -1,20 +1,27 @@
 // What a caption must mention, as sets of word ids: what showtell/mention.py does.
 
-const WORD = /n't\b|'(?:s|re|ve|ll|d|m)\b|[\p{L}\p{N}_]+(?:-[\p{L}\p{N}_]+)*/gu;
+// The tokens of showtell/vocab.py.
+const LETTERS = "[\\p{L}\\p{N}_]+";
+const TOKEN = new RegExp(
+  `n't\\b|'(?:s|re|ve|ll|d|m)\\b|${LETTERS}?(?=n't\\b)|${LETTERS}(?:-${LETTERS})*`, "gu",
+);
+
+// As Python writes a text.
+const quoted = (text) => (text.includes("'") ? `"${text}"` : `'${text}'`);
 
 // The sets of what a person asks for: words, or names of things. `ids` has the id of each word;
 // `things` is null without a classifier. An Error names a word that the model does not know.
 export const asked = (words, ids, things) => words.map((word) => idsOf(word, ids, things));
 
 function idsOf(word, ids, things) {
-  const tokens = word.toLowerCase().match(WORD) ?? [];
+  const tokens = word.toLowerCase().match(TOKEN) ?? [];
   if (tokens.length === 1 && ids.has(tokens[0])) return [ids.get(tokens[0])];
   const name = word.toLowerCase().trim().split(/\s+/).join(" ");
   const thing = things?.names.find((one) => one.name === name);
   const own = thing ? sayable(thing, ids) : [];
   if (own.length) return own;
   throw new Error(
-    `'mention': the model does not know '${word}', so no caption can mention it; ` +
+    `'mention': the model does not know ${quoted(word)}, so no caption can mention it; ` +
       `it knows ${ids.size.toLocaleString("en")} words.`,
   );
 }
