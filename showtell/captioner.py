@@ -166,7 +166,8 @@ class Captioner:
         ------
         ImageError : a photograph cannot be used.
         RegionError : the region is empty, or not all of it is inside a photograph.
-        OptionError : an option is outside of its limits.
+        OptionError : an option is outside of its limits, or the model does not know a word that
+            captions must mention.
         """
         if isinstance(source, image.Source):
             return self.caption([source], search, **options)[0]
@@ -190,6 +191,10 @@ class Captioner:
         Returns
         -------
         One result for each source, in their order.
+
+        Raises
+        ------
+        OptionError : see :meth:`caption`.
         """
         return list(self._results(sources, replace(search, **options)))
 
