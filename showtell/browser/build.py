@@ -20,6 +20,7 @@ from showtell.bundle import MANIFEST, REQUIRED, Bundle
 from showtell.captioner import Captioner
 from showtell.errors import PageError
 from showtell.function_words import FUNCTION_WORDS
+from showtell.search import MAX_MENTIONS, OPTIONS
 from showtell.web import samples
 from showtell.web.views import PAGE
 
@@ -79,6 +80,7 @@ def _constants(captioner: Captioner) -> dict[str, Any]:
         "function_words": sorted(FUNCTION_WORDS),
         "warnings": {"strange": doubt.STRANGE, "unsure": doubt.UNSURE},
         "certain": mention.CERTAIN,
+        "mentions": {"most": MAX_MENTIONS, "refusal": f"{OPTIONS['mention'].error('mention')}."},
         "least": things.LEAST,
         "most": things.MOST,
     }

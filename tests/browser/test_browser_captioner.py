@@ -143,16 +143,17 @@ def test_a_bundle_with_things_word_for_word(
     assert any(answer["things"] for answer in answers)
 
 
-def test_a_word_that_the_model_does_not_know(
-    visit: Callable[..., Page], site_with_things: int, with_things: Bundle
+@pytest.mark.parametrize("words", [["zebra"], ["left"] * 5])
+def test_words_that_cannot_be_mentioned(
+    visit: Callable[..., Page], site_with_things: int, with_things: Bundle, words: list[str]
 ) -> None:
-    """Is refused in the same sentence."""
+    """They are refused in the same sentence."""
     pixels = np.zeros((64, 64, 3), np.uint8)
     with pytest.raises(OptionError) as expected:
-        Captioner(with_things, threads=1).caption(pixels, mention="zebra")
+        Captioner(with_things, threads=1).caption(pixels, mention=words)
     page = visit(site_with_things)
     page.evaluate(LOAD)
-    options = {"beam": 1, "maxLength": Search.max_length, "mention": ["zebra"]}
+    options = {"beam": 1, "maxLength": Search.max_length, "mention": words}
     with pytest.raises(Error) as told:
         page.evaluate(ANSWER, [base64.b64encode(pixels).decode(), options])
     assert f"{expected.value}." in told.value.message

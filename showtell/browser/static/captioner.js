@@ -39,7 +39,8 @@ export class Captioner {
   // The hypotheses, the best first. Where nobody asked for words, a thing that is certain and that
   // the caption does not mention makes the search run once more, for captions that do.
   async #search({ state, things: seen }, { beam, maxLength, mention = [] }) {
-    const { ids, things, constants: { certain } } = this;
+    const { ids, things, constants: { certain, mentions } } = this;
+    if (mention.length > mentions.most) throw new Error(mentions.refusal);
     const sets = asked(mention, ids, things);
     const found = await beamSearch(this.runtime, state, { beam, maxLength, mention: sets });
     if (sets.length || !things || !seen) return found;
