@@ -1,10 +1,7 @@
 // What a caption must mention, as sets of word ids: what showtell/mention.py does.
 
-// The tokens of showtell/vocab.py.
-const LETTERS = "[\\p{L}\\p{N}_]+";
-const TOKEN = new RegExp(
-  `n't\\b|'(?:s|re|ve|ll|d|m)\\b|${LETTERS}?(?=n't\\b)|${LETTERS}(?:-${LETTERS})*`, "gu",
-);
+const AROUND = /^[^\p{L}\p{N}_]+|[^\p{L}\p{N}_]+$/gu; // a word, as punctuation
+const SPECIAL = 4; // ids that are no words
 
 // As Python writes a text.
 const quoted = (text) => (text.includes("'") ? `"${text}"` : `'${text}'`);
@@ -14,12 +11,13 @@ const quoted = (text) => (text.includes("'") ? `"${text}"` : `'${text}'`);
 export const asked = (words, ids, things) => words.map((word) => idsOf(word, ids, things));
 
 function idsOf(word, ids, things) {
-  const tokens = word.toLowerCase().match(TOKEN) ?? [];
-  if (tokens.length === 1 && ids.has(tokens[0])) return [ids.get(tokens[0])];
-  const name = word.toLowerCase().trim().split(/\s+/).join(" ");
+  const lower = word.toLowerCase().normalize("NFC").replaceAll("’", "'").trim();
+  const own = [lower, lower.replace(AROUND, "")].find((text) => ids.get(text) >= SPECIAL);
+  if (own) return [ids.get(own)];
+  const name = lower.split(/\s+/).join(" ");
   const thing = things?.names.find((one) => one.name === name);
-  const own = thing ? sayable(thing, ids) : [];
-  if (own.length) return own;
+  const synonyms = thing ? sayable(thing, ids) : [];
+  if (synonyms.length) return synonyms;
   throw new Error(
     `'mention': the model does not know ${quoted(word)}, so no caption can mention it; ` +
       `it knows ${ids.size.toLocaleString("en")} words.`,
