@@ -12,7 +12,7 @@ from standins import FakeCaptioner, serving
 
 from showtell.captioner import Caption
 from showtell.web import create_app
-from showtell.web.samples import SAMPLES
+from showtell.web.views import SAMPLES
 
 PUT_IN_CLIPBOARD = """async (bytes) => {
     const picture = await createImageBitmap(new Blob([new Uint8Array(bytes)]));
