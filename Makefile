@@ -1,11 +1,13 @@
 # make app: the page on http://localhost:5000, with the model that ships; PORT=5001 takes another.
 # make test: everything that is checked. Both install what they need into .venv.
+# make audit: looks requirements.lock up in today's list of known flaws, so it needs the network. It is
+# no test: its answer changes without a change here.
 PYTHON ?= python3
 PORT ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test programs clean
+.PHONY: app test audit programs clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py --port $(PORT)
@@ -15,6 +17,9 @@ test: $(VENV)/test programs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+audit: $(VENV)/test
+	$(BIN)/python -m pip_audit -r requirements.lock --disable-pip --require-hashes
 
 $(VENV)/app: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -r requirements.txt

@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ FLAGS = [
     "--disable-sync",
     "--use-fake-device-for-media-stream",  # a camera that films a clock
 ]
+
+WRONG = {"assert", "error"}  # what a console says of a script that failed
 
 
 @pytest.fixture(scope="session")
@@ -85,11 +88,24 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.fixture
+def visiting(browser: "Browser") -> Callable[[], AbstractContextManager[Callable[..., "Page"]]]:
+    """Return the context manager around :func:`visit`, for a test of what it refuses."""
+    return partial(_visiting, browser)
+
+
+@pytest.fixture
 def visit(browser: "Browser") -> Iterator[Callable[..., "Page"]]:
     """Open the page of a server: ``visit(port, **options of the browser's context)``.
 
-    No script may fail, no policy be violated, and nothing be asked of another server.
+    No script may fail, no assertion of one be false, no policy be violated, and nothing be asked of
+    another server.
     """
+    with _visiting(browser) as open_page:
+        yield open_page
+
+
+@contextmanager
+def _visiting(browser: "Browser") -> Iterator[Callable[..., "Page"]]:
     errors: list[str] = []
     requests: list[str] = []
     origins: list[str] = []
@@ -99,7 +115,7 @@ def visit(browser: "Browser") -> Iterator[Callable[..., "Page"]]:
         context = stack.enter_context(browser.new_context(**options))  # type: ignore[arg-type]
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and errors.append(said.text))
+        page.on("console", lambda said: said.type in WRONG and errors.append(said.text))
         page.on("request", lambda request: requests.append(request.url))
         origin = f"http://127.0.0.1:{port}/"
         origins.extend((origin, f"blob:{origin}"))

@@ -1,10 +1,10 @@
 """Builds the page: the server's own, with an interface that is a worker instead of a server.
 
 index.html, *.js, *.css    the scripts of ``showtell.web``, and in place of its api.js our own
+samples/                   its photographs for a visitor without one
 model/                     the bundle
 constants.json             what our scripts take from Python: calibration, things, words, limits
 ort/                       ONNX Runtime for browsers
-samples/                   pictures for a visitor without one
 """
 
 import json
@@ -21,7 +21,6 @@ from showtell.captioner import Captioner
 from showtell.errors import PageError
 from showtell.function_words import FUNCTION_WORDS
 from showtell.search import MAX_MENTIONS, OPTIONS
-from showtell.web import samples
 from showtell.web.views import PAGE
 
 _OURS = Path(__file__).parent
@@ -54,7 +53,7 @@ def build(target: Path, bundle: Bundle) -> int:
     """
     if target.exists() and not (target / "model" / MANIFEST).is_file():
         raise PageError(f"{target}: holds something else already; name a new folder")
-    files = _static() | _samples()
+    files = _static()
     files |= {f"ort/{name}": content for name, content in vendor.fetch().items()}
     model = [MANIFEST, *bundle.manifest["sha256"]]
     files |= {f"model/{name}": (bundle.path / name).read_bytes() for name in model}
@@ -87,15 +86,12 @@ def _constants(captioner: Captioner) -> dict[str, Any]:
 
 
 def _static() -> dict[str, bytes]:
-    """Return the scripts and styles: those of the server's page, some replaced by ours."""
-    paths = [*(_WEB / "static").iterdir(), *(_OURS / "static").iterdir()]
-    return {path.name: path.read_bytes() for path in paths if path.name != "docs.css"}
-
-
-def _samples() -> dict[str, bytes]:
-    large = {f"samples/{name}.jpg": samples.draw(name) for name in samples.SAMPLES}
-    return large | {
-        f"samples/small/{name}.jpg": samples.thumbnail(name) for name in samples.SAMPLES
+    """Return the static files of the server's page, some replaced by ours."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for folder in (_WEB / "static", _OURS / "static")
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "docs.css"
     }
 
 
@@ -112,11 +108,6 @@ def _page(bundle: Bundle, files: dict[str, bytes]) -> str:
     )
 
 
-def _address(endpoint: str, filename: str = "", name: str = "") -> str:
+def _address(endpoint: str, filename: str = "") -> str:
     """Return where in the page's folder lies what the server has at an endpoint."""
-    return {
-        "static": filename,
-        "views.index": "./",
-        "views.sample": f"samples/{name}.jpg",
-        "views.thumbnail": f"samples/small/{name}.jpg",
-    }[endpoint]
+    return {"static": filename, "views.index": "./"}[endpoint]

@@ -110,15 +110,6 @@ def quick(
     return bleu[3], float(_cider(spoken, wanted).mean())
 
 
-def cider_of_each(
-    hypotheses: Mapping[Any, Sequence[str]], references: Mapping[Any, Sequence[Sequence[str]]]
-) -> list[float]:
-    """Return CIDEr-D of each caption; what is taken and raised is as in :func:`quick`."""
-    require_pycocoevalcap()
-    wanted = [[" ".join(words) for words in references[key]] for key in hypotheses]
-    return _cider([" ".join(words) for words in hypotheses.values()], wanted).tolist()
-
-
 def require_pycocoevalcap() -> None:
     """Fail early where scores could not be computed later.
 

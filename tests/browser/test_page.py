@@ -11,16 +11,17 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from showtell.web import samples
+from showtell import web
 
 TOLD = "#caption button"
 
 
 @pytest.fixture
 def png() -> bytes:
-    """A drawing in the size of the model, so that every reader sees the same pixels."""
+    """A photograph in the size of the model, so that every reader sees the same pixels."""
     file = BytesIO()
-    Image.open(BytesIO(samples.draw("surfer"))).resize((224, 224)).save(file, "PNG")
+    photograph = Path(web.__file__).parent / "static/samples/astronaut.jpg"
+    Image.open(photograph).resize((224, 224)).save(file, "PNG")
     return file.getvalue()
 
 

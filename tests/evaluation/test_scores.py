@@ -8,7 +8,7 @@ import pytest
 
 from showtell.data.flickr8k import read_captions, read_splits
 from showtell.errors import MissingExtraError
-from showtell.evaluation.scores import OWN, cider_of_each, quick, score, score_beside_people
+from showtell.evaluation.scores import OWN, quick, score, score_beside_people
 from showtell.vocab import tokenize
 
 pytest.importorskip("pycocoevalcap")
@@ -110,14 +110,6 @@ def test_quick_is_the_same_as_the_scorecard_on_the_same_words() -> None:
     words = {name: tokenize(caption) for name, caption in CAPTIONS.items()}
     references = {name: [tokenize(c) for c in captions] for name, captions in REFERENCES.items()}
     assert quick(words, references) == (scores.bleu[3], scores.cider)
-
-
-def test_cider_of_each_is_what_the_mean_is_of() -> None:
-    words = {name: tokenize(caption) for name, caption in CAPTIONS.items()}
-    references = {name: [tokenize(c) for c in captions] for name, captions in REFERENCES.items()}
-    each = cider_of_each(words, references)
-    assert len(each) == 3
-    assert sum(each) / 3 == pytest.approx(quick(words, references)[1])
 
 
 def test_intervals_lie_around_the_scores() -> None:

@@ -2,15 +2,12 @@
 
 import re
 import runpy
-from io import BytesIO
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from PIL import Image
 
 from showtell.search import OPTIONS, Search
-from showtell.web.samples import SAMPLES
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "showtell" / "web"
@@ -58,23 +55,6 @@ def test_the_settings_have_the_interfaces_limits(page: str) -> None:
             f'max="{limits["maximum"]}"',
         ):
             assert said in field[0]
-
-
-@pytest.mark.parametrize("name", SAMPLES)
-def test_the_samples(client: FlaskClient, name: str) -> None:
-    for path, size in (
-        (f"/samples/{name}.jpg", (480, 360)),
-        (f"/samples/small/{name}.jpg", (240, 180)),
-    ):
-        answer = client.get(path)
-        assert answer.mimetype == "image/jpeg"
-        with Image.open(BytesIO(answer.data)) as picture:
-            assert picture.size == size
-
-
-def test_a_sample_that_is_not_there(client: FlaskClient) -> None:
-    assert client.get("/samples/nothing.jpg").status_code == 404
-    assert client.get("/samples/small/nothing.jpg").status_code == 404
 
 
 def test_nothing_is_inline(page: str) -> None:

@@ -115,8 +115,9 @@ def test_everything_can_be_reached_by_keyboard(page: Page, jpeg: bytes) -> None:
 
 def test_less_motion_means_none_unasked(page: Page, jpeg: bytes) -> None:
     """The fixture's visitor asked for less motion: the caption stands whole, nothing plays."""
+    page.clock.install()
     show_one(page, jpeg)
-    page.wait_for_timeout(300)
+    page.clock.run_for(1000)
     expect(page.locator("#caption .lit")).to_have_count(0)
     assert page.evaluate("() => document.getAnimations().length") == 0
 

@@ -1,7 +1,9 @@
 """What can go wrong between the page and its server, and two tabs at once."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
+import pytest
 from browsing import choose, expect_told
 from flask import Flask
 from playwright.sync_api import Page, expect
@@ -9,6 +11,13 @@ from standins import WORDS, HeldCaptioner, serving
 
 from showtell.web import create_app
 from showtell.web.batcher import Batcher
+
+
+def test_a_failed_assertion_of_a_script_fails_the_test(
+    visiting: Callable[[], AbstractContextManager[Callable[..., Page]]], app: Flask
+) -> None:
+    with serving(app) as port, pytest.raises(AssertionError, match="it is so"), visiting() as visit:
+        visit(port).evaluate("() => console.assert(false, 'it is so')")
 
 
 def test_a_server_that_has_gone_is_told_in_words(
@@ -72,8 +81,8 @@ def test_of_two_photographs_in_haste_the_last_is_told(
     with serving(create_app(captioner)) as port:
         page = visit(port)
         choose(page, jpeg)
-        choose(page, b"no photograph")
+        with page.expect_event("requestfailed", lambda request: request.method == "POST"):
+            choose(page, b"no photograph")  # and the answer of the first is not waited for
         captioner.let_go.set()
         expect(page.get_by_role("alert")).to_contain_text("not a photograph that is read here")
-        page.wait_for_timeout(300)
         expect(page.locator("body")).to_have_attribute("data-state", "empty")

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from browsing import choose, drop, encode, expect_told, rows, upload
 from flask import Flask
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from standins import FakeCaptioner, serving
 
 from showtell.captioner import Caption
 from showtell.web import create_app
-from showtell.web.samples import SAMPLES
+from showtell.web.views import SAMPLES
 
 PUT_IN_CLIPBOARD = """async (bytes) => {
     const picture = await createImageBitmap(new Blob([new Uint8Array(bytes)]));
@@ -101,11 +101,17 @@ def test_a_visitor_without_a_photograph(page: Page) -> None:
 
 def test_a_sample_that_comes_late_gives_way(page: Page, jpeg: bytes) -> None:
     """It took the place of the visitor's own photograph, chosen after it."""
-    page.route("**/samples/*.jpg", lambda route: (page.wait_for_timeout(500), route.continue_()))
-    page.locator("#samples button").first.click()
+    held: list[Route] = []
+    page.route("**/samples/*.jpg", held.append)
+    sample = page.locator("#samples button").first
+    with page.expect_request("**/samples/*.jpg"):
+        sample.click()
     choose(page, encode(jpeg, "JPEG", (300, 100)))
     expect_told(page)
-    page.wait_for_timeout(800)
+    page.unroute("**/samples/*.jpg")
+    held[0].continue_()
+    address = sample.get_attribute("data-sample")
+    page.evaluate("async (address) => (await fetch(address)).blob()", address)  # comes after it
     assert page.locator("#photo").evaluate("(photo) => photo.width") == 300
 
 
@@ -125,7 +131,7 @@ def test_the_same_file_can_be_chosen_again(page: Page, jpeg: bytes) -> None:
     for _ in range(2):
         choose(page, jpeg)
         expect_told(page)
-        page.locator("#file").evaluate("(file) => console.assert(file.value === '')")
+        expect(page.locator("#file")).to_have_value("")
 
 
 def test_a_file_that_is_no_photograph_is_told_in_words(page: Page, jpeg: bytes) -> None:

@@ -35,6 +35,7 @@ COLOURS = """(canvas) => {
     const { width, height } = canvas;
     return new Set(canvas.getContext("2d").getImageData(0, 0, width, height).data).size;
 }"""
+LONG = 6000  # milliseconds of the page's own clock, in which a caption is played to its end
 OPACITY = "(id) => Number(getComputedStyle(document.getElementById(id)).opacity)"
 
 
@@ -151,13 +152,14 @@ def test_the_caption_writes_itself(visit: Callable[..., Page], app: Flask, jpeg:
 
 
 def test_playing_and_pausing(page: Page, jpeg: bytes) -> None:
+    page.clock.install()
     choose(page, jpeg)
     page.evaluate(WATCH)
     page.get_by_role("button", name="Play").click()
     page.get_by_role("button", name="Pause").click()
     lit = page.locator("#caption .lit")
     paused = lit.text_content() or ""
-    page.wait_for_timeout(800)
+    page.clock.run_for(LONG)
     expect(lit).to_have_text(paused)
     page.locator("#speed").select_option("fourfold")
     page.get_by_role("button", name="Play").click()
@@ -167,11 +169,12 @@ def test_playing_and_pausing(page: Page, jpeg: bytes) -> None:
 
 
 def test_choosing_a_word_stops_the_play(page: Page, jpeg: bytes) -> None:
+    page.clock.install()
     choose(page, jpeg)
     page.get_by_role("button", name="Play").click()
     word(page, "flag").click()
     expect(page.get_by_role("button", name="Play")).to_be_visible()
-    page.wait_for_timeout(800)
+    page.clock.run_for(LONG)
     expect(page.locator("#caption .lit")).to_have_text("flag")
 
 
@@ -248,7 +251,6 @@ def test_an_animation_shows_the_frame_that_the_model_saw(page: Page) -> None:
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=40, loop=0)
     choose(page, upload(file.getvalue(), "moving.gif"))
     expect_told(page)
-    page.wait_for_timeout(200)
     assert page.locator("#photo").evaluate(
         "(photo) => [...photo.getContext('2d').getImageData(9, 9, 1, 1).data]"
     ) == [255, 0, 0, 255]
