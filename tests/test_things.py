@@ -33,10 +33,8 @@ def test_ten_at_most() -> None:
 def test_a_map_sums_to_1_and_one_without_light_is_even() -> None:
     places = np.array([[0.1, 0.3, 0], [0.1, 0.1, 0]], np.float32)
     found = {thing.name: thing for thing in NAMES.seen(np.array([0.3, 0.4, 0.2]), places, (1, 2))}
-    np.testing.assert_allclose(found["traffic light"].attention, [[0.75, 0.25]])
-    np.testing.assert_allclose(found["dog"].attention, [[0.5, 0.5]])
-    np.testing.assert_allclose(found["eel"].attention, [[0.5, 0.5]])
-    assert found["traffic light"].to_dict()["attention"] == [0.75, 0.25]
+    maps = {name: thing.to_dict()["attention"] for name, thing in found.items()}
+    assert maps == {"traffic light": [0.75, 0.25], "dog": [0.5, 0.5], "eel": [0.5, 0.5]}
 
 
 def test_the_evidence_of_words() -> None:

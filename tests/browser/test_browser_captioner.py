@@ -129,8 +129,9 @@ def test_a_bundle_with_things_word_for_word(
     page = visit(site_with_things)
     page.evaluate(LOAD)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    photographs: list[Path | np.ndarray] = [*sorted(shapes.glob("*.png"))[::6], noise]
     answers = []
-    for photograph in [*sorted(shapes.glob("*.png"))[::6], noise]:
+    for photograph in photographs:
         pixels = image.read(photograph, captioner.bundle.image_size)
         data = base64.b64encode(pixels).decode()
         for beam, words in ((1, []), (5, []), (5, ["Left"]), (3, ["one", "box"])):
