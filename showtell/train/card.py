@@ -16,10 +16,10 @@ Captions photographs with the model of *Show, Attend and Tell* (Xu et al., 2015,
 
 ## What it is for
 
-Research, teaching, and first drafts of alt text. It knows the world of its training photographs; of
-others it speaks as fluently and is often wrong. It was trained on captions that people wrote about
-strangers, and repeats their guesses at who is a man, a woman or a child. Do not use it to identify
-people or where a wrong caption does harm.
+Research, teaching, and first drafts of alt text. It knows the world of its training photographs. Of
+other photographs its captions are as fluent and often wrong. It was trained on captions that people
+wrote about strangers, and repeats their guesses at who is a man, a woman or a child. Do not use it
+to identify people, or where a wrong caption does harm.
 
 {doubt}
 
@@ -41,8 +41,8 @@ _INTEGERS = (
 )
 
 _DOUBT = {
-    True: "It says so of photographs that are like none of those (`unsure`).",
-    False: "It cannot tell which photographs are like none of those.",
+    True: "It marks captions that are probably wrong as `unsure`.",
+    False: "It cannot tell which captions are probably wrong.",
 }
 
 # In the order in which they are trained.
@@ -97,9 +97,23 @@ def _phases(training: Mapping[str, Any]) -> list[str]:
         for name, text in _PHASES.items()
         if recipe.get(name, {}).get("epochs")
     ]
-    if start and start["recipe"]["data"] != recipe["data"]:
-        own[:1] = [f"on {recipe['data']} {text}" for text in own[:1]]
+    if start and _sets(start["recipe"]) != _sets(recipe):
+        sets = " and ".join(_sets(recipe))
+        own[:1] = [f"on {sets} {text}{_mixed(recipe)}" for text in own[:1]]
     return (_phases(start) if start else []) + own
+
+
+def _sets(recipe: Mapping[str, Any]) -> list[str]:
+    """Return the names of the data sets of a training, its own first."""
+    paired = recipe.get("pairing") or {}
+    names = [each["data"] for each in recipe.get("more") or []]
+    found = "(photographs with sentences that `showtell pair` found)"
+    return [recipe["data"], *(f"{n} {found}" if n == paired.get("out") else n for n in names)]
+
+
+def _mixed(recipe: Mapping[str, Any]) -> str:
+    share = recipe["encoder"].get("pretrained")
+    return f", {share:.0%} of the CNN's first weights mixed back into it" if share else ""
 
 
 def _learners(phase: Mapping[str, Any]) -> str:

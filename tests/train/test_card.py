@@ -30,7 +30,9 @@ def test_it_tells_which_attention_was_trained(hard: dict | None, told: str) -> N
     assert f"2015, {told}):" in model_card(manifest, None)
 
 
-@pytest.mark.parametrize(("doubt", "told"), [({"limit": 1.0}, "(`unsure`)"), (None, "cannot tell")])
+@pytest.mark.parametrize(
+    ("doubt", "told"), [({"limit": 1.0}, "as `unsure`"), (None, "cannot tell")]
+)
 def test_it_tells_whether_the_model_knows_doubt(doubt: dict | None, told: str) -> None:
     manifest = {name: value for name, value in Bundle.load().manifest.items() if name != "doubt"}
     if doubt:

@@ -43,7 +43,7 @@ def test_a_photograph_is_captioned_and_sigterm_ends_it(
         pytest.skip("the model that ships is not there")
     process, port = gunicorn
     status, _, body = ask(port, "POST", CAPTIONS, jpeg)
-    assert (status, json.loads(body)["model"]) == (200, "showtell-flickr8k")
+    assert (status, json.loads(body)["model"]) == (200, "showtell-wider")
     assert len(json.loads(body)["words"]) > 2
     assert ask(port, "GET", "/healthz")[0] == 200
     process.terminate()
