@@ -256,8 +256,12 @@ class Captioner:
         if self.doubt:
             unsure = strange or sentences[0].confidence < self.doubt.least
         warnings = (doubt.STRANGE if strange else doubt.UNSURE,) if unsure else ()
-        caption, *others = (replace(s, unsure=unsure, warnings=warnings) for s in sentences)
-        return replace(caption, alternatives=tuple(others), things=self._things(encoded, photo))
+        things = self._things(encoded, photo)
+        caption, *others = (
+            replace(sentence, unsure=unsure, warnings=warnings, things=things)
+            for sentence in sentences
+        )
+        return replace(caption, alternatives=tuple(others))
 
     def _things(self, encoded: Encoded, photo: int) -> tuple[Thing, ...]:
         """Return what is seen in one of the photographs."""

@@ -42,7 +42,8 @@ def test_the_model_that_ships_is_whole_and_light() -> None:
 
 def test_nothing_in_the_bundle_is_pickled() -> None:
     assert {file.name for file in SHIPPED.iterdir()} == {
-        "manifest.json", "vocab.json", "encoder.onnx", "decoder.onnx", "familiar.npy", "README.md",
+        "manifest.json", "vocab.json", "encoder.onnx", "decoder.onnx", "familiar.npy",
+        "things.json", "README.md",
     }  # fmt: skip
 
 

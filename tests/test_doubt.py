@@ -96,7 +96,7 @@ def test_one_that_is_broken_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="cannot be read"):
         doubt.read(bundle, 3)
     (tmp_path / FAMILIAR).unlink()
-    with pytest.raises(BundleError, match="cannot be read"):
+    with pytest.raises(BundleError, match=r"familiar\.npy: missing"):
         doubt.read(bundle, 3)
 
 
@@ -155,7 +155,8 @@ def test_pictures_of_other_kinds_are_strange(captioner: Captioner) -> None:
 def test_photographs_like_those_of_the_training_are_not(captioner: Captioner, shared: Path) -> None:
     photographs = load(shared / "flickr8k").split("test")[::40]
     found = captioner.caption([p.path for p in photographs], beam=2)
-    assert sum(caption.unsure for caption in found) <= 2
+    assert sum(STRANGE in caption.warnings for caption in found) <= 2
+    assert sum(caption.unsure for caption in found) <= len(found) / 3
     for caption in found:
         assert 0 < caption.confidence < 1
         assert caption.confidences.shape == (len(caption.words),)

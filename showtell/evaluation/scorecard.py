@@ -146,7 +146,7 @@ class Scorecard:
         told = self.calibration
         text = f"{told.right:.3f} of the visual words are right; calibration error"
         text += f" {told.error:.3f}, of single words {told.words_error:.3f}"
-        strange = "share of photographs that are called unlike those of the training"
+        strange = "share of captions that are marked as probably wrong"
         return [
             ["confidence", f"{told.confidence:.3f}", text],
             ["unsure", f"{told.unsure:.3f}", strange],

@@ -131,7 +131,9 @@ def load_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 def mix(start: Mapping[str, Tensor], end: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
     """Return the tensors on the way from `start` to `end`, a share of 0..1 of it."""
     return {
-        name: torch.lerp(tensor, end[name], share) if tensor.is_floating_point() else tensor
+        name: torch.lerp(tensor, end[name], share)
+        if tensor.is_floating_point() and not tensor.equal(end[name])  # which rounding would move
+        else tensor
         for name, tensor in start.items()
     }
 

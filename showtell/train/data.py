@@ -83,12 +83,12 @@ class TrainingCaptions:
     ----------
     captions : for each photograph, its captions from ``START`` to ``END``.
     mirrorable : for each photograph and caption, whether it is true in the mirror.
-    copies : for each photograph, how many times an epoch holds it.
+    copies : for each photograph, how many times an epoch holds it; None is once.
     """
 
     captions: tuple[tuple[tuple[int, ...], ...], ...]
     mirrorable: tuple[tuple[bool, ...], ...]
-    copies: tuple[int, ...]
+    copies: tuple[int, ...] | None = None
 
     @classmethod
     def prepare(
@@ -108,7 +108,7 @@ class TrainingCaptions:
         sides = tuple(
             tuple(not _SIDES.search(c) for c in photograph.captions) for photograph in photographs
         )
-        return cls(ids, sides, tuple(copies or [1] * len(ids)))
+        return cls(ids, sides, None if copies is None else tuple(copies))
 
     def batches(self, phase: Phase, mirror: bool, seed: Sequence[int]) -> list[Batch]:
         """Shuffle one epoch: every caption, `phase.captions` of a photograph together.
@@ -122,7 +122,7 @@ class TrainingCaptions:
         rng = np.random.default_rng(seed)
         groups = [
             group
-            for photo, copies in enumerate(self.copies)
+            for photo, copies in enumerate(self.copies or [1] * len(self.captions))
             for _ in range(copies)
             for group in self._groups(photo, phase, rng)
         ]

@@ -222,8 +222,8 @@ def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
     recipe["encoder"]["weights"] = Path(recipe["encoder"]["weights"] or "timm's own weights").name
     recipe["start"] = recipe["start"] and Path(recipe["start"]).name
     recipe["more"] = [each | {"data": Path(each["data"]).name} for each in recipe["more"]]
-    if paired := recipe["pairing"]:
-        recipe["pairing"] = {"captions": paired["captions"], "out": Path(paired["out"]).name}
+    for name in ("photographs", "sentences", "out") if recipe["pairing"] else ():
+        recipe["pairing"][name] = Path(recipe["pairing"][name]).name
     del recipe["run"], recipe["cache"]
     return {
         "name": trained.recipe.name,

@@ -12,8 +12,8 @@ from showtell.errors import OutputError
 SETTINGS = {"paths": ["a"], "beam": 5}
 
 
-def row(name: str, sha256: str | None = None) -> tuple[str, dict]:
-    return name, error_row(name, "m", "broken", sha256)
+def row(name: str, sha256: str | None = None) -> tuple[str, None, dict]:
+    return name, None, error_row(name, "m", "broken", sha256)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_finished_output_is_not_replaced(tmp_path: Path, resume: bool) -> None
 def test_something_else_in_its_place_is_told(tmp_path: Path) -> None:
     out = tmp_path / "rows.csv"
     path_for(out).write_text("no database " * 100)
-    with pytest.raises(OutputError, match="unfinished: cannot be written: file is not a database"):
+    with pytest.raises(OutputError, match="unfinished: damaged: file is not a database; delete it"):
         Journal(out, SETTINGS, resume=True)
     assert path_for(out).read_text().startswith("no database")
 

@@ -11,12 +11,11 @@ from PIL import Image
 from playwright.sync_api import Error, Page
 
 import showtell
-from showtell import image
+from showtell import image, web
 from showtell.bundle import Bundle
 from showtell.captioner import Caption, Captioner
 from showtell.errors import OptionError
 from showtell.search import Search
-from showtell.web import samples
 
 CAPTION = """async ([pixels, beams, maxLength]) => {
     const bytes = Uint8Array.from(atob(pixels), (character) => character.charCodeAt(0));
@@ -48,7 +47,7 @@ LOGPROB, ATTENTION = 1e-3, 1e-4
 
 
 def pictures() -> list[np.ndarray | bytes]:
-    """Return photographs of odd shapes, parts of them, drawings, and noise."""
+    """Return photographs of odd shapes, parts of them, those of the page, and noise."""
     data = pytest.importorskip("skimage.data", reason="scikit-image brings the photographs")
     names = "astronaut brick camera chelsea coffee coins grass gravel logo moon page rocket text"
     whole = [
@@ -56,7 +55,8 @@ def pictures() -> list[np.ndarray | bytes]:
     ]
     parts = [array[: 40 + 50 * i, 30 * i :] for i, array in enumerate(whole[:3])]
     noise = np.random.default_rng(0).integers(0, 256, (9, 11, 3), np.uint8)
-    return [*whole, *parts, *map(samples.draw, samples.SAMPLES), noise, np.zeros_like(noise)]
+    offered = sorted((Path(web.__file__).parent / "static/samples").iterdir())
+    return [*whole, *parts, *(path.read_bytes() for path in offered), noise, np.zeros_like(noise)]
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +129,8 @@ def test_a_bundle_with_things_word_for_word(
     page = visit(site_with_things)
     page.evaluate(LOAD)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    photographs: list[Path | np.ndarray] = [*sorted(shapes.glob("*.png"))[::6], noise]
     answers = []
-    for photograph in photographs:
+    for photograph in [*sorted(shapes.glob("*.png"))[::6], noise]:
         pixels = image.read(photograph, captioner.bundle.image_size)
         data = base64.b64encode(pixels).decode()
         for beam, words in ((1, []), (5, []), (5, ["Left"]), (3, ["one", "box"])):

@@ -12,7 +12,8 @@ def test_it_tells_what_each_part_of_the_training_was_on() -> None:
     start = manifest["training"]
     recipe = start["recipe"] | {"data": "album", "frozen": {"epochs": 7}, "finetune": {"epochs": 0}}
     recipe["selfcritical"] = {"epochs": 0}
-    recipe["encoder"] = recipe["encoder"] | {"weights": "timm's own weights"}
+    recipe |= {"more": [], "pairing": None}
+    recipe["encoder"] = recipe["encoder"] | {"weights": "timm's own weights", "pretrained": 0.0}
     manifest["training"] = {"recipe": recipe, "start": start}
     told = " ".join(model_card(manifest, None).split())
     assert f"on the training split of {start['recipe']['data']}. The CNN started from" in told

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from showtell import calibrate
 from showtell.captioner import Captioner
 from showtell.data import load
+from showtell.evaluation import calibrate
 from showtell.train import export as exporting
 from showtell.train import recipe as recipes
 from showtell.train.engine import train

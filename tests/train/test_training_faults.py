@@ -47,7 +47,7 @@ def test_features_that_do_not_fit_after_all(
     shapes: Path, weights: Path, recipe_file: Path, small_disk: Path, monkeypatch
 ) -> None:
     """Another process may take what was free a moment ago."""
-    monkeypatch.setattr("showtell.train.data._reserve", lambda *_: None)
+    monkeypatch.setattr("showtell.train.features._reserve", lambda *_: None)
     encoder = Encoder(recipes.read(recipe_file).encoder)
     fill(small_disk, 1000)
     with pytest.raises(OSError, match="No space left"):

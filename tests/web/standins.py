@@ -24,7 +24,7 @@ from showtell.web.server import make_server
 
 WORDS = ("an", "astronaut", "'s", "smile", "in", "front", "of", "a", "flag")
 GRID = (7, 7)
-KNOWN = ("dog", "traffic light", "ball", "hat")  # what can be mentioned
+KNOWN = ("dog", "traffic light", "ball", "hat", "bus")  # what can be mentioned
 SEEN = {"dog": 0.62, "traffic light": 0.11}
 CAPTIONS = "/api/v1/captions"
 

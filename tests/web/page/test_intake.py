@@ -102,7 +102,7 @@ def test_a_visitor_without_a_photograph(page: Page) -> None:
 def test_a_sample_that_comes_late_gives_way(page: Page, jpeg: bytes) -> None:
     """It took the place of the visitor's own photograph, chosen after it."""
     held: list[Route] = []
-    page.route("**/samples/*.jpg", held.append)
+    page.route("**/samples/*.jpg", lambda route: held.append(route))
     sample = page.locator("#samples button").first
     with page.expect_request("**/samples/*.jpg"):
         sample.click()

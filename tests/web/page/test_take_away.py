@@ -51,7 +51,7 @@ def test_the_json_is_that_of_the_command_line(
 ) -> None:
     name, data = download(told, "JSON")
     assert name == "my holiday.2026.json"
-    assert json.loads(data) == captioner.caption(jpeg, proof=True).to_dict(NAME)
+    assert json.loads(data) == captioner.caption(jpeg, proof=True, things=True).to_dict(NAME)
 
 
 def test_the_figure_is_that_of_the_command_line(
@@ -79,7 +79,8 @@ def test_what_is_taken_away_is_the_sentence_that_was_chosen(
     other = captioner.caption(jpeg).alternatives[1]
     told.get_by_label(other.text, exact=True).check()
     _, data = download(told, "JSON")
-    assert json.loads(data) == other.to_dict(NAME)
+    things = captioner.caption(jpeg, things=True).to_dict()["things"]
+    assert json.loads(data) == other.to_dict(NAME) | {"things": things}
     _, data = download(told, "GIF")
     assert data == attention.animation(image.open_upright(jpeg), other)
 
