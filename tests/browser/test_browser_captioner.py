@@ -20,7 +20,9 @@ from showtell.search import Search
 CAPTION = """async ([pixels, beams, maxLength]) => {
     const bytes = Uint8Array.from(atob(pixels), (character) => character.charCodeAt(0));
     const encoded = await captioner.runtime.encode(bytes);
-    return Promise.all(beams.map((beam) => captioner.decode(encoded, { beam, maxLength })));
+    const found = [];
+    for (const beam of beams) found.push(await captioner.decode(encoded, { beam, maxLength }));
+    return found;
 }"""
 ANSWER = """async ([pixels, options]) => {
     const bytes = Uint8Array.from(atob(pixels), (character) => character.charCodeAt(0));

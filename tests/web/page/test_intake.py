@@ -108,8 +108,8 @@ def test_a_sample_that_comes_late_gives_way(page: Page, jpeg: bytes) -> None:
         sample.click()
     choose(page, encode(jpeg, "JPEG", (300, 100)))
     expect_told(page)
-    page.unroute("**/samples/*.jpg")
     held[0].continue_()
+    page.unroute("**/samples/*.jpg")
     address = sample.get_attribute("data-sample")
     page.evaluate("async (address) => (await fetch(address)).blob()", address)  # comes after it
     assert page.locator("#photo").evaluate("(photo) => photo.width") == 300
