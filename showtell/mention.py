@@ -8,7 +8,7 @@ from showtell.errors import OptionError
 from showtell.things import Names
 from showtell.vocab import Vocabulary, tokenize
 
-# Probability of a thing that a caption must mention. Chosen on both dev splits (docs/things.md).
+# Probability of a thing that a caption must mention. Chosen on both dev splits (docs/results.md).
 CERTAIN = 0.3
 
 
