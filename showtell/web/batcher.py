@@ -5,7 +5,6 @@ more for many. Drawings pass through the same queue, each by itself. Heavy reque
 workers, so a small photograph does not wait for a large one.
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 from werkzeug.exceptions import ClientDisconnected
 
 from showtell.captioner import Caption, Captioner
+from showtell.cores import cores
 from showtell.errors import ImageError
 from showtell.search import DEFAULTS, Search
 from showtell.web.admission import is_heavy
@@ -23,15 +23,7 @@ from showtell.web.problems import Problem
 
 T = TypeVar("T")
 
-
-def _usable_cores() -> int:
-    """Return how many cores this process may use, which a container can limit."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-WORKERS = max(2, _usable_cores())  # two at least: one of them is never busy with heavy requests
+WORKERS = max(2, cores())  # two at least: one of them is never busy with heavy requests
 WAITING = 64  # requests
 HEAVY_WAITING = 5  # of those; each may hold a file of SHOWTELL_MAX_BYTES
 BATCH = 4  # photographs
