@@ -15,6 +15,8 @@ from showtell.evaluation.scores import quick
 from showtell.train import pairing
 from showtell.train import recipe as recipes
 from showtell.train.corpus import Corpus
+from showtell.train.detector import classifier_of
+from showtell.train.evidence import pool_all
 from showtell.train.features import Features
 from showtell.train.start import encoder_of
 from showtell.vocab import tokenize
@@ -26,30 +28,24 @@ CHOICES = [(0.0, 4.0), (0.3, 3.0), (0.5, 2.0), (0.7, 1.0), (1.0, 0.0), (0.6, 1.5
 def main(path: Path, name: str) -> None:
     recipe = recipes.read(path)
     assert recipe.pairing is not None
-    captioned = [more for more in recipe.more if more.data != recipe.pairing.out]
+    captioned = [more for more in recipe.more if more.written]
     corpus, encoder = Corpus.load(recipe.data, captioned), encoder_of(recipe)
-    cache = Path(recipe.cache)
-
-    def pooled(photographs, mirrored):  # type: ignore[no-untyped-def]
-        return pairing.pooled(encoder, Features(cache, encoder, photographs, mirrored, print))
-
-    known = torch.cat([pooled(part, recipe.mirror) for part in corpus.parts])
-    captions = [photograph.captions for photograph in corpus.photographs]
-    weights = torch.tensor(corpus.copies, dtype=torch.float)
-    detector = pairing.Detector.fit(known, captions, weights, recipe.seed)
+    detector, words = pairing.learn(recipe, corpus, encoder, print)
     sentences = pairing.Sentences.read(Path(recipe.pairing.sentences))
 
     photographs = corpus.judges(10**9)[name]
-    log_odds = detector.log_odds(pooled(photographs, False))
+    features = Features(Path(recipe.cache), encoder, photographs, False, print)
+    with torch.inference_mode():
+        log_odds = detector(pool_all(features, classifier_of(encoder)))
     references = {p.name: [tokenize(c) for c in p.captions] for p in photographs}
     print("| common | bonus | BLEU-4 | CIDEr | different words |")
     print("| ---: | ---: | ---: | ---: | ---: |", flush=True)
     for pairing.COMMON, pairing.BONUS in CHOICES:
-        found = pairing.match(log_odds, detector.words, sentences, 1)
+        found = pairing.match(log_odds, words, sentences, 1)
         said = [texts[0].split() for texts in found]
         bleu4, cider = quick(dict(zip(references, said, strict=True)), references)
-        words = len({word for words in said for word in words})
-        row = f"{pairing.COMMON} | {pairing.BONUS} | {100 * bleu4:.1f} | {cider:.3f} | {words}"
+        different = len({word for said_of in said for word in said_of})
+        row = f"{pairing.COMMON} | {pairing.BONUS} | {100 * bleu4:.1f} | {cider:.3f} | {different}"
         print(f"| {row} |", flush=True)
 
 

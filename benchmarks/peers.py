@@ -50,7 +50,7 @@ def eager(bundle: Bundle) -> Caption:
     encoder = Encoder(recipe.encoder, pretrained=False)
     network = ShowAttendTell(encoder, len(bundle.vocabulary), recipe.decoder).eval()
     network.load_state_dict(network_of(bundle, network))
-    model = TorchStepModel(network.decoder)
+    model = TorchStepModel(network)
 
     def caption(file: bytes) -> object:
         pixels = torch.from_numpy(image.read(file, bundle.image_size))[None]

@@ -15,7 +15,7 @@ from showtell.decoding import Hypothesis, beam_search
 from showtell.errors import ImageError
 from showtell.proof import Proof, prove
 from showtell.region import Region
-from showtell.runtime import Encoded, Runtime, State
+from showtell.runtime import Encoded, Runtime, State, join
 from showtell.search import DEFAULTS, Search
 from showtell.things import Names, Thing
 from showtell.vocab import detokenize
@@ -319,9 +319,7 @@ class Captioner:
         parts = (pixels[i : i + ENCODED] for i in range(0, len(pixels), ENCODED))
         encoded = [self.runtime.encode(np.stack(part), places) for part in parts]
         states, things, where = zip(*encoded, strict=True)
-        return Encoded(
-            State(*map(np.concatenate, zip(*states, strict=True))), _joined(things), _joined(where)
-        )
+        return Encoded(join(states), _joined(things), _joined(where))
 
     def _strange(self, annotations: np.ndarray) -> Sequence[bool]:
         """Return which photographs are unlike the training's; none where the bundle cannot tell."""

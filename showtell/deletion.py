@@ -85,7 +85,13 @@ def drops(
     left = L - min(max(1, round(share * L)), L - 1)
     kept = np.argsort(rank, axis=-1)[:, :, :left].reshape(-1, left)  # ((1 + draws) T, left)
     sets = np.tile(np.arange(T), 1 + draws)
-    less = State(state.annotations[0, kept], state.projected[0, kept], h[sets], c[sets])
+    less = State(
+        state.annotations[0, kept],
+        state.projected[0, kept],
+        h[sets],
+        c[sets],
+        None if state.evidence is None else state.evidence.repeat(len(sets), axis=0),
+    )
     step, _ = model.step(less, last[sets, None])
     without = np.exp(step.logprobs[np.arange(len(sets)), 0, np.asarray(words)[sets]])
     falls = probability - without.reshape(1 + draws, T)

@@ -26,12 +26,18 @@ class State(NamedTuple):
     annotations : (B, L, D) float32, a.
     projected : (B, L, A) float32, U a, the part of the attention energies that words don't change.
     h, c : (B, k, H) float32, the LSTM's hidden state and memory.
+    evidence : (B, V) float32, the detector's for each word; None where the bundle has no detector.
     """
 
     annotations: np.ndarray
     projected: np.ndarray
     h: np.ndarray
     c: np.ndarray
+    evidence: np.ndarray | None = None
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return what there is, by name."""
+        return {name: part for name, part in self._asdict().items() if part is not None}
 
 
 class Encoded(NamedTuple):
@@ -79,25 +85,27 @@ class Runtime:
         self._cells, self._words = bundle.grid[0] * bundle.grid[1], len(bundle.vocabulary)
         shapes = {entry.name: entry.shape for entry in self._decoder.get_inputs()}
         self.annotation: int = shapes["annotations"][-1]
+        self._state = [name for name in State._fields if name in shapes]
         self.cells_vary = isinstance(shapes["annotations"][1], str)
 
     def encode(self, images: np.ndarray, places: bool = False) -> Encoded:
         """Encode `images`, uint8 RGB (B, size, size, 3); `places` asks for those of things."""
-        wanted = [*State._fields]
+        wanted = [*self._state]
         if self.n_things:
             wanted += ["things", "places"] if places else ["things"]
         found = self._run(self._encoder, wanted, {"images": images}, _PART)
-        n, B = len(State._fields), len(images)
-        cells, beams = (B, self._cells, None), (B, 1, None)
-        seen = (B, self.n_things), (B, self._cells, self.n_things)
-        shapes = [cells, cells, beams, beams, *seen][: len(wanted)]
+        B, L, T = len(images), self._cells, self.n_things
+        cells, beams = (B, L, None), (B, 1, None)
+        state = [cells, cells, beams, beams, (B, self._words)][: len(self._state)]
+        shapes = [*state, (B, T), (B, L, T)][: len(wanted)]
         self._require(dict(zip(wanted, found, strict=True)), shapes)
+        n = len(self._state)
         things, where = (*found[n:], None, None)[:2]
         return Encoded(State(*found[:n]), things, where)
 
     def step(self, state: State, words: np.ndarray) -> tuple[Step, State]:
         """Advance every hypothesis by its last word, `words` of shape (B, k)."""
-        inputs = {"words": words.astype(np.int64, copy=False), **state._asdict()}
+        inputs = {"words": words.astype(np.int64, copy=False), **state.tensors()}
         names = (*Step._fields, "next_h", "next_c")
         found = self._run(self._decoder, names, inputs)
         B, k = words.shape
@@ -137,11 +145,16 @@ class Runtime:
 
     def select(self, state: State, photos: np.ndarray, beams: np.ndarray) -> State:
         """Return the state of the hypotheses `beams` (B', k') of the photographs `photos` (B',)."""
-        rows = photos[:, None]
-        annotations, projected = state.annotations, state.projected
-        if len(photos) < len(annotations):
-            annotations, projected = annotations[photos], projected[photos]
-        return State(annotations, projected, state.h[rows, beams], state.c[rows, beams])
+        h, c = (part[photos[:, None], beams] for part in (state.h, state.c))
+        if len(photos) < len(state.annotations):
+            state = State(**{name: part[photos] for name, part in state.tensors().items()})
+        return state._replace(h=h, c=c)
+
+
+def join(states: Sequence[State]) -> State:
+    """Return one state of the photographs of several."""
+    parts = [state.tensors() for state in states]
+    return State(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
 def _session(bundle: Bundle, name: str, threads: int) -> onnxruntime.InferenceSession:
@@ -166,9 +179,11 @@ def _require_fit(
     _require(
         bundle, decoder.get_inputs(), words=[], annotations=[None, None], projected=[], h=[], c=[]
     )
+    V = len(bundle.vocabulary)
     if "things" in (node.name for node in encoder.get_outputs()):
         _require(bundle, encoder.get_outputs(), things=[None], places=[L, None])
-    V = len(bundle.vocabulary)
+    if "evidence" in (node.name for node in decoder.get_inputs()):
+        _require(bundle, encoder.get_outputs(), evidence=[V])
     _require(bundle, decoder.get_outputs(), logprobs=[V], alphas=[], betas=[], next_h=[], next_c=[])
 
 

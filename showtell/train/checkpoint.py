@@ -115,7 +115,9 @@ class Checkpoint:
         CheckpointError : its tensors do not fit the recipe and the vocabulary.
         """
         encoder = Encoder(self.recipe.encoder, pretrained=False)
-        network = ShowAttendTell(encoder, len(self.vocabulary), self.recipe.decoder)
+        network = ShowAttendTell(
+            encoder, len(self.vocabulary), self.recipe.decoder, self.recipe.detector
+        )
         load_tensors(network, self.network)
         return network.eval()
 

@@ -16,10 +16,12 @@ class Corpus:
     ----------
     sets : the data sets, the run's own first.
     weights : how many times an epoch holds each photograph of each of them.
+    written : whether people wrote the captions of each of them.
     """
 
     sets: tuple[Dataset, ...]
     weights: tuple[int, ...]
+    written: tuple[bool, ...]
 
     @classmethod
     def load(cls, data: str, more: Sequence[MoreData] = ()) -> "Corpus":
@@ -30,7 +32,8 @@ class Corpus:
         DataError : one of them cannot be read.
         """
         folders = [data, *(each.data for each in more)]
-        return cls(tuple(map(load, folders)), (1, *(each.weight for each in more)))
+        weights, written = (each.weight for each in more), (each.written for each in more)
+        return cls(tuple(map(load, folders)), (1, *weights), (True, *written))
 
     @property
     def parts(self) -> tuple[tuple[Photograph, ...], ...]:
@@ -47,6 +50,12 @@ class Corpus:
         """How many times an epoch holds each of the photographs."""
         pairs = zip(self.parts, self.weights, strict=True)
         return tuple(weight for part, weight in pairs for _ in part)
+
+    @property
+    def copies_written(self) -> tuple[int, ...]:
+        """The same, and 0 where no person wrote the captions."""
+        pairs = zip(self.parts, self.weights, self.written, strict=True)
+        return tuple(weight * written for part, weight, written in pairs for _ in part)
 
     def judges(self, most: int) -> dict[str, tuple[Photograph, ...]]:
         """Return the first photographs, at most so many, of each dev split, by its set's name.

@@ -24,7 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from showtell import memory
-from showtell.atomic import appending
+from showtell.atomic import appending, replacing
 from showtell.bundle import Bundle
 from showtell.data import Dataset
 from showtell.errors import CheckpointError, ShowtellError
@@ -33,8 +33,9 @@ from showtell.train.checkpoint import BEST, LAST, START, Checkpoint, Progress
 from showtell.train.corpus import Corpus
 from showtell.train.data import Batch, TrainingCaptions, augment
 from showtell.train.encoder import Encoder
+from showtell.train.evidence import EVIDENCE, teach
 from showtell.train.features import Extract, Features, Joined, Pixels, extractor
-from showtell.train.model import ShowAttendTell
+from showtell.train.model import Inputs, Seen, ShowAttendTell
 from showtell.train.objective import CrossEntropy, HardAttention, Objective
 from showtell.train.optimizer import make_optimizer, rate_at, restore_optimizer
 from showtell.train.plot import LOG, open_board, plot_curves, trim_log
@@ -98,7 +99,7 @@ def _train(
     assert fabric.world_size == recipe.devices
     memory.keep()
     try:
-        corpus = Corpus((data,), (1,)) if data else Corpus.load(recipe.data, recipe.more)
+        corpus = Corpus((data,), (1,), (True,)) if data else Corpus.load(recipe.data, recipe.more)
         Trainer(recipe, corpus, fabric, last, say if fabric.is_global_zero else _silent).finish()
     except ShowtellError as error:
         return error
@@ -136,7 +137,7 @@ class Trainer:
     model: Any  # the network under Fabric
     optimizer: Any
     average: AveragedModel | None  # of the weights, over the steps of the phase
-    inputs: Callable[[Batch, np.random.Generator], Tensor]  # what the network is fed
+    inputs: Callable[[Batch, np.random.Generator], Inputs]  # what the network is fed
     # From an encoder to its features of a dev split, by its name, of photographs by index.
     features: Callable[[Encoder], Mapping[str, Callable[[np.ndarray], Tensor]]]
 
@@ -160,10 +161,13 @@ class Trainer:
         share = recipe.encoder.pretrained
         fresh = last is None and (base is None or share > 0)
         encoder = Encoder(recipe.encoder, pretrained=fresh)
-        self.network = ShowAttendTell(encoder, len(self.vocabulary), recipe.decoder)
+        self.network = ShowAttendTell(
+            encoder, len(self.vocabulary), recipe.decoder, recipe.detector
+        )
         if base is not None:
             checkpoints.load_tensors(self.network, network_of(base, self.network, share))
         self.network.to(fabric.device)
+        self.evidence = self._evidence(fresh=last is None)
         self.progress = Progress()
         self._optimizer_tensors: dict[str, Tensor] = {}
         self._average_tensors: dict[str, Tensor] = {}
@@ -247,9 +251,34 @@ class Trainer:
         train = Joined(
             [Features(cache, encoder, p, recipe.mirror, self.say) for p in self.corpus.parts]
         )
-        self.inputs = lambda batch, _: train.read(batch.photos, batch.mirrored).to(device).float()
+
+        def inputs(batch: Batch, _: np.random.Generator) -> Seen:
+            features = train.read(batch.photos, batch.mirrored).to(device).float()
+            if self.evidence is None:
+                return Seen(features)
+            words = self.evidence[batch.photos].to(device).float()
+            return Seen(features, words)
+
+        self.inputs = inputs
         dev = {name: Features(cache, encoder, p, False, self.say) for name, p in self.dev.items()}
         self.features = lambda _: {name: _reader(rows, device) for name, rows in dev.items()}
+
+    def _evidence(self, fresh: bool) -> Tensor | None:
+        """Return the evidence for words (N, V) from which the decoder learns, if any.
+
+        The detector learns when a run begins; a run that is resumed has its evidence on disk.
+        """
+        if self.recipe.detector is None:
+            return None
+        path = self.run / EVIDENCE
+        with self.fabric.rank_zero_first():
+            if fresh and self.fabric.is_global_zero:
+                words = self.vocabulary.words
+                evidence = teach(self.network, self.recipe, self.corpus, words, self.say)
+                self.run.mkdir(parents=True, exist_ok=True)
+                with replacing(path) as partial, partial.open("wb") as file:
+                    np.save(file, evidence.half().numpy())
+            return torch.from_numpy(np.load(path))
 
     def _connect_photographs(self) -> None:
         encoder, recipe, device = self.network.encoder, self.recipe, self.fabric.device
@@ -271,8 +300,8 @@ class Trainer:
     def _objective(self) -> Objective:
         shared = self.recipe, self.phase
         if PHASES[self.progress.phase] == "selfcritical":
-            network, photographs, words = self.network, self.photographs, self.vocabulary
-            return SelfCritical(*shared, network, self.captions, photographs, words)
+            written = replace(self.captions, copies=self.corpus.copies_written)
+            return SelfCritical(*shared, self.network, written, self.photographs, self.vocabulary)
         if self.recipe.hard:
             return HardAttention(*shared, self.captions, self.progress.baseline, self._mean)
         return CrossEntropy(*shared, self.captions)
@@ -397,7 +426,7 @@ class Trainer:
         """Return the mean of the scores on the dev splits and, where there are several, of each."""
         features, beam = self.features(kept.encoder), self.recipe.validate_beam
         of_each = {
-            name: validate(kept.decoder, features[name], photographs, self.vocabulary, beam)
+            name: validate(kept, features[name], photographs, self.vocabulary, beam)
             for name, photographs in self.dev.items()
         }
         means = {

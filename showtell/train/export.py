@@ -194,7 +194,7 @@ class _Recorder(Runtime):
         self.rows: list[dict[str, np.ndarray]] = []
 
     def step(self, state: RuntimeState, words: np.ndarray) -> tuple[Step, RuntimeState]:
-        self.rows.append({"words": words, **state._asdict()})
+        self.rows.append({"words": words, **state.tensors()})
         return super().step(state, words)
 
 
@@ -272,7 +272,7 @@ def compare(network: ShowAttendTell, written: Bundle, n_photos: int = 3) -> floa
     noise = np.random.default_rng(0).integers(0, 256, (n_photos, size // 16, size // 16, 3))
     images = np.kron(noise, np.ones((1, 16, 16, 1))).astype(np.uint8)
     images = np.pad(images, ((0, 0), *2 * ((0, size - images.shape[1]),), (0, 0)))
-    step_model, runtime = TorchStepModel(network.decoder), Runtime(written)
+    step_model, runtime = TorchStepModel(network), Runtime(written)
     worst = 0.0
     features = network.encoder(torch.from_numpy(images))
     for beam, cells in ((1, slice(None)), (4, slice(None, None, 2))):

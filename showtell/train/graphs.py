@@ -15,6 +15,7 @@ from showtell.train import start
 from showtell.train.encoder import Encoder
 from showtell.train.model import Decoder, ShowAttendTell, State
 
+STATE = State._fields  # the last is the detector's
 # Smaller tensors stay in float32: they weigh nothing and keep the constants of the graph exact.
 HALF_FROM = 4096
 
@@ -34,7 +35,7 @@ def encoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
     """
     size = network.encoder.size
     images = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    outputs = list(State._fields)
+    outputs = list(STATE if network.detector else STATE[:-1])
     if network.encoder.classifier is not None:
         outputs += ["things", "places"]
     return _graph(_EncoderGraph(network), {"images": images}, {"images": {0: "photos"}}, outputs)
@@ -43,6 +44,8 @@ def encoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
 def decoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
     """Return the graph of one step: words (B, k) and a state to log-probabilities, maps, gates and
     the next state.
+
+    Where the network has a detector of words, its evidence (B, V) is part of the state.
     """
     decoder, (rows, cols) = network.decoder, network.encoder.grid
     B, k, L, D = 2, 3, rows * cols, decoder.init_h.in_features
@@ -56,6 +59,9 @@ def decoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
     }
     both, cells = {0: "photos", 1: "hypotheses"}, {0: "photos", 1: "cells"}
     shapes = {"words": both, "annotations": cells, "projected": cells, "h": both, "c": both}
+    if network.detector:
+        inputs["evidence"] = torch.rand(B, decoder.L_o.out_features)
+        shapes["evidence"] = {0: "photos"}
     names = ("logprobs", "alphas", "betas", "next_h", "next_c")
     return _graph(_DecoderGraph(decoder), inputs, shapes, names)
 
@@ -109,7 +115,8 @@ class _EncoderGraph(nn.Module):
 
     def __init__(self, network: ShowAttendTell) -> None:
         super().__init__()
-        self.encoder, self.decoder = network.encoder, network.decoder
+        self.encoder, self.decoder, self.see = network.encoder, network.decoder, network.see
+        self.detector = network.detector
         for name in ("mean", "std"):
             values = getattr(self.encoder, name)  # (3, 1, 1)
             if (values == values[0]).all():
@@ -121,10 +128,12 @@ class _EncoderGraph(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         features = self.encoder(images)  # (B, L, C)
-        state = self.decoder.start(features)
-        first = state.annotations, state.projected, state.h.unsqueeze(1), state.c.unsqueeze(1)
+        state = self.decoder.start(self.see(features))
+        first = [state.annotations, state.projected, state.h.unsqueeze(1), state.c.unsqueeze(1)]
+        if state.evidence is not None:
+            first.append(state.evidence)
         if self.encoder.classifier is None:
-            return first
+            return tuple(first)
         mean = features.mean(dim=1, keepdim=True)  # (B, 1, C)
         things, places = (self._things(self.encoder.classifier(f)) for f in (mean, features))
         return *first, things.squeeze(1), places
@@ -147,9 +156,15 @@ class _DecoderGraph(nn.Module):
         self.decoder = decoder
 
     def forward(
-        self, words: Tensor, annotations: Tensor, projected: Tensor, h: Tensor, c: Tensor
+        self,
+        words: Tensor,
+        annotations: Tensor,
+        projected: Tensor,
+        h: Tensor,
+        c: Tensor,
+        evidence: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        state = State(annotations, projected, h, c)
+        state = State(annotations, projected, h, c, evidence)
         logprobs, alphas, betas, state = self.decoder.step(state, words)
         return logprobs, alphas, betas, state.h, state.c
 

@@ -5,6 +5,7 @@ embedding, z the context vector, α the attention's weights, β the gate. Sizes 
 L annotations of D numbers each, k hypotheses or N captions, T words, V words in the vocabulary.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,13 +13,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from showtell.train.detector import WordDetector, classifier_of, pool
 from showtell.train.encoder import Encoder
-from showtell.train.recipe import DecoderRecipe
+from showtell.train.recipe import DecoderRecipe, DetectorRecipe
 from showtell.vocab import PAD
 
 # From α (N, L) to how much of each annotation is seen (N, L). None sees α of each: soft attention,
 # and what hard attention expects, by which both are validated and used.
 Look = Callable[[Tensor], Tensor] | None
+
+
+class Seen(NamedTuple):
+    """What the decoder is given of photographs.
+
+    Attributes
+    ----------
+    features : (B, L, C), the encoder's.
+    words : (B, V), the detector's evidence for each word; None without a detector.
+    """
+
+    features: Tensor
+    words: Tensor | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where it lies."""
+        return self.features.device
+
+
+Inputs = Tensor | Seen  # what a network takes: see ShowAttendTell.see
 
 
 class State(NamedTuple):
@@ -29,12 +52,24 @@ class State(NamedTuple):
     annotations : (B, L, D), a.
     projected : (B, L, A), U a, which no word changes.
     h, c : (B, n), or (B, k, n) for k hypotheses of each photograph.
+    evidence : (B, V) for each word, which no word changes; None without a detector.
     """
 
     annotations: Tensor
     projected: Tensor
     h: Tensor
     c: Tensor
+    evidence: Tensor | None = None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "State":
+        """Return the state with each of its tensors changed."""
+        annotations, projected, h, c = map(change, self[:4])
+        evidence = None if self.evidence is None else change(self.evidence)
+        return State(annotations, projected, h, c, evidence)
+
+    def first(self, rows: int) -> "State":
+        """Return the state of the first rows."""
+        return self.each(lambda part: part[:rows])
 
 
 class Attention(nn.Module):
@@ -83,9 +118,12 @@ class Decoder(nn.Module):
     channels : C, the depth of the encoder's features.
     vocabulary_size : V.
     recipe : the other sizes.
+    detector : whether it is given a detector's evidence for each word.
     """
 
-    def __init__(self, channels: int, vocabulary_size: int, recipe: DecoderRecipe) -> None:
+    def __init__(
+        self, channels: int, vocabulary_size: int, recipe: DecoderRecipe, detector: bool = False
+    ) -> None:
         super().__init__()
         D, n, m = recipe.annotation or channels, recipe.hidden, recipe.embedding
         project = nn.Sequential(nn.Linear(channels, D), nn.LayerNorm(D))
@@ -101,16 +139,20 @@ class Decoder(nn.Module):
         self.dropout = nn.Dropout(recipe.dropout)
         nn.init.normal_(self.E.weight, std=0.1)
         nn.init.zeros_(self.L_o.bias)
+        self.trust = nn.Linear(n, 1) if detector else None
+        if self.trust is not None:
+            nn.init.zeros_(self.trust.weight)
+            nn.init.constant_(self.trust.bias, -2.0)
 
-    def start(self, features: Tensor) -> State:
-        """Return the state before the first word, for features (B, L, C).
+    def start(self, seen: Seen) -> State:
+        """Return the state before the first word.
 
         h0 and c0 are predicted from the mean annotation.
         """
-        a = self.annotate(features)  # (B, L, D)
+        a = self.annotate(seen.features)  # (B, L, D)
         mean = self.dropout(a.mean(dim=1))  # (B, D)
         h, c = torch.tanh(self.init_h(mean)), torch.tanh(self.init_c(mean))  # (B, n)
-        return State(a, self.attention.U(a), h, c)
+        return State(a, self.attention.U(a), h, c, seen.words)
 
     def advance(
         self, state: State, Ey: Tensor, look: Look = None
@@ -131,25 +173,34 @@ class Decoder(nn.Module):
         h, c = self.lstm(torch.cat([Ey, z], dim=-1), (state.h, state.c))
         return state._replace(h=h, c=c), z, alpha, beta
 
-    def output(self, Ey: Tensor, h: Tensor, z: Tensor) -> Tensor:
-        """Deep output layer, equation 7: logits (..., V) = L_o tanh(E y + L_h h + L_z z)."""
-        return self.L_o(self.dropout(torch.tanh(Ey + self.L_h(self.dropout(h)) + self.L_z(z))))
+    def output(self, Ey: Tensor, h: Tensor, z: Tensor, evidence: Tensor | None = None) -> Tensor:
+        """Deep output layer, equation 7: logits (..., V) = L_o tanh(E y + L_h h + L_z z).
+
+        The detector's evidence (..., V) is added, as far as the LSTM trusts it before this word.
+        """
+        h = self.dropout(h)
+        logits = self.L_o(self.dropout(torch.tanh(Ey + self.L_h(h) + self.L_z(z))))
+        if evidence is None or self.trust is None:
+            return logits
+        return logits + self.trust(h).exp() * evidence
 
     @torch.no_grad()
     def sharpen(self, temperature: float) -> None:
         """Divide the logits by a temperature, in the weights; by its inverse, undo it."""
         for parameter in self.L_o.parameters():
             parameter.div_(temperature)
+        if self.trust is not None:
+            self.trust.bias.sub_(math.log(temperature))
 
     def forward(
-        self, features: Tensor, photo: Tensor, captions: Tensor, look: Look = None
+        self, seen: Seen, photo: Tensor, captions: Tensor, look: Look = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Score captions under teacher forcing.
 
         Parameters
         ----------
-        features : (B, L, C).
-        photo : (N,) row in `features` of each caption's photograph.
+        seen : B photographs.
+        photo : (N,) row in `seen` of each caption's photograph.
         captions : (N, T+1) ids from ``START`` to ``END``, then ``PAD``; the longest caption first,
             so that those which go on at a step are the first rows.
         look : as :meth:`Attention.forward` takes it, called once a step with those rows.
@@ -160,17 +211,21 @@ class Decoder(nn.Module):
         targets : (words,) ids of those words.
         coverage : (N, L) attention summed over the words, Σ_t α.
         """
-        state = State(*(part[photo] for part in self.start(features)))
+        state = self.start(seen).each(lambda part: part[photo])
         Ey = self.dropout(self.E(captions))  # (N, T+1, m)
         going = (captions[:, 1:] != PAD).sum(dim=0).tolist()  # rows that say a word at each step
-        coverage = features.new_zeros(len(photo), features.shape[1])
+        coverage = Ey.new_zeros(state.annotations.shape[:2])
+        evidence = state.evidence
         steps = []
         for t, rows in enumerate(going):
-            state = State(*(part[:rows] for part in state))
+            state = state.first(rows)
             state, z, alpha, _ = self.advance(state, Ey[:rows, t], look)
             coverage = coverage + F.pad(alpha, (0, 0, 0, len(photo) - rows))
             steps.append((Ey[:rows, t], state.h, z))
-        logits = self.output(*(torch.cat(part) for part in zip(*steps, strict=True)))
+        if evidence is not None:
+            evidence = torch.cat([evidence[:rows] for rows in going])
+        Ey, h, z = (torch.cat(part) for part in zip(*steps, strict=True))
+        logits = self.output(Ey, h, z, evidence)
         targets = torch.cat([captions[:rows, t + 1] for t, rows in enumerate(going)])
         return logits, targets, coverage
 
@@ -193,32 +248,55 @@ class Decoder(nn.Module):
         inputs = torch.cat([Ey, z], dim=-1).view(B * k, -1)
         h, c = self.lstm(inputs, (state.h.reshape(B * k, n), state.c.reshape(B * k, n)))
         h, c = h.view(B, k, n), c.view(B, k, n)
-        logprobs = self.output(Ey, h, z).log_softmax(dim=-1)
+        evidence = None if state.evidence is None else state.evidence.unsqueeze(1)  # (B, 1, V)
+        logprobs = self.output(Ey, h, z, evidence).log_softmax(dim=-1)
         return logprobs, alpha, beta.squeeze(-1), state._replace(h=h, c=c)
 
 
 class ShowAttendTell(nn.Module):
-    """Encoder and decoder together."""
+    """Encoder and decoder together, and a detector of words where the recipe has one."""
 
-    def __init__(self, encoder: Encoder, vocabulary_size: int, recipe: DecoderRecipe) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        vocabulary_size: int,
+        recipe: DecoderRecipe,
+        detector: DetectorRecipe | None = None,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.decoder = Decoder(encoder.channels, vocabulary_size, recipe)
+        self.detector = None
+        if detector:
+            inputs = 2 * encoder.channels + classifier_of(encoder).out_features
+            self.detector = WordDetector(inputs, detector.hidden, vocabulary_size)
+        self.decoder = Decoder(encoder.channels, vocabulary_size, recipe, detector is not None)
 
     def forward(
-        self, inputs: Tensor, photo: Tensor, captions: Tensor, look: Look = None
+        self, inputs: Inputs, photo: Tensor, captions: Tensor, look: Look = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Score captions, as :meth:`Decoder.forward` documents.
 
         Parameters
         ----------
-        inputs : uint8 images (B, size, size, 3), or features (B, L, C) computed before.
+        inputs : as :meth:`see` takes them.
         """
-        return self.decoder(self.features(inputs), photo, captions, look)
+        return self.decoder(self.see(inputs), photo, captions, look)
 
-    def features(self, inputs: Tensor) -> Tensor:
-        """Return the features (B, L, C) of what :meth:`forward` takes."""
-        return inputs if inputs.is_floating_point() else self.encoder(inputs)
+    def see(self, inputs: Inputs) -> Seen:
+        """Return what the decoder is given of photographs.
+
+        Parameters
+        ----------
+        inputs : uint8 images (B, size, size, 3), or features (B, L, C) computed before, or these
+            and the evidence for words.
+        """
+        if isinstance(inputs, Seen):
+            return inputs
+        features = inputs if inputs.is_floating_point() else self.encoder(inputs)
+        if self.detector is None:
+            return Seen(features)
+        pooled = pool(features, classifier_of(self.encoder))
+        return Seen(features, self.detector.evidence(pooled))
 
 
 def doubly_stochastic_penalty(coverage: Tensor) -> Tensor:

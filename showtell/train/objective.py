@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from showtell.train.data import Batch, TrainingCaptions
-from showtell.train.model import doubly_stochastic_penalty
+from showtell.train.model import Inputs, doubly_stochastic_penalty
 from showtell.train.recipe import Phase, Recipe
 
 
@@ -25,7 +25,7 @@ class Objective(Protocol):
     def batches(self, seed: Sequence[int]) -> list[Batch]:
         """Shuffle one epoch; the same seed gives the same batches."""
 
-    def measure(self, model: Any, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def measure(self, model: Any, inputs: Inputs, batch: Batch) -> dict[str, Tensor]:
         """Return what the log tells of a step, the ``loss`` to go down among it.
 
         Each is such that its mean over the processes is what one process would measure.
@@ -56,7 +56,7 @@ class CrossEntropy:
         """Take every caption once."""
         return self._captions.batches(self._phase, self._recipe.mirror, seed)
 
-    def measure(self, model: Any, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def measure(self, model: Any, inputs: Inputs, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss`` of a step."""
         device = inputs.device
         logits, targets, coverage = model(inputs, batch.photo.to(device), batch.captions.to(device))
@@ -97,11 +97,11 @@ class HardAttention(CrossEntropy):
         assert recipe.hard is not None
         self._hard, self._baseline, self._mean = recipe.hard, baseline, mean
 
-    def measure(self, model: Any, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def measure(self, model: Any, inputs: Inputs, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss`` of a step, and the ``baseline`` of the next."""
         device, hard = inputs.device, self._hard
         photo, captions = batch.photo.to(device), batch.captions.to(device)
-        expected = torch.rand(len(inputs), device=device) < hard.expected
+        expected = torch.rand(len(batch.photos), device=device) < hard.expected
         seen = Locations(expected[photo])
         logits, targets, coverage = model(inputs, photo, captions, seen)
         nll = F.cross_entropy(logits, targets, label_smoothing=self._recipe.label_smoothing)

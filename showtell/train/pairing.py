@@ -6,17 +6,15 @@ sentences, those are taken that agree most with the others (Devlin et al., 2015,
 """
 
 import csv
-import math
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from showtell.atomic import replacing
@@ -26,7 +24,9 @@ from showtell.data.own import CAPTIONS
 from showtell.errors import DataError
 from showtell.function_words import FUNCTION_WORDS
 from showtell.train.corpus import Corpus
+from showtell.train.detector import WordDetector, classifier_of, shares
 from showtell.train.encoder import Encoder
+from showtell.train.evidence import pool_all
 from showtell.train.features import Features
 from showtell.train.recipe import Recipe
 from showtell.train.start import encoder_of
@@ -42,7 +42,7 @@ TEMPERATURE = 3.0  # of their votes
 # bonus, so that longer sentences do not lose. Chosen on the dev split of COCO (docs/results.md).
 COMMON, BONUS = 0.6, 1.5
 UNKNOWN = 2.0  # taken off for each word that the detector does not know
-EPOCHS, BATCH, RATE, HIDDEN = 12, 64, 1e-3, 512
+HIDDEN = 512  # units of the detector
 
 
 def pair(recipe: Recipe, say: Callable[[str], None] = tqdm.write) -> Path:
@@ -67,17 +67,14 @@ def pair(recipe: Recipe, say: Callable[[str], None] = tqdm.write) -> Path:
         raise DataError("the recipe has no 'pairing'")
     photographs = _pictures(Path(wanted.photographs))
     sentences = Sentences.read(Path(wanted.sentences))
-    captioned = [more for more in recipe.more if Path(more.data) != Path(wanted.out)]
+    captioned = [more for more in recipe.more if more.written]
     corpus = Corpus.load(recipe.data, captioned)
-    encoder, cache = encoder_of(recipe), Path(recipe.cache)
-    *known, unpaired = (
-        pooled(encoder, Features(cache, encoder, part, recipe.mirror, say))
-        for part in (*corpus.parts, photographs)
-    )
-    weights = torch.tensor(corpus.copies, dtype=torch.float)
-    captions = [photograph.captions for photograph in corpus.photographs]
-    detector = Detector.fit(torch.cat(known), captions, weights, recipe.seed)
-    found = match(detector.log_odds(unpaired), detector.words, sentences, wanted.captions)
+    encoder = encoder_of(recipe)
+    detector, words = learn(recipe, corpus, encoder, say)
+    features = Features(Path(recipe.cache), encoder, photographs, recipe.mirror, say)
+    with torch.inference_mode():
+        log_odds = detector(pool_all(features, classifier_of(encoder)))
+    found = match(log_odds, words, sentences, wanted.captions)
     return _write(Path(wanted.out), photographs, found)
 
 
@@ -105,87 +102,23 @@ def _write(out: Path, photographs: Sequence[Photograph], captions: Sequence[Sequ
     return out
 
 
-def pooled(encoder: Encoder, features: Features) -> Tensor:
-    """Return what the detector sees of photographs, (N, 2 C + classes).
-
-    The mean and the maximum of the features over the grid, and the log-probabilities of the
-    classifier; scaled so that all three vary about as much.
-    """
-    assert encoder.classifier is not None
-    rows = []
-    for photos in np.array_split(np.arange(len(features)), max(1, len(features) // 50)):
-        grid = features.read(photos).float()  # (B, L, C)
-        with torch.inference_mode():
-            classes = encoder.classifier(grid.mean(dim=1)).log_softmax(dim=1).clamp_min(-12)
-        rows.append(torch.cat([grid.mean(dim=1), grid.amax(dim=1) / 3, classes / 4], dim=1))
-    return torch.cat(rows)
-
-
-class Detector:
-    """Which words people would say of a photograph, each with its probability.
-
-    Attributes
-    ----------
-    words : those that it knows; none is a function word.
-    """
-
-    def __init__(self, words: Sequence[str], network: nn.Module, mean: Tensor, std: Tensor) -> None:
-        self.words = tuple(words)
-        self._network, self._mean, self._std = network, mean, std
-
-    @classmethod
-    def fit(
-        cls, seen: Tensor, captions: Sequence[Sequence[str]], weights: Tensor, seed: int
-    ) -> "Detector":
-        """Learn from captioned photographs.
-
-        Parameters
-        ----------
-        seen : (N, n), from :func:`pooled`.
-        captions : of each photograph. The target of a word is the share of them that say it.
-        weights : (N,) how much each photograph counts.
-        seed : of the network and the order of the photographs.
-        """
-        said = [[dict.fromkeys(tokenize(caption)) for caption in own] for own in captions]
-        counts = Counter(word for own in said for words in own for word in words)
-        words = [w for w, n in counts.items() if n >= LEAST_CAPTIONS and w not in FUNCTION_WORDS]
-        ids = {word: i for i, word in enumerate(words)}
-        targets = torch.zeros(len(said), len(words))
-        for row, own in zip(targets, said, strict=True):
-            for word in (w for words in own for w in words if w in ids):
-                row[ids[word]] += 1 / len(own)
-        mean, std = seen.mean(dim=0), seen.std(dim=0) + 0.05
-        network = _fit((seen - mean) / std, targets, weights / weights.sum(), seed)
-        return cls(words, network, mean, std)
-
-    @torch.inference_mode()
-    def log_odds(self, seen: Tensor) -> Tensor:
-        """Return log p/(1 − p) of each word, (N, V), of photographs (N, n)."""
-        return self._network((seen - self._mean) / self._std)
-
-
-def _fit(seen: Tensor, targets: Tensor, weights: Tensor, seed: int) -> nn.Module:
-    torch.manual_seed(seed)
-    N, n = seen.shape
-    output = nn.Linear(HIDDEN, targets.shape[1])
-    with torch.no_grad():
-        output.bias.copy_(torch.logit((targets * weights[:, None]).sum(dim=0).clamp(1e-4, 0.99)))
-    network = nn.Sequential(
-        nn.Dropout(0.2), nn.Linear(n, HIDDEN), nn.ReLU(), nn.Dropout(0.5), output
+def learn(
+    recipe: Recipe, corpus: Corpus, encoder: Encoder, say: Callable[[str], None]
+) -> tuple[WordDetector, tuple[str, ...]]:
+    """Return a detector that learned from captioned photographs, and the words that it knows."""
+    captions = [[tokenize(c) for c in p.captions] for p in corpus.photographs]
+    counts = Counter(word for own in captions for said in own for word in dict.fromkeys(said))
+    words = tuple(w for w, n in counts.items() if n >= LEAST_CAPTIONS and w not in FUNCTION_WORDS)
+    cache, classifier = Path(recipe.cache), classifier_of(encoder)
+    pooled = torch.cat(
+        [
+            pool_all(Features(cache, encoder, p, recipe.mirror, say), classifier)
+            for p in corpus.parts
+        ]
     )
-    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=0.05)
-    steps = EPOCHS * math.ceil(N / BATCH)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
-    for _ in tqdm(range(EPOCHS), desc="detector of words", unit="epoch"):
-        for rows in torch.randperm(N).split(BATCH):  # type: ignore[no-untyped-call]
-            losses = F.binary_cross_entropy_with_logits(
-                network(seen[rows]), targets[rows], reduction="none"
-            ).sum(dim=1)
-            optimizer.zero_grad()
-            ((losses * weights[rows]).sum() / weights[rows].sum()).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-    return network.eval()
+    detector = WordDetector(pooled.shape[1], HIDDEN, len(words))
+    weights = torch.tensor(corpus.copies, dtype=torch.float)
+    return detector.fit(pooled, shares(captions, words), weights, recipe.seed), words
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,23 @@ class DecoderRecipe:
 
 
 @dataclass(frozen=True)
+class DetectorRecipe:
+    """A detector of words, whose evidence the decoder is given: see :mod:`showtell.train.detector`.
+
+    It learns before the decoder does, and again in every run.
+
+    Attributes
+    ----------
+    hidden : units of its hidden layer.
+    folds : parts of the photographs; the decoder learns from evidence on each part by a detector
+        that learned from the others.
+    """
+
+    hidden: int = 384
+    folds: int = 4
+
+
+@dataclass(frozen=True)
 class HardAttentionRecipe:
     """Hard attention, the paper's section 4.1.
 
@@ -76,10 +93,13 @@ class MoreData:
     ----------
     data : its folder.
     weight : how many times an epoch holds each of its photographs.
+    written : whether people wrote its captions for its photographs. Where they did not, as in the
+        folder that ``showtell pair`` writes, neither a detector of words nor rewards learn from it.
     """
 
     data: str
     weight: int = 1
+    written: bool = True
 
 
 @dataclass(frozen=True)
@@ -161,6 +181,7 @@ class Recipe:
     devices : processes that share every step, each on a device of its own (on CPU, some cores).
     judge : the dev score by which the best epoch is kept and a phase ends early; None keeps the
         last, and needs no dev split.
+    detector : None leaves it out.
     hard : trains ``frozen`` and ``finetune`` with hard attention; None is soft attention.
     more : other data sets that are trained on too.
     pairing : how one of them is made; only ``showtell pair`` reads it.
@@ -181,6 +202,7 @@ class Recipe:
     max_words: int = 25
     encoder: EncoderRecipe = EncoderRecipe()
     decoder: DecoderRecipe = DecoderRecipe()
+    detector: DetectorRecipe | None = None
     hard: HardAttentionRecipe | None = None
     label_smoothing: float = 0.1
     optimizer: Literal["adamw", "rmsprop"] = "adamw"

@@ -20,7 +20,7 @@ from showtell.errors import RecipeError
 from showtell.evaluation.scores import require_pycocoevalcap
 from showtell.search import Search
 from showtell.train.data import Batch, TrainingCaptions
-from showtell.train.model import Decoder, ShowAttendTell, doubly_stochastic_penalty
+from showtell.train.model import Decoder, Inputs, Seen, ShowAttendTell, doubly_stochastic_penalty
 from showtell.train.recipe import Phase, Recipe
 from showtell.vocab import END, PAD, SPECIAL, START, Vocabulary, tokenize
 
@@ -70,12 +70,11 @@ class SelfCritical:
         whole = replace(self._phase, captions=every)
         return self._captions.batches(whole, self._recipe.mirror, seed)
 
-    def measure(self, model: Any, inputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def measure(self, model: Any, inputs: Inputs, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss`` of a step, and the mean ``reward`` of the captions drawn in it."""
         k = self._phase.captions
         with torch.no_grad():
-            features = self._network.features(inputs)
-            drawn = draw(self._network.decoder, features, k)  # (B, k, T+1)
+            drawn = draw(self._network.decoder, self._network.see(inputs), k)  # (B, k, T+1)
         rewards = self._rewards(batch.photos, drawn)  # (B, k)
         better = (rewards - rewards.mean(dim=1, keepdim=True)) * k / (k - 1)  # than the others
 
@@ -89,7 +88,7 @@ class SelfCritical:
             loss = loss + self._phase.cross_entropy * self._cross_entropy(model, inputs, batch)
         return {"loss": batch.by_captions * loss, "reward": batch.by_captions * rewards.mean()}
 
-    def _cross_entropy(self, model: Any, inputs: Tensor, batch: Batch) -> Tensor:
+    def _cross_entropy(self, model: Any, inputs: Inputs, batch: Batch) -> Tensor:
         """Return the cross entropy of one caption by a person of each photograph."""
         rows = torch.rand(len(batch.photo)) + batch.photo  # in the order of photographs, shuffled
         order = rows.argsort()
@@ -163,23 +162,23 @@ class Reward:
 
 
 @torch.no_grad()
-def draw(decoder: Decoder, features: Tensor, n: int) -> Tensor:
+def draw(decoder: Decoder, seen: Seen, n: int) -> Tensor:
     """Draw captions of at most ``Search.max_length`` words, ``END`` among them if it was said.
 
     Parameters
     ----------
-    features : (B, L, C).
+    seen : B photographs.
     n : captions of each photograph.
 
     Returns
     -------
     (B, n, T+1) ids from ``START``, ``PAD`` behind ``END``.
     """
-    B = len(features)
-    state = decoder.start(features)
+    B, device = len(seen.features), seen.features.device
+    state = decoder.start(seen)
     h, c = (part.unsqueeze(1).repeat(1, n, 1) for part in (state.h, state.c))
     state = state._replace(h=h, c=c)  # (B, n, ·)
-    words = torch.full((B, n), START, device=features.device)
+    words = torch.full((B, n), START, device=device)
     over = torch.zeros_like(words, dtype=torch.bool)
     drawn = [words]
     for _ in range(Search.max_length):
@@ -195,7 +194,7 @@ def draw(decoder: Decoder, features: Tensor, n: int) -> Tensor:
 
 
 def word_losses(
-    model: Any, inputs: Tensor, photo: Tensor, captions: Tensor
+    model: Any, inputs: Inputs, photo: Tensor, captions: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return what each word of captions costs, among the words that :func:`draw` may say.
 

@@ -22,6 +22,7 @@ from showtell.vocab import SPECIAL, UNK, Vocabulary, tokenize
 
 TRANSPOSED, HALF, QUANTIZED = ".T", ".half", "_quantized"
 _CNN, _CLASSIFIER = "encoder.network.", "encoder.classifier."
+_DETECTOR = ("detector.", "decoder.trust.")  # which learns again in every run
 # Tensors that have a row for each word.
 _BY_WORD = ("decoder.E.weight", "decoder.L_o.weight", "decoder.L_o.bias")
 
@@ -65,7 +66,7 @@ def network_of(bundle: Bundle, network: nn.Module, pretrained: float = 0.0) -> d
     ----------
     bundle : written by ``showtell export``.
     network : tells which tensors there are; it stays as it is. Where it has more words than the
-        bundle, the last ones are new.
+        bundle, the last ones are new. A detector of words is the network's own.
     pretrained : share of the network's own CNN in the mean of both; above 0, a classifier that the
         bundle lacks is the network's own.
 
@@ -83,9 +84,9 @@ def network_of(bundle: Bundle, network: nn.Module, pretrained: float = 0.0) -> d
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
             continue
-        if name in found:
+        if name in found and not name.startswith("detector."):
             tensors[name] = found[name]
-        elif not (pretrained and name.startswith(_CLASSIFIER)):
+        elif not (name.startswith(_DETECTOR) or (pretrained and name.startswith(_CLASSIFIER))):
             raise CheckpointError(f"{bundle.path}: cannot be trained further: it lacks {name}")
         if name in _BY_WORD:
             tensors[name] = _add_rows(found[name], len(tensor))

@@ -9,22 +9,22 @@ from torch import Tensor
 from showtell.data import Photograph
 from showtell.decoding import Step, beam_search
 from showtell.evaluation.scores import quick
-from showtell.train.model import Decoder, State
+from showtell.train.model import ShowAttendTell, State
 from showtell.vocab import Vocabulary, tokenize
 
 BATCH = 50
 
 
 class TorchStepModel:
-    """A decoder as a :class:`~showtell.decoding.StepModel`."""
+    """A network as a :class:`~showtell.decoding.StepModel`."""
 
-    def __init__(self, decoder: Decoder) -> None:
-        self._decoder = decoder
-        self._device = decoder.E.weight.device
+    def __init__(self, network: ShowAttendTell) -> None:
+        self._network, self._decoder = network, network.decoder
+        self._device = network.decoder.E.weight.device
 
     def start(self, features: Tensor) -> State:
         """Return the state of one hypothesis a photograph, for features (B, L, C)."""
-        state = self._decoder.start(features.to(self._device))
+        state = self._decoder.start(self._network.see(features.to(self._device)))
         return state._replace(h=state.h.unsqueeze(1), c=state.c.unsqueeze(1))  # (B, 1, n)
 
     def step(self, state: State, words: np.ndarray) -> tuple[Step, State]:
@@ -35,15 +35,15 @@ class TorchStepModel:
     def select(self, state: State, photos: np.ndarray, beams: np.ndarray) -> State:
         """Return the state of the hypotheses `beams` (B', k') of the photographs `photos` (B',)."""
         rows, columns = torch.from_numpy(photos), torch.from_numpy(beams)
-        a, Ua, h, c = state
-        return State(a[rows], Ua[rows], h[rows[:, None], columns], c[rows[:, None], columns])
+        one = state.each(lambda part: part[rows])
+        return one._replace(h=state.h[rows[:, None], columns], c=state.c[rows[:, None], columns])
 
 
 def caption(
-    decoder: Decoder, features: Iterator[Tensor], vocabulary: Vocabulary, beam: int
+    network: ShowAttendTell, features: Iterator[Tensor], vocabulary: Vocabulary, beam: int
 ) -> list[tuple[str, ...]]:
     """Caption photographs by beam search, from batches of features (B, L, C)."""
-    model = TorchStepModel(decoder)
+    model = TorchStepModel(network)
     found = [
         hypotheses[0]
         for batch in features
@@ -54,7 +54,7 @@ def caption(
 
 @torch.inference_mode()
 def validate(
-    decoder: Decoder,
+    network: ShowAttendTell,
     features: Callable[[np.ndarray], Tensor],
     photographs: Sequence[Photograph],
     vocabulary: Vocabulary,
@@ -64,7 +64,7 @@ def validate(
 
     Parameters
     ----------
-    decoder : is put in evaluation mode and back.
+    network : is put in evaluation mode and back.
     features : gives the features (B, L, C) of the photographs with these indices.
     photographs : with their references.
 
@@ -72,11 +72,11 @@ def validate(
     -------
     ``bleu4`` and ``cider``, on captions split by :func:`showtell.vocab.tokenize`.
     """
-    training = decoder.training
-    decoder.eval()
+    training = network.training
+    network.eval()
     indices = np.array_split(np.arange(len(photographs)), -(-len(photographs) // BATCH))
-    captions = caption(decoder, map(features, indices), vocabulary, beam)
-    decoder.train(training)
+    captions = caption(network, map(features, indices), vocabulary, beam)
+    network.train(training)
     references = {p.name: [tokenize(c) for c in p.captions] for p in photographs}
     bleu4, cider = quick(dict(zip(references, captions, strict=True)), references)
     return {"bleu4": round(bleu4, 4), "cider": round(cider, 4)}

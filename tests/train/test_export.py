@@ -45,7 +45,7 @@ def test_log_probabilities_agree_at_sizes_that_were_not_traced(
     """Word by word, with weights that were not rounded as the bundle's are."""
     network = checkpoints.read(trained).build()
     runtime = Runtime(exported)
-    model = TorchStepModel(network.decoder)
+    model = TorchStepModel(network)
     rng = np.random.default_rng(0)
     for photos, beams, cells in ((1, 1, 4), (1, 7, 2), (5, 2, 3)):
         images = rng.integers(0, 256, (photos, 64, 64, 3), dtype=np.uint8)

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from showtell.train.model import Decoder, doubly_stochastic_penalty
+from showtell.train.model import Decoder, Seen, doubly_stochastic_penalty
 from showtell.train.recipe import DecoderRecipe
 from showtell.vocab import END, PAD, START
 
@@ -53,7 +53,7 @@ def test_the_first_step_is_the_paper_s_equations(decoder: Decoder, features: tor
     deep = torch.tanh(Ey + decoder.L_h(h) + decoder.L_z(z))
     expected = F.log_softmax(decoder.L_o(deep), dim=-1)
 
-    state = decoder.start(features)
+    state = decoder.start(Seen(features))
     state = state._replace(h=state.h.unsqueeze(1), c=state.c.unsqueeze(1))
     logprobs, alphas, betas, after = decoder.step(state, torch.full((2, 1), START))
     torch.testing.assert_close(logprobs[0, 0], expected)
@@ -65,10 +65,10 @@ def test_the_first_step_is_the_paper_s_equations(decoder: Decoder, features: tor
 def test_training_and_decoding_give_the_same_probabilities(
     decoder: Decoder, features: torch.Tensor
 ) -> None:
-    logits, targets, coverage = decoder(features, PHOTO, CAPTIONS)
+    logits, targets, coverage = decoder(Seen(features), PHOTO, CAPTIONS)
     trained = F.log_softmax(logits, dim=-1).gather(1, targets[:, None])[:, 0]
 
-    state = decoder.start(features[PHOTO])
+    state = decoder.start(Seen(features[PHOTO]))
     state = state._replace(h=state.h.unsqueeze(1), c=state.c.unsqueeze(1))
     stepped, looked = [], torch.zeros(3, L)
     for t in range(CAPTIONS.shape[1] - 1):
@@ -84,7 +84,7 @@ def test_training_and_decoding_give_the_same_probabilities(
 def test_hypotheses_of_a_photograph_do_not_touch_each_other(
     decoder: Decoder, features: torch.Tensor
 ) -> None:
-    start = decoder.start(features)
+    start = decoder.start(Seen(features))
     words = torch.tensor([[4, 5, 6], [7, 8, 9]])
     three = start._replace(h=start.h[:, None].repeat(1, 3, 1), c=start.c[:, None].repeat(1, 3, 1))
     together = decoder.step(three, words)[0]
@@ -95,7 +95,7 @@ def test_hypotheses_of_a_photograph_do_not_touch_each_other(
 
 
 def test_every_weight_learns(decoder: Decoder, features: torch.Tensor) -> None:
-    logits, targets, coverage = decoder.train()(features, PHOTO, CAPTIONS)
+    logits, targets, coverage = decoder.train()(Seen(features), PHOTO, CAPTIONS)
     (F.cross_entropy(logits, targets) + doubly_stochastic_penalty(coverage)).backward()
     for name, parameter in decoder.named_parameters():
         assert parameter.grad is not None, name

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from showtell.train import recipe as recipes
 from showtell.train.data import Batch, TrainingCaptions
-from showtell.train.model import Decoder, doubly_stochastic_penalty
+from showtell.train.model import Decoder, Seen, doubly_stochastic_penalty
 from showtell.train.objective import CrossEntropy, HardAttention
 from showtell.train.recipe import DecoderRecipe, HardAttentionRecipe, Phase, Recipe
 from showtell.vocab import END, PAD, START
@@ -78,7 +78,9 @@ def bound(decoder: Decoder, features: Tensor, caption: list[int]) -> Tensor:
     words, total = len(caption) - 1, torch.zeros(())
     for places in product(range(L), repeat=words):
         look = Replay(places)
-        logits, targets, _ = decoder(features, torch.tensor([0]), torch.tensor([caption]), look)
+        logits, targets, _ = decoder(
+            Seen(features), torch.tensor([0]), torch.tensor([caption]), look
+        )
         total = total - look.likely * F.cross_entropy(logits, targets, reduction="sum")
     return total
 
@@ -92,8 +94,10 @@ def test_the_gradient_is_right_on_average(
     one, words, n = features[:1], len(caption) - 1, 40_000
     many = batch(*[caption] * n, photo=[0] * n)
     torch.manual_seed(0)
-    estimate = HardAttention(recipe(reward=1), PHASE, NONE, baseline).measure(decoder, one, many)
-    blind = HardAttention(recipe(reward=0), PHASE, NONE).measure(decoder, one, many)
+    estimate = HardAttention(recipe(reward=1), PHASE, NONE, baseline).measure(
+        decoder, Seen(one), many
+    )
+    blind = HardAttention(recipe(reward=0), PHASE, NONE).measure(decoder, Seen(one), many)
     exact = -bound(decoder, one, caption) / words
     everything, where = decoder, torch.nn.ModuleList([decoder.attention.v, decoder.attention.W])
     for part, tolerance in ((everything, 0.04), (where, 0.2)):
@@ -111,7 +115,9 @@ def test_a_caption_is_rewarded_as_a_whole(decoder: Decoder, features: Tensor) ->
     """Captions of two lengths, word by word: Σ (log p(y|s) - b T) Σ log p(s), by the words."""
     both, b = batch(LONG, SHORT, photo=[1, 0]), -1.2
     torch.manual_seed(3)
-    measured = HardAttention(recipe(reward=0.7), PHASE, NONE, b).measure(decoder, features, both)
+    measured = HardAttention(recipe(reward=0.7), PHASE, NONE, b).measure(
+        decoder, Seen(features), both
+    )
     torch.manual_seed(3)
     torch.rand(2)
     alphas: list[Tensor] = []
@@ -122,7 +128,7 @@ def test_a_caption_is_rewarded_as_a_whole(decoder: Decoder, features: Tensor) ->
         places.append(torch.multinomial(alpha, 1)[:, 0])
         return F.one_hot(places[-1], L).float()
 
-    logits, targets, _ = decoder(features, both.photo, both.captions, look)
+    logits, targets, _ = decoder(Seen(features), both.photo, both.captions, look)
     logp = logits.log_softmax(1)[torch.arange(5), targets]
     total = logp.sum()
     for row, words in ((0, [0, 2, 4]), (1, [1, 3])):
@@ -140,7 +146,7 @@ def test_the_baseline_is_a_moving_average(decoder: Decoder, features: Tensor) ->
     expected = 0.0
     for seed in range(3):
         torch.manual_seed(seed)
-        measured = objective.measure(decoder, features, both)
+        measured = objective.measure(decoder, Seen(features), both)
         expected = 0.9 * expected - 0.1 * float(measured["loss"].detach())
         assert float(measured["baseline"]) == pytest.approx(expected)
 
@@ -148,10 +154,12 @@ def test_the_baseline_is_a_moving_average(decoder: Decoder, features: Tensor) ->
 def test_entropy_is_rewarded(decoder: Decoder, features: Tensor) -> None:
     one = batch([START, END], photo=[0])
     torch.manual_seed(0)
-    without = HardAttention(recipe(), PHASE, NONE).measure(decoder, features[:1], one)
+    without = HardAttention(recipe(), PHASE, NONE).measure(decoder, Seen(features[:1]), one)
     torch.manual_seed(0)
-    with_it = HardAttention(recipe(entropy=0.5), PHASE, NONE).measure(decoder, features[:1], one)
-    state = decoder.start(features[:1])
+    with_it = HardAttention(recipe(entropy=0.5), PHASE, NONE).measure(
+        decoder, Seen(features[:1]), one
+    )
+    state = decoder.start(Seen(features[:1]))
     _, alpha, _ = decoder.attention(state.annotations, state.projected, state.h)
     entropy = -(alpha * alpha.log()).sum()
     assert 0.1 < entropy.item() < math.log(L)
@@ -162,9 +170,9 @@ def test_nothing_is_drawn_where_alpha_is_expected(decoder: Decoder, features: Te
     """Then it is soft attention, and about half of the photographs are seen so."""
     both = batch(LONG, SHORT, photo=[1, 0])
     phase = replace(PHASE, doubly_stochastic=0.3)
-    soft = CrossEntropy(recipe(), phase, NONE).measure(decoder, features, both)
+    soft = CrossEntropy(recipe(), phase, NONE).measure(decoder, Seen(features), both)
     always = HardAttention(recipe(expected=1, reward=1), phase, NONE)
-    hard = always.measure(decoder, features, both)
+    hard = always.measure(decoder, Seen(features), both)
     torch.testing.assert_close(hard["loss"], soft["loss"])
     torch.testing.assert_close(gradient(decoder, hard["loss"]), gradient(decoder, soft["loss"]))
 
@@ -190,7 +198,7 @@ def test_a_location_that_cannot_be_leaves_the_gradient_finite(
     with torch.no_grad():
         decoder.attention.v.weight.mul_(1e4)
     objective = HardAttention(recipe(reward=1, entropy=0.002), PHASE, NONE)
-    loss = objective.measure(decoder, features, batch(LONG, SHORT, photo=[1, 0]))["loss"]
+    loss = objective.measure(decoder, Seen(features), batch(LONG, SHORT, photo=[1, 0]))["loss"]
     assert gradient(decoder, loss).isfinite().all()
 
 
@@ -201,10 +209,12 @@ def test_the_penalty_is_that_of_alpha(decoder: Decoder, features: Tensor) -> Non
     losses = []
     for own in (PHASE, phase):
         torch.manual_seed(5)
-        losses.append(HardAttention(recipe(), own, NONE).measure(decoder, features, both)["loss"])
+        losses.append(
+            HardAttention(recipe(), own, NONE).measure(decoder, Seen(features), both)["loss"]
+        )
     torch.manual_seed(5)
     torch.rand(2)
-    _, _, coverage = decoder(features, both.photo, both.captions, lambda alpha: F.one_hot(
+    _, _, coverage = decoder(Seen(features), both.photo, both.captions, lambda alpha: F.one_hot(
         torch.multinomial(alpha, 1)[:, 0], L).float())  # fmt: skip
     penalty = doubly_stochastic_penalty(coverage)
     torch.testing.assert_close(losses[1] - losses[0], 0.3 * penalty)

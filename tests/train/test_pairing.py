@@ -57,7 +57,7 @@ def test_pictures_get_sentences_that_suit_them(
         (bare / photograph.name).symlink_to(photograph.path)
     values = yaml.safe_load(recipe_file.read_text())
     values["encoder"]["classifier"] = True
-    values["more"] = [{"data": str(out)}]
+    values["more"] = [{"data": str(out), "written": False}]
     values["pairing"] = {
         "photographs": str(bare),
         "sentences": str(write_sentences(tmp_path / "sentences.txt")),

@@ -21,6 +21,7 @@ from showtell.train.data import TrainingCaptions
 from showtell.train.engine import train
 from showtell.train.export import export
 from showtell.train.features import read_images
+from showtell.train.model import Seen
 from showtell.train.plot import read_log
 from showtell.train.reinforce import Reward, SelfCritical, draw, word_losses
 from showtell.train.start import network_of
@@ -94,7 +95,7 @@ def test_drawn_captions_say_only_words(checkpoint: Checkpoint, features: torch.T
         decoder.L_o.bias[[PAD, START, UNK]] += 9  # so that a slip would show
         decoder.L_o.bias[END] -= 3
     torch.manual_seed(1)
-    drawn = draw(decoder, features, 4)
+    drawn = draw(decoder, Seen(features), 4)
     assert drawn.shape == (32, 4, 1 + Search.max_length)
     lengths = []
     for ids in drawn.flatten(0, 1).tolist():
@@ -106,7 +107,7 @@ def test_drawn_captions_say_only_words(checkpoint: Checkpoint, features: torch.T
     assert min(lengths) < Search.max_length, "some end"
     assert any(END not in ids for ids in drawn.flatten(0, 1).tolist()), "some are cut off"
     torch.manual_seed(1)
-    assert draw(decoder, features, 4).equal(drawn)
+    assert draw(decoder, Seen(features), 4).equal(drawn)
 
 
 def test_captions_are_drawn_as_often_as_they_are_likely(
@@ -115,7 +116,7 @@ def test_captions_are_drawn_as_often_as_they_are_likely(
     """Their first words, of 2,000 captions of one photograph, and what the loss makes of them."""
     network = checkpoint.build()
     torch.manual_seed(0)
-    first = draw(network.decoder, features[:1], 2000)[0, :, 1]
+    first = draw(network.decoder, Seen(features[:1]), 2000)[0, :, 1]
     words, counts = first.unique(return_counts=True)
     ids = torch.stack([torch.full_like(words, START), words], dim=1)
     with torch.no_grad():
@@ -138,7 +139,7 @@ def test_the_loss_is_what_the_paper_says(
         network, features[photos], SimpleNamespace(photos=photos, by_captions=1.0)
     )
     torch.manual_seed(3)
-    drawn = draw(network.decoder, features[photos], 3)
+    drawn = draw(network.decoder, Seen(features[photos]), 3)
 
     words, reward = checkpoint.vocabulary.words, Reward(references)
     total, said, worth = 0.0, 0, []
@@ -158,7 +159,7 @@ def test_the_loss_is_what_the_paper_says(
 @torch.no_grad()
 def log_probability(decoder: torch.nn.Module, features: torch.Tensor, ids: list[int]) -> tuple:
     """Log-probability of one caption among those that can be drawn, and its length."""
-    state = decoder.start(features)
+    state = decoder.start(Seen(features))
     state = state._replace(h=state.h.unsqueeze(1), c=state.c.unsqueeze(1))
     total, said = 0.0, [i for i in ids[1:] if i != PAD]
     for last, word in zip(ids, said, strict=False):
@@ -239,7 +240,7 @@ def test_a_run_starts_from_the_bundle_s_captions(
     network = found.build()
     with torch.inference_mode():
         seen = network.encoder(read_images(photographs, 64))
-        ours = caption(network.decoder, iter([seen]), found.vocabulary, 3)
+        ours = caption(network, iter([seen]), found.vocabulary, 3)
     theirs = Captioner(exported).caption([p.path for p in photographs], beam=3)
     assert ours == [c.words for c in theirs]
 

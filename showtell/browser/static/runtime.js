@@ -2,7 +2,8 @@
 
 import { InferenceSession, Tensor, env } from "./ort/onnxruntime.js";
 
-const STATE = ["annotations", "projected", "h", "c"];
+// "evidence" is that of a detector of words, in bundles that have one.
+const STATE = ["annotations", "projected", "h", "c", "evidence"];
 const THINGS = ["things", "places"];
 const STEP = ["logprobs", "alphas", "betas", "next_h", "next_c"];
 
@@ -27,8 +28,9 @@ export class Runtime {
   async encode(pixels) {
     const size = Math.sqrt(pixels.length / 3);
     const images = new Tensor("uint8", pixels, [1, size, size, 3]);
-    const sees = this.#encoder.outputNames.includes("places");
-    const found = await this.#encoder.run({ images }, sees ? [...STATE, ...THINGS] : STATE);
+    const given = new Set(this.#encoder.outputNames);
+    const wanted = [...STATE, ...THINGS].filter((name) => given.has(name));
+    const found = await this.#encoder.run({ images }, wanted);
     const { things, places, ...state } = found;
     return { state, things: things?.data, places: places?.data };
   }

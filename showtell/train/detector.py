@@ -1,0 +1,134 @@
+"""A detector of words: which words people would say of a photograph.
+
+It learns from captioned photographs (Fang et al., 2015, arXiv 1411.4952), from the whole photograph
+at once: no box and no location is given to it.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from showtell.errors import RecipeError
+from showtell.train.encoder import Encoder
+
+EPOCHS, BATCH, RATE, WEIGHT_DECAY, DROPOUT = 12, 64, 1e-3, 0.2, 0.6
+
+
+def classifier_of(encoder: Encoder) -> nn.Linear:
+    """Return the classifier of an encoder, or raise a RecipeError: a detector of words needs it."""
+    if encoder.classifier is None:
+        raise RecipeError("encoder.classifier: set it to true, the detector of words needs it")
+    return encoder.classifier
+
+
+def pool(features: Tensor, classifier: nn.Linear) -> Tensor:
+    """Return what a detector is given of photographs, (B, 2 C + classes).
+
+    The mean and the maximum of the features over the grid, and the log-probabilities of the
+    classifier; scaled so that all three vary about as much.
+
+    Parameters
+    ----------
+    features : (B, L, C).
+    classifier : from mean features (B, C) to logits of its classes.
+    """
+    mean = features.mean(dim=1)  # (B, C)
+    classes = classifier(mean).log_softmax(dim=1).clamp_min(-12)
+    return torch.cat([mean, features.amax(dim=1) / 3, classes / 4], dim=1)
+
+
+class WordDetector(nn.Module):
+    """From a pooled photograph to the log-odds of W words: a network with one hidden layer.
+
+    Parameters
+    ----------
+    inputs : n, numbers of a pooled photograph.
+    hidden : units of the hidden layer.
+    words : W.
+
+    Attributes
+    ----------
+    mean, std : (n,) of the photographs that it learned from.
+    prior : (W,) log-odds of each word in a photograph of which nothing is known.
+    """
+
+    mean: Tensor
+    std: Tensor
+    prior: Tensor
+
+    def __init__(self, inputs: int, hidden: int, words: int) -> None:
+        super().__init__()
+        for name, values in (("mean", torch.zeros(inputs)), ("std", torch.ones(inputs))):
+            self.register_buffer(name, values)
+        self.register_buffer("prior", torch.zeros(words))
+        self.hidden = nn.Linear(inputs, hidden)
+        self.output = nn.Linear(hidden, words)
+        self.requires_grad_(False)  # it learns by `fit` alone
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """Return log p/(1 - p) of each word, (B, W), of pooled photographs (B, n)."""
+        x = F.dropout((pooled - self.mean) / self.std, 0.2, self.training)
+        return self.output(F.dropout(F.relu(self.hidden(x)), DROPOUT, self.training))
+
+    @torch.no_grad()
+    def evidence(self, pooled: Tensor) -> Tensor:
+        """Return how much likelier each word is than in any photograph: its log-odds less those of
+        the prior, (B, W).
+        """
+        return self(pooled) - self.prior
+
+    def fit(self, pooled: Tensor, targets: Tensor, weights: Tensor, seed: int) -> "WordDetector":
+        """Learn from captioned photographs.
+
+        Parameters
+        ----------
+        pooled : (N, n).
+        targets : (N, W) share of each photograph's captions that say a word.
+        weights : (N,) how much each photograph counts.
+        seed : of the network and the order of the photographs.
+        """
+        torch.manual_seed(seed)
+        self.requires_grad_(True)
+        share = weights / weights.sum()  # (N,)
+        self.hidden.reset_parameters()
+        self.output.reset_parameters()
+        with torch.no_grad():
+            self.mean.copy_(pooled.mean(dim=0))
+            self.std.copy_(pooled.std(dim=0) + 0.05)
+            self.prior.copy_(torch.logit((targets * share[:, None]).sum(dim=0).clamp(1e-4, 0.99)))
+            self.output.bias.copy_(self.prior)
+        optimizer = torch.optim.AdamW(self.parameters(), RATE, weight_decay=WEIGHT_DECAY)
+        steps = EPOCHS * math.ceil(len(pooled) / BATCH)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
+        self.train()
+        for _ in tqdm(range(EPOCHS), desc="detector of words", unit="epoch"):
+            for rows in torch.randperm(len(pooled)).split(BATCH):  # type: ignore[no-untyped-call]
+                losses = F.binary_cross_entropy_with_logits(
+                    self(pooled[rows]), targets[rows], reduction="none"
+                ).sum(dim=1)
+                optimizer.zero_grad()
+                ((losses * share[rows]).sum() / share[rows].sum()).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                schedule.step()
+        return self.eval().requires_grad_(False)
+
+
+def shares(captions: Sequence[Sequence[Sequence[str]]], words: Sequence[str]) -> Tensor:
+    """Return the share of each photograph's captions that say a word, (N, W).
+
+    Parameters
+    ----------
+    captions : for each of N photographs the words of each of its captions.
+    words : W words.
+    """
+    ids = {word: i for i, word in enumerate(words)}
+    found = torch.zeros(len(captions), len(words))
+    for row, own in zip(found, captions, strict=True):
+        for said in own:
+            for word in {word for word in said if word in ids}:
+                row[ids[word]] += 1 / len(own)
+    return found

@@ -1,0 +1,75 @@
+"""The detector of words in a run: it learns before the decoder, which learns from its evidence."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from showtell.train.corpus import Corpus
+from showtell.train.detector import WordDetector, classifier_of, pool, shares
+from showtell.train.features import Features
+from showtell.train.model import ShowAttendTell
+from showtell.train.recipe import Recipe
+from showtell.vocab import tokenize
+
+EVIDENCE = "evidence.npy"  # in a run's folder, for the photographs that it trains on
+
+
+def pool_all(features: Features, classifier: nn.Linear) -> Tensor:
+    """Return what a detector is given of all photographs, (N, n), from their cached features."""
+    rows = []
+    for photos in np.array_split(np.arange(len(features)), max(1, len(features) // 50)):
+        with torch.inference_mode():
+            rows.append(pool(features.read(photos).float(), classifier))
+    return torch.cat(rows)
+
+
+def teach(
+    network: ShowAttendTell,
+    recipe: Recipe,
+    corpus: Corpus,
+    words: Sequence[str],
+    say: Callable[[str], None],
+) -> Tensor:
+    """Teach a network's detector, and return evidence (N, V) for the photographs of the corpus.
+
+    A detector is surer of photographs that it learned from than of any others, and a decoder that
+    learned to trust that would trust too much. So the photographs are parted, and each part is
+    judged by a detector that learned from the others. Photographs whose captions no person
+    wrote teach nothing here.
+
+    Parameters
+    ----------
+    network : its detector learns.
+    recipe, corpus : of the run.
+    words : the vocabulary.
+    say : told before features are cached.
+    """
+    assert network.detector is not None
+    assert recipe.detector is not None
+    classifier, cache = classifier_of(network.encoder), Path(recipe.cache)
+    pooled = torch.cat(
+        [
+            pool_all(Features(cache, network.encoder, part, recipe.mirror, say), classifier)
+            for part in corpus.parts
+        ]
+    )
+    captions = [[tokenize(c) for c in p.captions] for p in corpus.photographs]
+    targets = shares(captions, words)
+    weights = torch.tensor(corpus.copies_written, dtype=torch.float)
+    written = weights.nonzero()[:, 0]  # rows of photographs
+
+    def learn(detector: WordDetector, rows: Tensor) -> WordDetector:
+        return detector.fit(pooled[rows], targets[rows], weights[rows], recipe.seed)
+
+    evidence = learn(network.detector, written).evidence(pooled)
+    order = written[np.random.default_rng(recipe.seed).permutation(len(written))]
+    cuts = np.linspace(0, len(order), recipe.detector.folds + 1).astype(int)
+    for start, end in pairwise(cuts.tolist()):
+        others, held = torch.cat([order[:start], order[end:]]), order[start:end]
+        detector = WordDetector(pooled.shape[1], recipe.detector.hidden, len(words))
+        evidence[held] = learn(detector, others).evidence(pooled[held])
+    return evidence
