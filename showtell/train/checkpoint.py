@@ -31,7 +31,7 @@ class Progress:
 
     Attributes
     ----------
-    phase : index in the engine's ``PHASES``.
+    phase : index in :data:`showtell.train.run.PHASES`.
     epoch : of the phase, from 0.
     step : steps done in this epoch.
     total_steps : steps done in all.
@@ -71,7 +71,7 @@ class Checkpoint:
     vocabulary: Vocabulary
     progress: Mapping[str, Any]
     network: Mapping[str, Tensor]
-    optimizer: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor] = field(default_factory=dict)
     average: Mapping[str, Tensor] = field(default_factory=dict)
     start: Mapping[str, Any] | None = None
 

@@ -167,6 +167,25 @@ def _batch(groups: Sequence[Group], mirror: bool, rng: np.random.Generator) -> B
     )
 
 
+def rows_by_step(captions: Tensor) -> list[int]:
+    """Return how many captions have a word at each step: the first rows, the longest first.
+
+    Words of a batch lie step by step without padding: the first word of every caption, the second
+    of those that have one, and so on.
+
+    Parameters
+    ----------
+    captions : (N, T+1) as :class:`Batch` has them.
+    """
+    return (captions[:, 1:] != PAD).sum(dim=0).tolist()
+
+
+def caption_of_words(captions: Tensor) -> Tensor:
+    """Return the row in `captions` (N, T+1) of each of their words (words,), step by step."""
+    steps = rows_by_step(captions)
+    return torch.cat([torch.arange(rows, device=captions.device) for rows in steps])
+
+
 def augment(images: Tensor, mirrored: np.ndarray, crop: int, rng: np.random.Generator) -> Tensor:
     """Crop at random and enlarge again, and mirror.
 

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from showtell.train.data import rows_by_step
 from showtell.train.detector import WordDetector, classifier_of, pool
 from showtell.train.encoder import Encoder
 from showtell.train.recipe import DecoderRecipe, DetectorRecipe
@@ -41,7 +42,7 @@ class Seen(NamedTuple):
         return self.features.device
 
 
-Inputs = Tensor | Seen  # what a network takes: see ShowAttendTell.see
+NetworkInput = Tensor | Seen  # what a network takes: see ShowAttendTell.see
 
 
 class State(NamedTuple):
@@ -207,13 +208,14 @@ class Decoder(nn.Module):
 
         Returns
         -------
-        logits : (words, V) for every word that is to be said, step by step without padding.
+        logits : (words, V) for every word that is to be said, in the order of
+            :func:`~showtell.train.data.rows_by_step`.
         targets : (words,) ids of those words.
         coverage : (N, L) attention summed over the words, Σ_t α.
         """
         state = self.start(seen).each(lambda part: part[photo])
         Ey = self.dropout(self.E(captions))  # (N, T+1, m)
-        going = (captions[:, 1:] != PAD).sum(dim=0).tolist()  # rows that say a word at each step
+        going = rows_by_step(captions)
         coverage = Ey.new_zeros(state.annotations.shape[:2])
         evidence = state.evidence
         steps = []
@@ -272,7 +274,7 @@ class ShowAttendTell(nn.Module):
         self.decoder = Decoder(encoder.channels, vocabulary_size, recipe, detector is not None)
 
     def forward(
-        self, inputs: Inputs, photo: Tensor, captions: Tensor, look: Look = None
+        self, inputs: NetworkInput, photo: Tensor, captions: Tensor, look: Look = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Score captions, as :meth:`Decoder.forward` documents.
 
@@ -282,7 +284,7 @@ class ShowAttendTell(nn.Module):
         """
         return self.decoder(self.see(inputs), photo, captions, look)
 
-    def see(self, inputs: Inputs) -> Seen:
+    def see(self, inputs: NetworkInput) -> Seen:
         """Return what the decoder is given of photographs.
 
         Parameters

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from showtell.train.data import Batch, TrainingCaptions
-from showtell.train.model import Inputs, doubly_stochastic_penalty
+from showtell.train.data import Batch, TrainingCaptions, caption_of_words
+from showtell.train.model import NetworkInput, doubly_stochastic_penalty
 from showtell.train.recipe import Phase, Recipe
 
 
@@ -25,7 +25,7 @@ class Objective(Protocol):
     def batches(self, seed: Sequence[int]) -> list[Batch]:
         """Shuffle one epoch; the same seed gives the same batches."""
 
-    def measure(self, model: Any, inputs: Inputs, batch: Batch) -> dict[str, Tensor]:
+    def measure(self, model: Any, inputs: NetworkInput, batch: Batch) -> dict[str, Tensor]:
         """Return what the log tells of a step, the ``loss`` to go down among it.
 
         Each is such that its mean over the processes is what one process would measure.
@@ -56,7 +56,7 @@ class CrossEntropy:
         """Take every caption once."""
         return self._captions.batches(self._phase, self._recipe.mirror, seed)
 
-    def measure(self, model: Any, inputs: Inputs, batch: Batch) -> dict[str, Tensor]:
+    def measure(self, model: Any, inputs: NetworkInput, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss`` of a step."""
         device = inputs.device
         logits, targets, coverage = model(inputs, batch.photo.to(device), batch.captions.to(device))
@@ -97,7 +97,7 @@ class HardAttention(CrossEntropy):
         assert recipe.hard is not None
         self._hard, self._baseline, self._mean = recipe.hard, baseline, mean
 
-    def measure(self, model: Any, inputs: Inputs, batch: Batch) -> dict[str, Tensor]:
+    def measure(self, model: Any, inputs: NetworkInput, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss`` of a step, and the ``baseline`` of the next."""
         device, hard = inputs.device, self._hard
         photo, captions = batch.photo.to(device), batch.captions.to(device)
@@ -106,7 +106,9 @@ class HardAttention(CrossEntropy):
         logits, targets, coverage = model(inputs, photo, captions, seen)
         nll = F.cross_entropy(logits, targets, label_smoothing=self._recipe.label_smoothing)
         logp = -F.cross_entropy(logits, targets, reduction="none").detach()  # (words,)
-        reward = seen.per_caption(logp - self._baseline)  # log p(y|s) - b, by the caption's words
+        caption = caption_of_words(captions)
+        # log p(y|s) - b of each word's caption: (words,)
+        reward = torch.zeros_like(logp).index_add(0, caption, logp - self._baseline)[caption]
         loss = nll - hard.reward * (reward * seen.logprob).mean() - hard.entropy * seen.entropy
         baseline = 0.9 * self._baseline + 0.1 * self._mean(batch.by_words * logp.mean())
         self._baseline = float(baseline)
@@ -147,9 +149,3 @@ class Locations:
     def entropy(self) -> Tensor:
         """Mean entropy of α over the words."""
         return torch.cat(self._entropies).mean()
-
-    def per_caption(self, values: Tensor) -> Tensor:
-        """Give each word the sum of `values` (words,) over the words of its caption."""
-        steps = self._logprobs
-        caption = torch.cat([torch.arange(len(step), device=values.device) for step in steps])
-        return torch.zeros_like(values).index_add(0, caption, values)[caption]

@@ -1,6 +1,7 @@
 """The optimiser of a phase, and its rate over the steps."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ def make_optimizer(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.
     return torch.optim.AdamW(groups, weight_decay=decay)
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Give an optimiser the tensors of a checkpoint."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():

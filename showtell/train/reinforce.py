@@ -19,8 +19,14 @@ from showtell.decoding import NEVER_SAID
 from showtell.errors import RecipeError
 from showtell.evaluation.scores import require_pycocoevalcap
 from showtell.search import Search
-from showtell.train.data import Batch, TrainingCaptions
-from showtell.train.model import Decoder, Inputs, Seen, ShowAttendTell, doubly_stochastic_penalty
+from showtell.train.data import Batch, TrainingCaptions, caption_of_words
+from showtell.train.model import (
+    Decoder,
+    NetworkInput,
+    Seen,
+    ShowAttendTell,
+    doubly_stochastic_penalty,
+)
 from showtell.train.recipe import Phase, Recipe
 from showtell.vocab import END, PAD, SPECIAL, START, Vocabulary, tokenize
 
@@ -70,7 +76,7 @@ class SelfCritical:
         whole = replace(self._phase, captions=every)
         return self._captions.batches(whole, self._recipe.mirror, seed)
 
-    def measure(self, model: Any, inputs: Inputs, batch: Batch) -> dict[str, Tensor]:
+    def measure(self, model: Any, inputs: NetworkInput, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss`` of a step, and the mean ``reward`` of the captions drawn in it."""
         k = self._phase.captions
         with torch.no_grad():
@@ -88,7 +94,7 @@ class SelfCritical:
             loss = loss + self._phase.cross_entropy * self._cross_entropy(model, inputs, batch)
         return {"loss": batch.by_captions * loss, "reward": batch.by_captions * rewards.mean()}
 
-    def _cross_entropy(self, model: Any, inputs: Inputs, batch: Batch) -> Tensor:
+    def _cross_entropy(self, model: Any, inputs: NetworkInput, batch: Batch) -> Tensor:
         """Return the cross entropy of one caption by a person of each photograph."""
         rows = torch.rand(len(batch.photo)) + batch.photo  # in the order of photographs, shuffled
         order = rows.argsort()
@@ -194,7 +200,7 @@ def draw(decoder: Decoder, seen: Seen, n: int) -> Tensor:
 
 
 def word_losses(
-    model: Any, inputs: Inputs, photo: Tensor, captions: Tensor
+    model: Any, inputs: NetworkInput, photo: Tensor, captions: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return what each word of captions costs, among the words that :func:`draw` may say.
 
@@ -212,6 +218,5 @@ def word_losses(
     logits, targets, coverage = model(inputs, photo, captions)
     never = torch.tensor(NEVER_SAID, device=logits.device)
     sayable = logits.index_fill(1, never, -torch.inf)
-    going = (captions[:, 1:] != PAD).sum(dim=0).tolist()
-    caption = torch.cat([torch.arange(rows, device=logits.device) for rows in going])
-    return F.cross_entropy(sayable, targets, reduction="none"), caption, coverage
+    nll = F.cross_entropy(sayable, targets, reduction="none")
+    return nll, caption_of_words(captions), coverage

@@ -53,7 +53,7 @@ def caption(
 
 
 @torch.inference_mode()
-def validate(
+def score_captions(
     network: ShowAttendTell,
     features: Callable[[np.ndarray], Tensor],
     photographs: Sequence[Photograph],

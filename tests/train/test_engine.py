@@ -19,9 +19,11 @@ from showtell.bundle import Bundle
 from showtell.data import load
 from showtell.errors import CheckpointError, DataError
 from showtell.train import checkpoint as checkpoints
+from showtell.train import engine
 from showtell.train import recipe as recipes
-from showtell.train.engine import Trainer, train
+from showtell.train.engine import train
 from showtell.train.plot import read_log
+from showtell.train.run import Run
 from showtell.train.start import network_of
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -71,6 +73,16 @@ def test_a_training_of_no_epochs_names_no_score(recipe_file: Path) -> None:
     told: list[str] = []
     train(recipes.read(recipe_file, ["frozen.epochs=0", "finetune.epochs=0"]), say=told.append)
     assert told[-1].startswith("trained: ")
+
+
+def test_a_phase_of_no_epochs_leaves_the_network_alone(recipe_file: Path, tmp_path: Path) -> None:
+    """Where nothing was trained before the next phase, its temperature stayed in the weights."""
+    changes = ["judge=null", "frozen.epochs=0", "finetune.lr=0", "finetune.encoder_lr=0"]
+    whole = train(recipes.read(recipe_file, changes), say=quiet)
+    changes += ["frozen.temperature=0.5", f"run={tmp_path / 'sharpened'}"]
+    after = train(recipes.read(recipe_file, changes), say=quiet)
+    weights = [checkpoints.read(run).network["decoder.L_o.weight"] for run in (whole, after)]
+    assert weights[0].equal(weights[1])
 
 
 def test_the_cnn_moves_in_the_second_phase_alone(recipe_file: Path) -> None:
@@ -147,7 +159,7 @@ def test_where_to_look_is_drawn_as_before_when_a_run_resumes(
     whole = train(recipes.read(recipe_file, one), say=quiet)
     recipe = recipes.read(recipe_file, [*one, f"run={tmp_path / 'stopped'}"])
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_after_step", stopping_after(9))
+        patch.setattr(engine, "_save_last", stopping_after(9))
         with pytest.raises(KeyboardInterrupt):
             train(recipe, say=quiet)
     run = train(recipe, resume=True, say=quiet)
@@ -156,15 +168,15 @@ def test_where_to_look_is_drawn_as_before_when_a_run_resumes(
 
 
 def stopping_after(steps: int) -> Callable[..., None]:
-    """Return what stands in for ``Trainer._after_step`` until a run is stopped."""
-    through = Trainer._after_step
+    """Return what saves a checkpoint after each step until a run is stopped."""
+    save = engine._save_last
 
-    def after_step(self: Trainer, *arguments: Any) -> None:
-        through(self, *arguments)
-        if self.progress.total_steps == steps:
+    def save_and_stop(run: Run, *arguments: Any) -> None:
+        save(run, *arguments)
+        if run.progress.total_steps == steps:
             raise KeyboardInterrupt
 
-    return after_step
+    return save_and_stop
 
 
 def test_hard_attention_learns_shapes_and_colours(recipe_file: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from showtell.data import load
-from showtell.train.data import TrainingCaptions, augment
+from showtell.train.data import TrainingCaptions, augment, caption_of_words, rows_by_step
 from showtell.train.encoder import Encoder
 from showtell.train.features import Features, Joined, Pixels, extractor, read_images
 from showtell.train.recipe import EncoderRecipe, Phase
@@ -26,6 +26,12 @@ def captions(shapes: Path) -> tuple[TrainingCaptions, Vocabulary]:
     words = [tokenize(c) for p in photographs for c in p.captions]
     vocabulary = Vocabulary.build(words, 2)
     return TrainingCaptions.prepare(photographs, vocabulary, 6), vocabulary
+
+
+def test_words_of_a_batch_lie_step_by_step() -> None:
+    captions = torch.tensor([[1, 5, 6, 2], [1, 7, 2, PAD], [1, 2, PAD, PAD]])
+    assert rows_by_step(captions) == [3, 2, 1]
+    assert caption_of_words(captions).tolist() == [0, 1, 2, 0, 1, 0]
 
 
 @pytest.mark.parametrize(("photos", "together"), [(8, 1), (4, 5), (7, 2)])

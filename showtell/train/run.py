@@ -1,0 +1,223 @@
+"""A run: its data and its network, where it stands, and what it writes into its folder."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from showtell.atomic import appending, replacing
+from showtell.bundle import Bundle
+from showtell.errors import CheckpointError
+from showtell.train import checkpoint as checkpoints
+from showtell.train.checkpoint import BEST, LAST, START, Checkpoint, Progress
+from showtell.train.corpus import Corpus
+from showtell.train.data import TrainingCaptions
+from showtell.train.encoder import Encoder
+from showtell.train.evidence import EVIDENCE, teach
+from showtell.train.model import ShowAttendTell
+from showtell.train.plot import LOG, open_board, trim_log
+from showtell.train.recipe import Phase, Recipe
+from showtell.train.start import bundle_of, network_of, tell_new
+from showtell.vocab import Vocabulary, tokenize
+
+PHASES = ("frozen", "finetune", "selfcritical")
+LOG_STEPS = 25
+
+Say = Callable[[str], None]
+
+
+class Run:
+    """One run, in one of its processes.
+
+    Parameters
+    ----------
+    recipe : what to do.
+    corpus : what to train on and, unless nobody judges, what to judge by.
+    fabric : devices and precision.
+    last : the checkpoint to go on from.
+    say : called with a line of text at a time.
+
+    Attributes
+    ----------
+    folder : what the run writes is there.
+    photographs : of the training split.
+    dev : photographs to judge by, by the name of their data set; empty where nobody judges.
+    vocabulary, captions : the words of the network, and the training captions in them.
+    network : what is trained.
+    evidence : for words (N, V), from which the decoder learns; None without a detector.
+    progress : where the run stands.
+
+    Raises
+    ------
+    BundleError : the bundle to start from cannot be read.
+    CheckpointError : the checkpoint has other words than the captions, or the bundle does not fit.
+    DataError : a split that is needed holds no photograph.
+    """
+
+    def __init__(
+        self, recipe: Recipe, corpus: Corpus, fabric: Fabric, last: Checkpoint | None, say: Say
+    ) -> None:
+        self.recipe, self.fabric, self.say = recipe, fabric, say
+        self.folder = Path(recipe.run)
+        self.corpus, self.photographs = corpus, corpus.photographs
+        self.dev = corpus.judges(recipe.validate_photos) if recipe.judge else {}
+        base = bundle_of(recipe.start) if recipe.start and last is None else None
+        self.vocabulary, self._start = self._words(last, base)
+        self.captions = TrainingCaptions.prepare(
+            self.photographs, self.vocabulary, recipe.max_words, corpus.copies
+        )
+        judges = sum(map(len, self.dev.values()))
+        say(f"{len(self.photographs):,} photographs to train on, {judges:,} to judge by")
+        if base is not None:
+            say(tell_new(self.photographs, base.vocabulary, self.vocabulary))
+        self.network = self._build(last, base).to(fabric.device)
+        self.evidence = self._evidence(fresh=last is None)
+        self.progress = Progress()
+        if last is not None:
+            self._restore(last)
+        first = fabric.is_global_zero
+        self._board = open_board(self.folder, self.progress.total_steps) if first else None
+        self._saved = time.monotonic()
+
+    def _words(
+        self, last: Checkpoint | None, base: Bundle | None
+    ) -> tuple[Vocabulary, Mapping[str, Any] | None]:
+        """Return the vocabulary, and how the bundle was trained that it comes from, if any."""
+        if last is not None and last.recipe.start:
+            return last.vocabulary, last.start
+        captions = [tokenize(c) for p in self.photographs for c in p.captions]
+        if base is not None:
+            known, start = base.vocabulary, base.manifest["training"]
+            return known.grow(captions, self.recipe.min_count), start
+        return Vocabulary.build(captions, self.recipe.min_count), None
+
+    def _build(self, last: Checkpoint | None, base: Bundle | None) -> ShowAttendTell:
+        """Return the network before the first step."""
+        torch.manual_seed(self.recipe.seed)
+        share = self.recipe.encoder.pretrained
+        fresh = last is None and (base is None or share > 0)
+        encoder = Encoder(self.recipe.encoder, pretrained=fresh)
+        network = ShowAttendTell(
+            encoder, len(self.vocabulary), self.recipe.decoder, self.recipe.detector
+        )
+        if base is not None:
+            checkpoints.load_tensors(network, network_of(base, network, share))
+        return network
+
+    def _evidence(self, fresh: bool) -> Tensor | None:
+        """Teach the detector when a run begins; a run that is resumed has its evidence on disk."""
+        if self.recipe.detector is None:
+            return None
+        path = self.folder / EVIDENCE
+        with self.fabric.rank_zero_first():
+            if fresh and self.fabric.is_global_zero:
+                words = self.vocabulary.words
+                evidence = teach(self.network, self.recipe, self.corpus, words, self.say)
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with replacing(path) as partial, partial.open("wb") as file:
+                    np.save(file, evidence.half().numpy())
+            return torch.from_numpy(np.load(path))
+
+    def _restore(self, last: Checkpoint) -> None:
+        if last.vocabulary != self.vocabulary:
+            raise CheckpointError(
+                f"{self.folder}: the captions have changed since the run was started"
+            )
+        checkpoints.load_tensors(self.network, last.network)
+        self.progress = Progress(**last.progress)
+        if self.fabric.is_global_zero:
+            trim_log(self.folder, self.progress)
+
+    @property
+    def phase(self) -> str:
+        """The name of the phase in which the run stands."""
+        return PHASES[self.progress.phase]
+
+    @property
+    def settings(self) -> Phase:
+        """What the recipe says of that phase."""
+        return getattr(self.recipe, self.phase)
+
+    def start_phase(self, index: int) -> None:
+        """Go to the start of a phase, with the best network so far."""
+        self.progress = replace(self.progress, phase=index, epoch=0, step=0, stale=0, sums={})
+        best = self.folder / BEST
+        if best.exists():
+            checkpoints.load_tensors(self.network, checkpoints.read(best).network)
+        if self.settings.mix < 1 and self.fabric.is_global_zero:
+            self._save(START, self.network)
+        self.network.decoder.sharpen(self.settings.temperature)
+
+    def end_step(self, measured: Mapping[str, float], rate: float, captions_per_s: float) -> None:
+        """Count a step, and log the mean of what was measured in the last of them."""
+        at = self.progress
+        total = at.total_steps + 1
+        sums = {k: at.sums.get(k, 0.0) + v for k, v in {"steps": 1, **measured}.items()}
+        self.progress = replace(
+            at,
+            step=at.step + 1,
+            total_steps=total,
+            sums=sums,
+            baseline=measured.get("baseline", at.baseline),
+        )
+        if total % LOG_STEPS == 0:
+            steps = sums.pop("steps")
+            means = {name: value / steps for name, value in sums.items()}
+            self.log(**means, rate=rate, captions_per_s=round(captions_per_s, 1))
+            self.progress = replace(self.progress, sums={})
+
+    def end_epoch(self, score: float) -> bool:
+        """Count an epoch, and return whether its score is the best so far."""
+        at = self.progress
+        better = score > at.best
+        best = score if better else at.best
+        stale = 0 if better else at.stale + 1
+        self.progress = replace(at, epoch=at.epoch + 1, step=0, best=best, stale=stale)
+        return better
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return time.monotonic() - self._saved > 60 * self.recipe.checkpoint_minutes
+
+    def save_last(self, optimizer: Mapping[str, Tensor], average: Mapping[str, Tensor]) -> None:
+        """Write the checkpoint that a run goes on from; its tensors as :class:`Checkpoint` says."""
+        self._save(LAST, self.network, optimizer=optimizer, average=average)
+        self._saved = time.monotonic()
+
+    def save_best(self, network: ShowAttendTell) -> None:
+        """Write the checkpoint that is exported."""
+        self._save(BEST, network)
+
+    def _save(self, name: str, network: ShowAttendTell, **others: Mapping[str, Tensor]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        saved = Checkpoint(
+            recipe=self.recipe,
+            vocabulary=self.vocabulary,
+            progress=asdict(self.progress),
+            network=network.state_dict(),
+            start=self._start,
+            **others,
+        )
+        saved.save(self.folder / name)
+
+    def log(self, **values: Any) -> None:
+        """Add a record to the log, and to TensorBoard; the first process does."""
+        if not self.fabric.is_global_zero:
+            return
+        total = self.progress.total_steps
+        record = {"phase": self.phase, "step": total, **values}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with appending(self.folder / LOG) as log:
+            log.write(f"{json.dumps(record)}\n".encode())
+        if self._board:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, total)
+            self._board.flush()
