@@ -77,7 +77,7 @@ def drops(
     share : of the cells, left out.
     """
     last = np.array([START, *words[:-1]])
-    logprobs, alphas, h, c = _say(model, state, last)
+    logprobs, alphas, h, c, evidence = _say(model, state, last)
     T, L = alphas.shape
     probability = np.exp(logprobs[np.arange(T), words])
 
@@ -90,7 +90,7 @@ def drops(
         state.projected[0, kept],
         h[sets],
         c[sets],
-        None if state.evidence is None else state.evidence.repeat(len(sets), axis=0),
+        None if evidence is None else evidence[sets],
     )
     step, _ = model.step(less, last[sets, None])
     without = np.exp(step.logprobs[np.arange(len(sets)), 0, np.asarray(words)[sets]])
@@ -100,12 +100,13 @@ def drops(
 
 def _say(
     model: StepModel, state: State, last: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
     """Say a caption, given what stands before each of its words.
 
     Returns
     -------
-    logprobs (T, V) and alphas (T, L) of each step, and h and c (T, 1, n) before it.
+    logprobs (T, V) and alphas (T, L) of each step, and before it h and c (T, 1, n), and evidence
+    (T, 1, V) where there is a detector.
     """
     steps, states = [], []
     for word in last:
@@ -117,6 +118,7 @@ def _say(
         np.stack([step.alphas[0, 0] for step in steps]),
         np.concatenate([before.h for before in states]),
         np.concatenate([before.c for before in states]),
+        None if state.evidence is None else np.concatenate([s.evidence for s in states]),
     )
 
 

@@ -26,7 +26,8 @@ class State(NamedTuple):
     annotations : (B, L, D) float32, a.
     projected : (B, L, A) float32, U a, the part of the attention energies that words don't change.
     h, c : (B, k, H) float32, the LSTM's hidden state and memory.
-    evidence : (B, V) float32, the detector's for each word; None where the bundle has no detector.
+    evidence : (B, k, V) float32, the detector's for each word that may come next; None where the
+        bundle has no detector.
     """
 
     annotations: np.ndarray
@@ -38,6 +39,11 @@ class State(NamedTuple):
     def tensors(self) -> dict[str, np.ndarray]:
         """Return what there is, by name."""
         return {name: part for name, part in self._asdict().items() if part is not None}
+
+    def of_hypotheses(self) -> dict[str, np.ndarray]:
+        """Return those that differ by hypothesis, (B, k, ·)."""
+        shared = ("annotations", "projected")
+        return {name: part for name, part in self.tensors().items() if name not in shared}
 
 
 class Encoded(NamedTuple):
@@ -96,7 +102,7 @@ class Runtime:
         found = self._run(self._encoder, wanted, {"images": images}, _PART)
         B, L, T = len(images), self._cells, self.n_things
         cells, beams = (B, L, None), (B, 1, None)
-        state = [cells, cells, beams, beams, (B, self._words)][: len(self._state)]
+        state = [cells, cells, beams, beams, (B, 1, self._words)][: len(self._state)]
         shapes = [*state, (B, T), (B, L, T)][: len(wanted)]
         self._require(dict(zip(wanted, found, strict=True)), shapes)
         n = len(self._state)
@@ -106,13 +112,15 @@ class Runtime:
     def step(self, state: State, words: np.ndarray) -> tuple[Step, State]:
         """Advance every hypothesis by its last word, `words` of shape (B, k)."""
         inputs = {"words": words.astype(np.int64, copy=False), **state.tensors()}
-        names = (*Step._fields, "next_h", "next_c")
+        changing = state.of_hypotheses()
+        names = (*Step._fields, *(f"next_{name}" for name in changing))
         found = self._run(self._decoder, names, inputs)
         B, k = words.shape
         said = (B, k, self._words), (B, k, state.annotations.shape[1]), (B, k)
-        self._require(dict(zip(names, found, strict=True)), [*said, state.h.shape, state.c.shape])
-        *answers, h, c = found
-        return Step(*answers), state._replace(h=h, c=c)
+        after = [part.shape for part in changing.values()]
+        self._require(dict(zip(names, found, strict=True)), [*said, *after])
+        n = len(Step._fields)
+        return Step(*found[:n]), state._replace(**dict(zip(changing, found[n:], strict=True)))
 
     def _run(
         self,
@@ -145,10 +153,12 @@ class Runtime:
 
     def select(self, state: State, photos: np.ndarray, beams: np.ndarray) -> State:
         """Return the state of the hypotheses `beams` (B', k') of the photographs `photos` (B',)."""
-        h, c = (part[photos[:, None], beams] for part in (state.h, state.c))
-        if len(photos) < len(state.annotations):
-            state = State(**{name: part[photos] for name, part in state.tensors().items()})
-        return state._replace(h=h, c=c)
+        rows = photos[:, None]
+        kept = {name: part[rows, beams] for name, part in state.of_hypotheses().items()}
+        annotations, projected = state.annotations, state.projected
+        if len(photos) < len(annotations):
+            annotations, projected = annotations[photos], projected[photos]
+        return State(annotations, projected, **kept)
 
 
 def join(states: Sequence[State]) -> State:
@@ -184,6 +194,7 @@ def _require_fit(
         _require(bundle, encoder.get_outputs(), things=[None], places=[L, None])
     if "evidence" in (node.name for node in decoder.get_inputs()):
         _require(bundle, encoder.get_outputs(), evidence=[V])
+        _require(bundle, decoder.get_outputs(), next_evidence=[])
     _require(bundle, decoder.get_outputs(), logprobs=[V], alphas=[], betas=[], next_h=[], next_c=[])
 
 

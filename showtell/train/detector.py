@@ -5,6 +5,7 @@ at once: no box and no location is given to it.
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -16,6 +17,7 @@ from showtell.errors import RecipeError
 from showtell.train.encoder import Encoder
 
 EPOCHS, BATCH, RATE, WEIGHT_DECAY, DROPOUT = 12, 64, 1e-3, 0.2, 0.6
+TWICE = 0.03  # of the captions that say a word: those that say most words twice are fewer
 
 
 def classifier_of(encoder: Encoder) -> nn.Linear:
@@ -132,3 +134,17 @@ def shares(captions: Sequence[Sequence[Sequence[str]]], words: Sequence[str]) ->
             for word in {word for word in said if word in ids}:
                 row[ids[word]] += 1 / len(own)
     return found
+
+
+def said_once(captions: Sequence[Sequence[Sequence[str]]], words: Sequence[str]) -> Tensor:
+    """Return 1 for each word that people hardly ever say twice in a caption, else 0, (W,).
+
+    Parameters
+    ----------
+    captions : for each of N photographs the words of each of its captions.
+    words : W words.
+    """
+    counts = [Counter(said) for own in captions for said in own]
+    said = Counter(word for each in counts for word in each)
+    again = Counter(word for each in counts for word, n in each.items() if n > 1)
+    return torch.tensor([float(again[word] < TWICE * said[word]) for word in words])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from showtell.train.corpus import Corpus
-from showtell.train.detector import WordDetector, classifier_of, pool, shares
+from showtell.train.detector import WordDetector, classifier_of, pool, said_once, shares
 from showtell.train.features import Features
 from showtell.train.model import ShowAttendTell
 from showtell.train.recipe import Recipe
@@ -49,6 +49,7 @@ def teach(
     say : told before features are cached.
     """
     assert network.detector is not None
+    assert network.decoder.once is not None
     assert recipe.detector is not None
     classifier, cache = classifier_of(network.encoder), Path(recipe.cache)
     pooled = torch.cat(
@@ -58,6 +59,7 @@ def teach(
         ]
     )
     captions = [[tokenize(c) for c in p.captions] for p in corpus.photographs]
+    network.decoder.once.copy_(said_once(captions, words))
     targets = shares(captions, words)
     weights = torch.tensor(corpus.copies_written, dtype=torch.float)
     written = weights.nonzero()[:, 0]  # rows of photographs

@@ -45,7 +45,7 @@ def decoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
     """Return the graph of one step: words (B, k) and a state to log-probabilities, maps, gates and
     the next state.
 
-    Where the network has a detector of words, its evidence (B, V) is part of the state.
+    Where the network has a detector of words, its evidence (B, k, V) is part of the state.
     """
     decoder, (rows, cols) = network.decoder, network.encoder.grid
     B, k, L, D = 2, 3, rows * cols, decoder.init_h.in_features
@@ -60,9 +60,10 @@ def decoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
     both, cells = {0: "photos", 1: "hypotheses"}, {0: "photos", 1: "cells"}
     shapes = {"words": both, "annotations": cells, "projected": cells, "h": both, "c": both}
     if network.detector:
-        inputs["evidence"] = torch.rand(B, decoder.L_o.out_features)
-        shapes["evidence"] = {0: "photos"}
-    names = ("logprobs", "alphas", "betas", "next_h", "next_c")
+        inputs["evidence"] = torch.rand(B, k, decoder.L_o.out_features)
+        shapes["evidence"] = both
+    names = ["logprobs", "alphas", "betas", "next_h", "next_c", "next_evidence"]
+    names = names if network.detector else names[:-1]
     return _graph(_DecoderGraph(decoder), inputs, shapes, names)
 
 
@@ -129,9 +130,8 @@ class _EncoderGraph(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         features = self.encoder(images)  # (B, L, C)
         state = self.decoder.start(self.see(features))
-        first = [state.annotations, state.projected, state.h.unsqueeze(1), state.c.unsqueeze(1)]
-        if state.evidence is not None:
-            first.append(state.evidence)
+        state = state.of_hypotheses(lambda part: part.unsqueeze(1))
+        first = [part for part in state if part is not None]
         if self.encoder.classifier is None:
             return tuple(first)
         mean = features.mean(dim=1, keepdim=True)  # (B, 1, C)
@@ -146,7 +146,7 @@ class _EncoderGraph(nn.Module):
 
 
 class _DecoderGraph(nn.Module):
-    """words (B, k) and state -> logprobs, alphas, betas, next_h, next_c.
+    """words (B, k) and state -> logprobs, alphas, betas, and the next h, c and evidence.
 
     The state may have fewer cells than the grid: see :mod:`showtell.deletion`.
     """
@@ -166,7 +166,8 @@ class _DecoderGraph(nn.Module):
     ) -> tuple[Tensor, ...]:
         state = State(annotations, projected, h, c, evidence)
         logprobs, alphas, betas, state = self.decoder.step(state, words)
-        return logprobs, alphas, betas, state.h, state.c
+        after = (state.h, state.c, state.evidence)
+        return logprobs, alphas, betas, *(part for part in after if part is not None)
 
 
 def _graph(

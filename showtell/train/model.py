@@ -24,6 +24,9 @@ from showtell.vocab import PAD
 Look = Callable[[Tensor], Tensor] | None
 
 
+AGAINST = 30.0  # evidence against a word that people hardly ever say twice
+
+
 class Seen(NamedTuple):
     """What the decoder is given of photographs.
 
@@ -53,7 +56,7 @@ class State(NamedTuple):
     annotations : (B, L, D), a.
     projected : (B, L, A), U a, which no word changes.
     h, c : (B, n), or (B, k, n) for k hypotheses of each photograph.
-    evidence : (B, V) for each word, which no word changes; None without a detector.
+    evidence : (B, V) or (B, k, V) for each word; None without a detector.
     """
 
     annotations: Tensor
@@ -67,6 +70,11 @@ class State(NamedTuple):
         annotations, projected, h, c = map(change, self[:4])
         evidence = None if self.evidence is None else change(self.evidence)
         return State(annotations, projected, h, c, evidence)
+
+    def of_hypotheses(self, change: Callable[[Tensor], Tensor]) -> "State":
+        """Return the state with each of its tensors changed that differ by hypothesis."""
+        evidence = None if self.evidence is None else change(self.evidence)
+        return self._replace(h=change(self.h), c=change(self.c), evidence=evidence)
 
     def first(self, rows: int) -> "State":
         """Return the state of the first rows."""
@@ -120,7 +128,14 @@ class Decoder(nn.Module):
     vocabulary_size : V.
     recipe : the other sizes.
     detector : whether it is given a detector's evidence for each word.
+
+    Attributes
+    ----------
+    once : (V,) 1 for each word that people hardly ever say twice in a caption, else 0; None without
+        a detector.
     """
+
+    once: Tensor | None
 
     def __init__(
         self, channels: int, vocabulary_size: int, recipe: DecoderRecipe, detector: bool = False
@@ -140,6 +155,7 @@ class Decoder(nn.Module):
         self.dropout = nn.Dropout(recipe.dropout)
         nn.init.normal_(self.E.weight, std=0.1)
         nn.init.zeros_(self.L_o.bias)
+        self.register_buffer("once", torch.zeros(vocabulary_size) if detector else None)
         self.trust = nn.Linear(n, 1) if detector else None
         if self.trust is not None:
             nn.init.zeros_(self.trust.weight)
@@ -185,6 +201,19 @@ class Decoder(nn.Module):
             return logits
         return logits + self.trust(h).exp() * evidence
 
+    def after(self, evidence: Tensor | None, words: Tensor) -> Tensor | None:
+        """Return the evidence (..., V) after `words` (...) were said.
+
+        There is evidence against a word that was said, if it is one of those that people hardly
+        ever say twice: without it the same evidence speaks for it again.
+        """
+        if evidence is None or self.once is None:
+            return None
+        words = words.unsqueeze(-1)  # (..., 1)
+        once = self.once[words]
+        left = (1 - once) * evidence.gather(-1, words) - once * AGAINST
+        return evidence.scatter(-1, words, left)
+
     @torch.no_grad()
     def sharpen(self, temperature: float) -> None:
         """Divide the logits by a temperature, in the weights; by its inverse, undo it."""
@@ -217,17 +246,15 @@ class Decoder(nn.Module):
         Ey = self.dropout(self.E(captions))  # (N, T+1, m)
         going = rows_by_step(captions)
         coverage = Ey.new_zeros(state.annotations.shape[:2])
-        evidence = state.evidence
         steps = []
         for t, rows in enumerate(going):
             state = state.first(rows)
+            state = state._replace(evidence=self.after(state.evidence, captions[:rows, t]))
             state, z, alpha, _ = self.advance(state, Ey[:rows, t], look)
             coverage = coverage + F.pad(alpha, (0, 0, 0, len(photo) - rows))
-            steps.append((Ey[:rows, t], state.h, z))
-        if evidence is not None:
-            evidence = torch.cat([evidence[:rows] for rows in going])
-        Ey, h, z = (torch.cat(part) for part in zip(*steps, strict=True))
-        logits = self.output(Ey, h, z, evidence)
+            parts = (Ey[:rows, t], state.h, z, state.evidence)
+            steps.append([part for part in parts if part is not None])
+        logits = self.output(*(torch.cat(part) for part in zip(*steps, strict=True)))
         targets = torch.cat([captions[:rows, t + 1] for t, rows in enumerate(going)])
         return logits, targets, coverage
 
@@ -236,7 +263,8 @@ class Decoder(nn.Module):
 
         Parameters
         ----------
-        state : annotations (B, L, D) shared by the hypotheses; h and c (B, k, n).
+        state : annotations (B, L, D) shared by the hypotheses; h and c (B, k, n), evidence
+            (B, k, V).
         words : (B, k) last word of each hypothesis.
 
         Returns
@@ -250,9 +278,9 @@ class Decoder(nn.Module):
         inputs = torch.cat([Ey, z], dim=-1).view(B * k, -1)
         h, c = self.lstm(inputs, (state.h.reshape(B * k, n), state.c.reshape(B * k, n)))
         h, c = h.view(B, k, n), c.view(B, k, n)
-        evidence = None if state.evidence is None else state.evidence.unsqueeze(1)  # (B, 1, V)
+        evidence = self.after(state.evidence, words)  # (B, k, V)
         logprobs = self.output(Ey, h, z, evidence).log_softmax(dim=-1)
-        return logprobs, alpha, beta.squeeze(-1), state._replace(h=h, c=c)
+        return logprobs, alpha, beta.squeeze(-1), state._replace(h=h, c=c, evidence=evidence)
 
 
 class ShowAttendTell(nn.Module):

@@ -95,7 +95,11 @@ class SelfCritical:
         return {"loss": batch.by_captions * loss, "reward": batch.by_captions * rewards.mean()}
 
     def _cross_entropy(self, model: Any, inputs: NetworkInput, batch: Batch) -> Tensor:
-        """Return the cross entropy of one caption by a person of each photograph."""
+        """Return the cross entropy of one caption by a person of each photograph.
+
+        It is that of the network as it is kept. At the phase's temperature it would be lowest for
+        a network that is as unsure of itself as before.
+        """
         rows = torch.rand(len(batch.photo)) + batch.photo  # in the order of photographs, shuffled
         order = rows.argsort()
         first = torch.cat([order[:1], order[1:][batch.photo[order].diff() > 0]])  # one of each
@@ -104,7 +108,7 @@ class SelfCritical:
         longest = int((captions != PAD).sum(dim=1).max())
         device = inputs.device
         logits, targets, _ = model(inputs, photo.to(device), captions[:, :longest].to(device))
-        return F.cross_entropy(logits, targets)
+        return F.cross_entropy(logits * self._phase.temperature, targets)
 
     def _rewards(self, photos: np.ndarray, drawn: Tensor) -> Tensor:
         """Return the rewards (B, k) of captions (B, k, T+1) of the photographs `photos` (B,)."""
@@ -182,8 +186,7 @@ def draw(decoder: Decoder, seen: Seen, n: int) -> Tensor:
     """
     B, device = len(seen.features), seen.features.device
     state = decoder.start(seen)
-    h, c = (part.unsqueeze(1).repeat(1, n, 1) for part in (state.h, state.c))
-    state = state._replace(h=h, c=c)  # (B, n, ·)
+    state = state.of_hypotheses(lambda part: part.unsqueeze(1).repeat(1, n, 1))  # (B, n, ·)
     words = torch.full((B, n), START, device=device)
     over = torch.zeros_like(words, dtype=torch.bool)
     drawn = [words]

@@ -25,7 +25,7 @@ class TorchStepModel:
     def start(self, features: Tensor) -> State:
         """Return the state of one hypothesis a photograph, for features (B, L, C)."""
         state = self._decoder.start(self._network.see(features.to(self._device)))
-        return state._replace(h=state.h.unsqueeze(1), c=state.c.unsqueeze(1))  # (B, 1, n)
+        return state.of_hypotheses(lambda part: part.unsqueeze(1))  # (B, 1, ·)
 
     def step(self, state: State, words: np.ndarray) -> tuple[Step, State]:
         """Advance every hypothesis by its last word, `words` of shape (B, k)."""
@@ -35,8 +35,9 @@ class TorchStepModel:
     def select(self, state: State, photos: np.ndarray, beams: np.ndarray) -> State:
         """Return the state of the hypotheses `beams` (B', k') of the photographs `photos` (B',)."""
         rows, columns = torch.from_numpy(photos), torch.from_numpy(beams)
-        one = state.each(lambda part: part[rows])
-        return one._replace(h=state.h[rows[:, None], columns], c=state.c[rows[:, None], columns])
+        state = state.of_hypotheses(lambda part: part[rows[:, None], columns])
+        a, Ua = state.annotations[rows], state.projected[rows]
+        return state._replace(annotations=a, projected=Ua)
 
 
 def caption(

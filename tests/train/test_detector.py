@@ -13,7 +13,7 @@ from showtell.decoding import beam_search
 from showtell.errors import RecipeError
 from showtell.train import checkpoint as checkpoints
 from showtell.train import recipe as recipes
-from showtell.train.detector import WordDetector, pool, shares
+from showtell.train.detector import WordDetector, pool, said_once, shares
 from showtell.train.engine import train
 from showtell.train.evidence import EVIDENCE
 from showtell.train.export import export
@@ -45,6 +45,12 @@ def test_a_photograph_that_counts_more_moves_the_prior() -> None:
 def test_shares_are_of_a_photograph_s_captions() -> None:
     captions = [[["red", "ball"], ["red", "red", "box"]], [["blue"]]]
     assert shares(captions, WORDS).tolist() == [[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]]
+
+
+def test_words_that_people_say_twice_are_told_from_those_that_they_do_not() -> None:
+    captions = [[["a", "man", "and", "a", "dog"], ["a", "dog", "runs"]]]
+    words = ("a", "man", "dog", "never")
+    assert said_once(captions, words).tolist() == [0.0, 1.0, 1.0, 0.0]
 
 
 def test_what_is_pooled_does_not_depend_on_where_things_are() -> None:
@@ -81,11 +87,25 @@ def test_decoding_is_given_the_same_evidence_as_training(decoder: Decoder) -> No
     seen = Seen(torch.rand(2, 6, 10), torch.randn(2, 12))
     photo = torch.tensor([1, 0])
     logits, _, _ = decoder(seen, photo, CAPTIONS)
-    state = decoder.start(seen)
-    state = state._replace(h=state.h.unsqueeze(1), c=state.c.unsqueeze(1))
+    state = decoder.start(seen).of_hypotheses(lambda part: part.unsqueeze(1))
     for t, rows in ((0, [0, 1]), (1, [2, 3])):
         logprobs, _, _, state = decoder.step(state, CAPTIONS[photo, t : t + 1])
         torch.testing.assert_close(logprobs[photo, 0], logits[rows].log_softmax(dim=1))
+
+
+def test_a_word_that_people_say_once_is_said_once(decoder: Decoder) -> None:
+    """Behind each of its words, in training and in decoding."""
+    assert decoder.once is not None
+    decoder.once[5] = 1
+    seen = Seen(torch.rand(1, 6, 10), torch.full((1, 12), 2.0))
+    said = torch.tensor([[START, 5, 4, 5, END]])
+    logits, _, _ = decoder(seen, torch.tensor([0]), said)
+    state = decoder.start(seen).of_hypotheses(lambda part: part.unsqueeze(1))
+    for t, forbidden in enumerate((False, True, True, True)):
+        logprobs, _, _, state = decoder.step(state, said[:, t : t + 1])
+        torch.testing.assert_close(logprobs[0], logits[t : t + 1].log_softmax(dim=1))
+        others = torch.cat([logprobs[0, 0, :5], logprobs[0, 0, 6:]])
+        assert bool(logprobs[0, 0, 5] < others.min() - 2) == forbidden
 
 
 def test_a_surer_decoder_trusts_its_evidence_as_much_more(decoder: Decoder) -> None:
@@ -120,7 +140,7 @@ def test_a_run_teaches_the_detector_and_the_bundle_has_it(
     paths = [p.path for p in load(shapes).split("test")]
     state = captioner.encode(paths).state
     assert state.evidence is not None
-    assert state.evidence.shape == (len(paths), len(trained.vocabulary))
+    assert state.evidence.shape == (len(paths), 1, len(trained.vocabulary))
     together = [caption.text for caption in captioner.caption(paths, beam=3)]
     assert together == [captioner.caption(path, beam=3).text for path in paths]
     plain = beam_search(captioner.runtime, state._replace(evidence=0 * state.evidence), len(paths))

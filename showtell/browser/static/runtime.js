@@ -5,7 +5,8 @@ import { InferenceSession, Tensor, env } from "./ort/onnxruntime.js";
 // "evidence" is that of a detector of words, in bundles that have one.
 const STATE = ["annotations", "projected", "h", "c", "evidence"];
 const THINGS = ["things", "places"];
-const STEP = ["logprobs", "alphas", "betas", "next_h", "next_c"];
+// What differs by hypothesis, (1, k, n), and changes with each word.
+const CHANGING = ["h", "c", "evidence"];
 
 export class Runtime {
   #encoder;
@@ -39,15 +40,21 @@ export class Runtime {
   async step(state, words) {
     const ids = BigInt64Array.from(words, BigInt);
     const feeds = { ...state, words: new Tensor("int64", ids, [1, words.length]) };
-    const said = await this.#decoder.run(feeds, STEP);
+    const said = await this.#decoder.run(feeds);
     const [logprobs, alphas, betas] = [said.logprobs.data, said.alphas.data, said.betas.data];
-    return { logprobs, alphas, betas, state: { ...state, h: said.next_h, c: said.next_c } };
+    return { logprobs, alphas, betas, state: change(state, (_, name) => said[`next_${name}`]) };
   }
 
   // The state of the hypotheses `beams`.
   select(state, beams) {
-    return { ...state, h: rows(state.h, beams), c: rows(state.c, beams) };
+    return change(state, (part) => rows(part, beams));
   }
+}
+
+// A state with each of its tensors changed that differ by hypothesis.
+function change(state, how) {
+  const there = CHANGING.filter((name) => name in state);
+  return { ...state, ...Object.fromEntries(there.map((name) => [name, how(state[name], name)])) };
 }
 
 // Take rows of a tensor (1, k, n).
