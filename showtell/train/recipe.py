@@ -144,6 +144,9 @@ class Phase:
         surer of itself. What is kept has them as they were.
     cross_entropy : in ``selfcritical``, weight of the cross entropy of one caption by a person for
         each photograph, beside the reward; it keeps sentences grammatical.
+    distinct : in ``selfcritical``, what is taken off a caption's reward: this share of its reward
+        for the most similar other photograph of the step (after Luo et al., 2018, arXiv
+        1803.04376). What suits any photograph is worth little.
     mix : share of the phase's own weights in the network that is validated and kept; the rest are
         those that it started from (Wortsman et al., 2022, arXiv 2109.01903).
     """
@@ -161,6 +164,7 @@ class Phase:
     ema: float = 0.0
     temperature: float = 1.0
     cross_entropy: float = 0.0
+    distinct: float = 0.0
     mix: float = 1.0
 
     def __post_init__(self) -> None:

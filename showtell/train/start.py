@@ -22,7 +22,7 @@ from showtell.vocab import SPECIAL, UNK, Vocabulary, tokenize
 
 TRANSPOSED, HALF, QUANTIZED = ".T", ".half", "_quantized"
 _CNN, _CLASSIFIER = "encoder.network.", "encoder.classifier."
-_DETECTOR = ("detector.", "decoder.trust.")  # which learns again in every run
+_DETECTOR = ("detector.", "decoder.trust.", "decoder.once")  # which learns again in every run
 # Tensors that have a row for each word.
 _BY_WORD = ("decoder.E.weight", "decoder.L_o.weight", "decoder.L_o.bias")
 
