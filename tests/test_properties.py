@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_decoding import Table, exhaustive, random_probabilities
 
 from showtell import bundle
 from showtell.bundle import Bundle
 from showtell.decoding import Hypothesis, beam_search
 from showtell.vocab import END, SPECIAL, Vocabulary, detokenize, tokenize
+from tests.step_models import Table, exhaustive, random_probabilities
 
 settings.register_profile("few", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("few")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from odd_files import RED, encode, flat
 from skimage import data
 
 import showtell
@@ -16,6 +15,7 @@ from showtell.doubt import STRANGE
 from showtell.errors import ImageError
 from showtell.image import SEVERAL_FRAMES
 from showtell.search import Search
+from tests.odd_files import RED, encode, flat
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings, strategies
 from PIL import Image
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from standins import FakeCaptioner, serving
 
 import showtell.web
 from showtell import __version__
@@ -30,6 +29,7 @@ from showtell.web import api, create_app
 from showtell.web.batcher import Batcher
 from showtell.web.docs import document
 from showtell.web.problems import IMAGE_PROBLEMS
+from tests.web.standins import FakeCaptioner, serving
 
 WEB = Path(showtell.web.__file__).parent
 DOCUMENT = document()

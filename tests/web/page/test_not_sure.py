@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from browsing import CAPTION, choose, expect_told, rows, upload, word
 from playwright.sync_api import Page, expect
-from standins import FakeCaptioner, serving
 
 from showtell.captioner import Caption
 from showtell.doubt import STRANGE
 from showtell.web import create_app
+from tests.web.page.browsing import CAPTION, choose, expect_told, rows, upload, word
+from tests.web.standins import FakeCaptioner, serving
 
 
 class Doubting(FakeCaptioner):
