@@ -54,7 +54,7 @@ class Hypothesis:
     Attributes
     ----------
     words : ids, without ``START`` and ``END``.
-    logprobs : (T,) log-probability of each word, and of ``END`` when it was reached.
+    logprobs : (T,) log-probability of each word, and of ``END``.
     alphas : (T, L) attention with which each of them was chosen.
     betas : (T,) gate with which each of them was chosen.
     """
@@ -63,11 +63,6 @@ class Hypothesis:
     logprobs: np.ndarray
     alphas: np.ndarray
     betas: np.ndarray
-
-    @property
-    def ended(self) -> bool:
-        """Whether the model said ``END``, rather than being cut off."""
-        return len(self.logprobs) > len(self.words)
 
     @property
     def logprob(self) -> float:
@@ -98,7 +93,7 @@ class _Path(NamedTuple):
         return self._replace(parents=parents, words=words, logprobs=logprobs)
 
     def hypothesis(self, row: int) -> Hypothesis:
-        """Read one from its beginning up to its first ``END``."""
+        """Read one that ended from its beginning up to its ``END``."""
         path: _Path | None = self
         said = []
         while path is not None:
@@ -106,10 +101,9 @@ class _Path(NamedTuple):
             word, logprob = path.words[row], path.logprobs[row]
             said.append((word, logprob, path.alphas[parent], path.betas[parent]))
             path, row = path.before, parent
-        words, *told = (np.array(part) for part in zip(*reversed(said), strict=True))
-        ends = np.flatnonzero(words == END)
-        n = ends[0] if len(ends) else len(words)
-        return Hypothesis(tuple(words[:n].tolist()), *(part[: n + 1] for part in told))
+        words, *rest = (np.array(part) for part in zip(*reversed(said), strict=True))
+        n = int(np.argmax(words == END))
+        return Hypothesis(tuple(words[:n].tolist()), *(part[: n + 1] for part in rest))
 
 
 def _grow(before: _Path | None, step: Step, parents: np.ndarray, words: np.ndarray) -> _Path:

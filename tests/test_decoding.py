@@ -63,7 +63,7 @@ def test_a_caption_that_is_as_long_as_it_may_be_must_end() -> None:
     model = Table(lambda photo, said: distribution(a=0.6, b=0.3, end=0.1))
     found = beam_search(model, model.start(1), 1, beam=2, max_length=4)[0]
     assert [h.words for h in found] == [(A, A, A, A), (A, A, A, B)]
-    assert all(h.ended for h in found)
+    assert all(len(h.logprobs) == len(h.words) + 1 for h in found)
     assert found[0].logprob == pytest.approx(4 * np.log(0.6) + np.log(0.1))
 
 
@@ -85,7 +85,7 @@ def test_a_model_that_ends_at_once_gives_an_empty_caption() -> None:
     found = beam_search(model, model.start(2), 2, beam=5)
     for hypotheses in found:
         assert [h.words for h in hypotheses] == [()]
-        assert hypotheses[0].ended
+        assert len(hypotheses[0].logprobs) == 1
         assert hypotheses[0].alphas.shape == (1, L)
         assert hypotheses[0].logprob == 0.0
 
@@ -171,7 +171,7 @@ def test_every_caption_satisfies_its_sets(beam: int, max_length: int) -> None:
     )
     for hypotheses, mention in zip(found, MENTIONS, strict=True):
         assert 1 <= len(hypotheses) <= beam
-        assert all(h.ended and len(h.words) <= max_length for h in hypotheses)
+        assert all(len(h.words) == len(h.logprobs) - 1 <= max_length for h in hypotheses)
         assert all(satisfies(h.words, mention) for h in hypotheses)
 
 

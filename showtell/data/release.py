@@ -49,14 +49,12 @@ class Layout:
     ----------
     name : what a scorecard calls it.
     looks_for : the files by which it is recognised, for the user.
-    recognise : whether a folder is laid out so.
-    read : reads such a folder.
+    read : reads a folder; returns None where it is not laid out so.
     """
 
     name: str
     looks_for: str
-    recognise: Callable[[Path], bool]
-    read: Callable[[Path], Release]
+    read: Callable[[Path], Release | None]
 
 
 def assign(splits: dict[str, str], name: str, split: str, where: str) -> None:
