@@ -11,7 +11,7 @@ import numpy as np
 
 from showtell import doubt, image, mention
 from showtell.bundle import Bundle
-from showtell.decoding import Hypothesis, beam_search
+from showtell.decoding import Hypothesis, beam_search, require_room
 from showtell.errors import ImageError
 from showtell.proof import Proof, prove
 from showtell.region import Region
@@ -197,6 +197,10 @@ class Captioner:
         OptionError : see :meth:`caption`.
         """
         return list(self._results(sources, replace(search, **options)))
+
+    def require_possible(self, search: Search) -> None:
+        """Raise an OptionError if no caption of this model can mention what it must."""
+        require_room(mention.asked(search.mention, self.bundle, self.things), search.max_length)
 
     def encode(self, sources: Iterable[image.Source]) -> Encoded:
         """Return what the encoder gives of photographs.

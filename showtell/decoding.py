@@ -206,12 +206,17 @@ def _require_possible(mention: Sequence[Mention], n_photos: int, max_length: int
             raise ValueError(
                 f"photograph {photo}: a set to mention needs a word or more, special ids aside"
             )
-        fewest = _fewest_words(sets)
-        if fewest > max_length:
-            raise OptionError(
-                f"photograph {photo}: what it must mention takes {fewest} words or more, "
-                f"but max_length is {max_length}"
-            )
+        require_room(sets, max_length)
+
+
+def require_room(sets: Mention, max_length: int) -> None:
+    """Raise an OptionError if a caption of `max_length` words cannot hold a word of each set."""
+    fewest = _fewest_words(sets)
+    if fewest > max_length:
+        raise OptionError(
+            f"'mention': a caption with all of it takes {fewest} words or more, "
+            f"but 'max_length' is {max_length}"
+        )
 
 
 def _held(sets: Mention) -> dict[int, int]:

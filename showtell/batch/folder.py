@@ -27,6 +27,7 @@ from showtell.batch.rows import Row, digest, error_row
 from showtell.batch.sources import Found, readable, walk
 from showtell.batch.workers import Item, Workers
 from showtell.bundle import Bundle
+from showtell.captioner import Captioner
 from showtell.cores import cores
 from showtell.errors import ImageError
 from showtell.formats import LeftOut
@@ -86,9 +87,12 @@ def caption_folder(
     ------
     OutputError : `out` cannot be written, is there already, or belongs to another run.
     BundleError : the model cannot be used.
+    OptionError : no caption can mention what it must.
     """
     output.require_format(out)
     bundle = Bundle.load(model)
+    if search.mention:  # before there is a journal
+        Captioner(bundle, threads=1).require_possible(search)
     left_out = LeftOut()
     source = {"paths": list(paths), "recursive": recursive, "sidecars": sidecars}
     settings = {**source, "model": bundle.manifest["sha256"], **search.to_dict()}

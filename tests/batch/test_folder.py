@@ -20,7 +20,7 @@ from showtell.batch.folder import Summary, caption_folder
 from showtell.batch.journal import Journal, path_for
 from showtell.batch.rows import Row
 from showtell.batch.sources import Found
-from showtell.errors import OutputError
+from showtell.errors import OptionError, OutputError
 from showtell.search import Search
 
 Make = Callable[[int], Path]
@@ -336,6 +336,21 @@ def test_all_that_is_wrong_is_told(
         str(path / "two.gif"),
         "gone.jpg",
     ]
+
+
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        (Search(mention="zebra"), "'zebra'"),
+        (Search(mention=["red", "blue"], max_length=1), "2 words"),
+    ],
+)
+def test_what_cannot_be_mentioned_is_refused_before_a_journal_is_there(
+    run: Callable, photographs: Make, tmp_path: Path, search: Search, message: str
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        run(photographs(2), search=search)
+    assert [path.name for path in tmp_path.iterdir()] == ["photographs"]
 
 
 def test_folders_are_entered_when_asked_to(run: Callable, photographs: Make) -> None:
