@@ -1,6 +1,6 @@
-"""Doubt: how likely each word is right, and whether a photograph is like those trained on.
+"""How likely each word is right, and whether a photograph is out of distribution.
 
-:mod:`showtell.evaluation.calibrate` fits both to a model when it is exported. The bundle keeps them
+:mod:`showtell.evaluation.calibrate` calibrates both when a model is exported. The bundle keeps them
 in its manifest's ``doubt`` and in ``familiar.npy``; a bundle may have neither.
 """
 
@@ -11,35 +11,76 @@ from typing import Any
 
 import numpy as np
 
-from showtell.bundle import FAMILIAR, MAX_GRAPH, Bundle, read_file
+from showtell.bundle import COMPONENTS, MAX_GRAPH, Bundle, read_file
 from showtell.errors import BundleError
 from showtell.function_words import FUNCTION_WORDS
 
-STRANGE = "this photo is unlike the training data, so the caption is probably wrong"
-UNSURE = "the model is unsure of what it sees, so the caption is probably wrong"
+OUT_OF_DISTRIBUTION = "this photo is unlike the training data, so the caption is probably wrong"
+LOW_CONFIDENCE = "the model is unsure of what it sees, so the caption is probably wrong"
 _MOST = 1e6  # of a weight, so that nothing overflows
 _LEAST = 1e-6  # probability, so that its logarithm and that of the rest are finite
 
 
 @dataclass(frozen=True, eq=False)
-class Doubt:
-    """What a model's words are worth, and what its training photographs have in common.
+class ConfidenceModel:
+    """The calibration of a model's confidences, and its measure of how unusual a photograph is.
 
     Attributes
     ----------
-    visual, function : (8,) weights of :func:`evidence`, for the words that name what is seen and
+    visual, function : (8,) weights of :func:`features`, for the words that name what is seen and
         for function words; (5,) in older bundles.
-    familiar : (1 + k, D) float16; the mean of the training photographs' mean annotations, and the k
-        directions in which they differ most, each of length 1.
-    limit : of :meth:`strangeness`, above which a photograph is strange.
-    least : confidence of a caption below which the model is unsure of it.
+    components : (1 + k, D) float16; the mean of the training photographs' mean annotations, and
+        their first k principal components, each of length 1.
+    ood_limit : of :meth:`ood_score`, above which a photograph is out of distribution.
+    least_confidence : of a caption, below which the model is unsure of it.
     """
 
     visual: np.ndarray
     function: np.ndarray
-    familiar: np.ndarray
-    limit: float
-    least: float = 0.0
+    components: np.ndarray
+    ood_limit: float
+    least_confidence: float = 0.0
+
+    @classmethod
+    def read(cls, bundle: Bundle, size: int) -> "ConfidenceModel | None":
+        """Read the confidence model of a bundle; None where it has none.
+
+        Parameters
+        ----------
+        bundle : that was verified.
+        size : D, of its annotations.
+
+        Raises
+        ------
+        BundleError : it is not what :meth:`entry` and :meth:`files` write.
+        """
+        entry = bundle.manifest.get("doubt")
+        if entry is None:
+            return None
+        path = bundle.path / COMPONENTS
+        read_file(path, MAX_GRAPH)  # which refuses what is no file
+        try:
+            # Mapped first: a header that claims more than the file has costs no memory.
+            components = np.array(np.lib.format.open_memmap(path, mode="r"))
+            visual, function = (np.array(entry[name], float) for name in ("visual", "function"))
+            limit, least = float(entry["limit"]), float(entry.get("least", 0.0))
+            model = cls(visual, function, components, limit, least)
+        except Exception as error:  # NumPy's parser of headers raises those of Python's
+            raise BundleError(f"{bundle.path}: its doubt cannot be read: {error}") from error
+        if not model._fits(size):
+            raise BundleError(f"{bundle.path}: its doubt does not fit its graphs; export it again")
+        return model
+
+    def _fits(self, size: int) -> bool:
+        """Return whether shapes and values are those of a model with annotations of `size`."""
+        rows, weights = self.components, (self.visual, self.function)
+        if rows.ndim != 2 or len(rows) < 2 or rows.shape[1] != size or rows.dtype != np.float16:
+            return False
+        if not np.isfinite([self.ood_limit, self.least_confidence]).all():
+            return False
+        return any(
+            all(w.shape == (n,) and np.abs(w).max() < _MOST for w in weights) for n in (5, 8)
+        )
 
     def confidences(
         self,
@@ -57,19 +98,19 @@ class Doubt:
         seen : (T, 3), from :meth:`showtell.things.Names.evidence`; None without a classifier.
         """
         weights = np.where(are_visual(words)[:, None], self.visual, self.function)
-        known = evidence(probabilities, gates, logprob, seen)[:, : weights.shape[1]]
-        return 1 / (1 + np.exp(-(known * weights).sum(axis=1)))
+        inputs = features(probabilities, gates, logprob, seen)[:, : weights.shape[1]]
+        return 1 / (1 + np.exp(-(inputs * weights).sum(axis=1)))
 
-    def strangeness(self, annotations: np.ndarray) -> np.ndarray:
-        """Return how much of the mean annotation of photographs the familiar does not explain.
+    def ood_score(self, annotations: np.ndarray) -> np.ndarray:
+        """Return how unlike the training data photographs are: the PCA reconstruction error, (B,).
 
-        The squared length, (B,), of what is left of it outside of the familiar directions.
+        It is the squared length of what the components leave of the mean annotation.
 
         Parameters
         ----------
         annotations : (B, L, D).
         """
-        mean, *directions = self.familiar.astype(np.float32)
+        mean, *directions = self.components.astype(np.float32)
         apart = annotations.mean(axis=1) - mean  # (B, D)
         within = apart @ np.array(directions).T  # (B, k)
         return (apart**2).sum(axis=1) - (within**2).sum(axis=1)
@@ -77,52 +118,20 @@ class Doubt:
     def files(self) -> dict[str, bytes]:
         """Return what a bundle keeps as a file, by its name."""
         file = BytesIO()
-        np.save(file, self.familiar, allow_pickle=False)
-        return {FAMILIAR: file.getvalue()}
+        np.save(file, self.components, allow_pickle=False)
+        return {COMPONENTS: file.getvalue()}
 
     def entry(self) -> dict[str, Any]:
         """Return what a bundle keeps in its manifest, as ``doubt``."""
         return {
             "visual": self.visual.tolist(),
             "function": self.function.tolist(),
-            "limit": self.limit,
-            "least": self.least,
+            "limit": self.ood_limit,
+            "least": self.least_confidence,
         }
 
 
-def read(bundle: Bundle, size: int) -> Doubt | None:
-    """Return the doubt of a bundle; None where it has none.
-
-    Parameters
-    ----------
-    bundle : that was verified.
-    size : D, of its annotations.
-
-    Raises
-    ------
-    BundleError : it is not what :meth:`Doubt.entry` and :meth:`Doubt.files` write.
-    """
-    entry = bundle.manifest.get("doubt")
-    if entry is None:
-        return None
-    read_file(bundle.path / FAMILIAR, MAX_GRAPH)  # which refuses what is no file
-    try:
-        # Mapped first: a header that claims more than the file has costs no memory.
-        familiar = np.array(np.lib.format.open_memmap(bundle.path / FAMILIAR, mode="r"))
-        visual, function = (np.array(entry[name], float) for name in ("visual", "function"))
-        limit, least = float(entry["limit"]), float(entry.get("least", 0.0))
-        found = Doubt(visual, function, familiar, limit, least)
-    except Exception as error:  # NumPy's parser of headers raises those of Python's
-        raise BundleError(f"{bundle.path}: its doubt cannot be read: {error}") from error
-    fits = familiar.ndim == 2 and familiar.shape[1] == size and familiar.dtype == np.float16
-    weights = visual, function
-    weighs = any(all(w.shape == (n,) and np.abs(w).max() < _MOST for w in weights) for n in (5, 8))
-    if not fits or len(familiar) < 2 or not weighs or not np.isfinite([limit, least]).all():
-        raise BundleError(f"{bundle.path}: its doubt does not fit its graphs; export it again")
-    return found
-
-
-def evidence(
+def features(
     probabilities: np.ndarray, gates: np.ndarray, logprob: float, seen: np.ndarray | None = None
 ) -> np.ndarray:
     """Return what the confidence of each of `T` words is computed from, (T, 8).
@@ -149,7 +158,7 @@ def are_visual(words: Sequence[str]) -> np.ndarray:
     return np.array([word not in FUNCTION_WORDS for word in words], bool)
 
 
-def of_caption(words: Sequence[str], values: np.ndarray) -> float:
+def visual_mean(words: Sequence[str], values: np.ndarray) -> float:
     """Return the mean of `values` (T,) over the visual words, over all words if none is.
 
     Of the words' confidences this is the share of them that is likely right.

@@ -188,10 +188,10 @@ def _be_quiet() -> None:
 
 
 def _digest(blocks: Sequence[Block]) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for block in blocks:
-        found.update(f"{block!r}\n".encode("utf-8", "surrogateescape"))
-    return found.hexdigest()
+        digest.update(f"{block!r}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def _require_whole(output: Output, blocks: int, failures: Collection[str]) -> None:

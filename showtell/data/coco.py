@@ -28,10 +28,10 @@ def _read(root: Path) -> Release | None:
     splits: dict[str, str] = {}
     for path in files:
         split = _split(path) if len(files) > 1 else None
-        names, told = _entries(path)
+        names, entries = _entries(path)
         for name in names:
             assign(splits, name, split or split_by_name(name), str(path))
-        captions += told
+        captions += entries
     return Release(captions, splits, find_named(root, splits, FOLDERS))
 
 

@@ -19,7 +19,7 @@ from showtell.batch import folder, rows, sidecar, workers
 from showtell.batch.folder import Summary, caption_folder
 from showtell.batch.journal import Journal, path_for
 from showtell.batch.rows import Row
-from showtell.batch.sources import Found
+from showtell.batch.sources import Entry
 from showtell.errors import OptionError, OutputError
 from showtell.search import Search
 
@@ -131,7 +131,7 @@ def test_files_that_vanish_and_grow(
 
     before = rows.digest(paths[0].read_bytes())
     paths[1].unlink()
-    monkeypatch.setattr(folder, "walk", lambda *_: [Found(str(path)) for path in paths])
+    monkeypatch.setattr(folder, "walk", lambda *_: [Entry(str(path)) for path in paths])
     monkeypatch.setattr(image, "read_file", read)
     first, gone, last = run(path)
     assert first["sha256"] == before
