@@ -5,13 +5,25 @@ python benchmarks/captions.py --data flickr8k [--split test] [--model M] > capti
 
 import csv
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
 from showtell.captioner import load
 from showtell.data import load as load_data
-from showtell.evaluation.scores import cider_of_each
 from showtell.vocab import tokenize
+
+
+def cider_of_each(
+    hypotheses: Mapping[Any, Sequence[str]], references: Mapping[Any, Sequence[Sequence[str]]]
+) -> list[float]:
+    """Return CIDEr-D of each caption, all of them given as words."""
+    from pycocoevalcap.cider.cider import Cider
+
+    wanted = {key: [" ".join(words) for words in references[key]] for key in hypotheses}
+    texts = {key: [" ".join(words)] for key, words in hypotheses.items()}
+    return Cider().compute_score(wanted, texts)[1].tolist()
 
 
 @click.command()

@@ -20,11 +20,11 @@ from PIL import Image, ImageFilter
 from scipy.cluster.vq import kmeans2
 from scipy.stats import rankdata
 
-from showtell.bundle import FAMILIAR
+from showtell.bundle import COMPONENTS
 from showtell.captioner import BATCH, Caption, Captioner, load
+from showtell.confidence import ConfidenceModel
 from showtell.data import Photograph
 from showtell.data import load as load_data
-from showtell.doubt import Doubt
 from showtell.evaluation import calibrate
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -92,8 +92,8 @@ def _mahalanobis(training: np.ndarray, k: int) -> Score:
 
 
 def _outside(training: np.ndarray, k: int) -> Score:
-    known = Doubt(np.zeros(5), np.zeros(5), calibrate.familiar(training, k), 0.0)
-    return lambda seen: known.strangeness(seen.means[:, None])
+    known = ConfidenceModel(np.zeros(5), np.zeros(5), calibrate.components(training, k), 0.0)
+    return lambda seen: known.ood_score(seen.means[:, None])
 
 
 def auroc(familiar: np.ndarray, stranger: np.ndarray) -> float:
@@ -132,7 +132,9 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 }
 
 
-def changed(captioner: Captioner, doubt: Doubt, photographs: Sequence[Photograph]) -> Iterator:
+def changed(
+    captioner: Captioner, model: ConfidenceModel, photographs: Sequence[Photograph]
+) -> Iterator:
     """Return a row of each change: how many photographs become strange by it."""
     yield [f"{len(photographs)} photographs of the test split", "unsure"]
     for name, change in CHANGES.items():
@@ -140,7 +142,7 @@ def changed(captioner: Captioner, doubt: Doubt, photographs: Sequence[Photograph
         for i in range(0, len(photographs), BATCH):
             opened = (Image.open(p.path).convert("RGB") for p in photographs[i : i + BATCH])
             encoded = captioner.encode([strange.jpeg(change(photo)) for photo in opened])
-            above += (doubt.strangeness(encoded.state.annotations) > doubt.limit).tolist()
+            above += (model.ood_score(encoded.state.annotations) > model.ood_limit).tolist()
         yield [name, f"{100 * np.mean(above):.1f}"]
 
 
@@ -216,9 +218,9 @@ def guesses(photographs: dict[str, Caption]) -> Iterator[list[str]]:
 def main(data: str, model: str | None) -> None:
     """Measure, and write docs/doubt.md and docs/doubt.svg."""
     captioner, dataset = load(model), load_data(data)
-    doubt = captioner.doubt
-    if doubt is None:
-        raise click.UsageError("this model has no doubt: export it again")
+    known = captioner.confidence_model
+    if known is None:
+        raise click.UsageError("this model has no confidence model: export it again")
     annotations = calibrate.annotations(captioner, dataset.splits["train"])
     training = np.concatenate([a.mean(axis=1) for a in annotations])
     dev = see(captioner, [p.path for p in dataset.split("dev")])
@@ -232,13 +234,13 @@ def main(data: str, model: str | None) -> None:
     guessed = dict(zip(others, captioner.caption(list(others.values())), strict=True))
     raw = [_raw(caption) for caption in test.captions]
     draw(raw, test.captions, photographs)
-    digest = hashlib.sha256((captioner.bundle.path / FAMILIAR).read_bytes()).hexdigest()
+    digest = hashlib.sha256((captioner.bundle.path / COMPONENTS).read_bytes()).hexdigest()
     parts = [
-        f"Of {captioner.name}, `{FAMILIAR}` {digest[:12]}.",
+        f"Of {captioner.name}, `{COMPONENTS}` {digest[:12]}.",
         table(worth(raw, test.captions, photographs)),
         table(told_apart(test.captions, photographs)),
         table(compare(training, dev, test, strangers)),
-        table(changed(captioner, doubt, photographs[::5])),
+        table(changed(captioner, known, photographs[::5])),
         table(guesses(guessed)),
     ]
     page = DOCS / "doubt.md"

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 import numpy as np
+from captions import cider_of_each
 from PIL import Image
 
 from showtell import image
@@ -20,7 +21,7 @@ from showtell.data import Photograph
 from showtell.data import load as load_data
 from showtell.decoding import beam_search
 from showtell.evaluation.bootstrap import interval, resamples
-from showtell.evaluation.scores import cider_of_each, quick
+from showtell.evaluation.scores import quick
 from showtell.region import Region
 from showtell.runtime import State
 from showtell.train.start import weights

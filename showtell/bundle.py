@@ -26,7 +26,7 @@ from showtell.vocab import Vocabulary
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "models" / "flickr8k"
 MANIFEST = "manifest.json"
-FAMILIAR = "familiar.npy"
+COMPONENTS = "familiar.npy"
 THINGS = "things.json"
 CARD = "README.md"
 REQUIRED = ("vocab.json", "encoder.onnx", "decoder.onnx")
@@ -134,11 +134,11 @@ _RIGHT: dict[str, Callable[[Any], bool]] = {
 
 def _read_json(path: Path) -> Any:
     try:
-        found = json.loads(read_file(path, MAX_TEXT).decode("utf-8"))
-        _require_flat(found)
+        content = json.loads(read_file(path, MAX_TEXT).decode("utf-8"))
+        _require_flat(content)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: cannot be read: {error}") from error
-    return found
+    return content
 
 
 def _require_flat(value: Any, deeper: int = 32) -> None:
@@ -164,11 +164,11 @@ def read_file(path: Path, limit: int) -> bytes:
         if not path.resolve(strict=True).is_relative_to(folder.resolve()):
             raise BundleError(f"{path}: leads out of the bundle; put the file itself there")
         with open(path, "rb", opener=_open_at_once) as file:
-            told = os.fstat(file.fileno())
-            if not stat.S_ISREG(told.st_mode):
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
                 raise BundleError(f"{path}: not a regular file")
-            if told.st_size > limit:
-                raise BundleError(f"{path}: has {told.st_size:,} bytes, {limit:,} may be")
+            if status.st_size > limit:
+                raise BundleError(f"{path}: has {status.st_size:,} bytes, {limit:,} may be")
             return file.read(limit)
     except FileNotFoundError as error:
         raise BundleError(f"{path}: missing; the folder is not a whole bundle") from error
@@ -212,7 +212,7 @@ def _from_hub(name: str) -> Path:
         raise MissingExtraError(f"hf://{name}", "hub") from error
     try:
         return Path(
-            snapshot_download(name, allow_patterns=[MANIFEST, *REQUIRED, FAMILIAR, THINGS, CARD])
+            snapshot_download(name, allow_patterns=[MANIFEST, *REQUIRED, COMPONENTS, THINGS, CARD])
         )
     except Exception as error:  # the hub's, the network's and the file system's
         raise BundleError(f"hf://{name}: cannot be fetched: {error}") from error
@@ -244,8 +244,8 @@ def write(path: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -
         with replacing_folder(path) as new:
             for name, data in files.items():
                 (new / name).write_bytes(data)
-            told = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-            (new / MANIFEST).write_text(told, encoding="utf-8")
+            text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+            (new / MANIFEST).write_text(text, encoding="utf-8")
     except OSError as error:
         raise BundleError(f"{path}: cannot be written: {error.strerror}") from error
     return Bundle.load(path)

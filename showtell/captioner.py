@@ -9,9 +9,15 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
-from showtell import doubt, image, mention
+from showtell import image, mention
 from showtell.bundle import Bundle
-from showtell.decoding import Hypothesis, beam_search
+from showtell.confidence import (
+    LOW_CONFIDENCE,
+    OUT_OF_DISTRIBUTION,
+    ConfidenceModel,
+    visual_mean,
+)
+from showtell.decoding import Hypothesis, beam_search, require_room
 from showtell.errors import ImageError
 from showtell.proof import Proof, prove
 from showtell.region import Region
@@ -36,17 +42,19 @@ class Caption:
     words : its words.
     logprob : natural logarithm of its probability, that of its end included.
     confidence : share of its words naming what is seen that is likely right, 0..1; in a bundle
-        without doubt the geometric mean of all words' probabilities, the end included.
+        without a confidence model the geometric mean of all words' probabilities, the end included.
     attention : (words, rows, cols) float32; each map sums to 1 and covers all that is captioned.
     probabilities : (words,) float32, of each word behind those before it.
     gates : (words,) float32, the gate β of each word (Xu et al., 2015, section 4.2.1).
     confidences : (words,) float32, how likely it is that one of five people would say each word of
-        this photograph; the probabilities in a bundle without doubt.
+        this photograph; the probabilities in a bundle without a
+        confidence model.
     model : name of the model.
     alternatives : what else the beam search found, the best first; they have none themselves.
     warnings : what a reader should know of the photograph, as that it has more frames than one.
     unsure : whether the caption is probably wrong: the photograph is unlike those that the model
-        was trained on, or the confidence is low. None in a bundle without doubt.
+        was trained on, or the confidence is low. None in a bundle without a
+        confidence model.
     region : the part that is captioned: left, top, right and bottom in pixels of the upright
         photograph; None is all of it.
     proof : which words need what the model looked at; None unless it was asked for, and in older
@@ -81,7 +89,7 @@ class Caption:
         attention : whether to tell the maps: rows * cols numbers a word.
         alternatives : whether to tell the alternatives, each as the caption is told itself.
         """
-        told: dict[str, Any] = {
+        content: dict[str, Any] = {
             "image": image,
             **self._sentence(attention),
             "grid": list(self.attention.shape[1:]),
@@ -91,13 +99,13 @@ class Caption:
             "things": [thing.to_dict() for thing in self.things],
         }
         if self.region:
-            told["region"] = list(self.region)
+            content["region"] = list(self.region)
         if alternatives:
-            told["alternatives"] = [other._sentence(attention) for other in self.alternatives]
-        return told
+            content["alternatives"] = [other._sentence(attention) for other in self.alternatives]
+        return content
 
     def _sentence(self, attention: bool) -> dict[str, Any]:
-        told = {
+        content = {
             "caption": self.text,
             "words": list(self.words),
             "logprob": self.logprob,
@@ -108,14 +116,14 @@ class Caption:
         }
         if attention:
             n = len(self.words)
-            told["attention"] = _rounded(self.attention.reshape(n, -1)) if n else []
+            content["attention"] = _rounded(self.attention.reshape(n, -1)) if n else []
         if self.proof:
-            told["proof"] = {
+            content["proof"] = {
                 "attended": _rounded(self.proof.attended),
                 "random": _rounded(self.proof.random),
                 "seen": self.proof.seen.tolist(),
             }
-        return told
+        return content
 
 
 def _rounded(values: np.ndarray) -> list[Any]:
@@ -136,7 +144,7 @@ class Captioner:
         self.bundle = bundle
         self.name: str = bundle.manifest["name"]
         self.runtime = Runtime(bundle, threads)
-        self.doubt = doubt.read(bundle, self.runtime.annotation)
+        self.confidence_model = ConfidenceModel.read(bundle, self.runtime.annotation)
         n_things = self.runtime.n_things
         self.things = Names.read(bundle, n_things) if n_things else None
 
@@ -198,6 +206,10 @@ class Captioner:
         """
         return list(self._results(sources, replace(search, **options)))
 
+    def require_possible(self, search: Search) -> None:
+        """Raise an OptionError if no caption of this model can mention what it must."""
+        require_room(mention.asked(search.mention, self.bundle, self.things), search.max_length)
+
     def encode(self, sources: Iterable[image.Source]) -> Encoded:
         """Return what the encoder gives of photographs.
 
@@ -219,9 +231,9 @@ class Captioner:
         """
         search = replace(search, **options)
         hypotheses = self._search(encoded, search)
-        strange = self._strange(encoded.state.annotations)
+        unusual = self._out_of_distribution(encoded.state.annotations)
         return [
-            self._caption(encoded, photo, strange[photo], ranked)
+            self._caption(encoded, photo, unusual[photo], ranked)
             for photo, ranked in enumerate(hypotheses)
         ]
 
@@ -233,29 +245,30 @@ class Captioner:
         """
         n, limits = len(encoded.state.h), {"beam": search.beam, "max_length": search.max_length}
         sets = mention.asked(search.mention, self.bundle, self.things)
-        found = beam_search(self.runtime, encoded.state, n, mention=[sets] * n, **limits)
+        results = beam_search(self.runtime, encoded.state, n, mention=[sets] * n, **limits)
         if sets or self.things is None or encoded.things is None:
-            return found
+            return results
         vocabulary = self.bundle.vocabulary
-        for photo, (seen, (best, *_)) in enumerate(zip(encoded.things, found, strict=True)):
+        for photo, (seen, (best, *_)) in enumerate(zip(encoded.things, results, strict=True)):
             words = vocabulary.decode(best.words)
             if lacks := mention.missing(seen, words, vocabulary, self.things):
                 state = self._alone(encoded.state, photo)
-                found[photo] = beam_search(self.runtime, state, 1, mention=[lacks], **limits)[0]
-        return found
+                results[photo] = beam_search(self.runtime, state, 1, mention=[lacks], **limits)[0]
+        return results
 
     def _alone(self, state: State, photo: int) -> State:
         return self.runtime.select(state, np.array([photo]), np.zeros((1, 1), np.int64))
 
     def _caption(
-        self, encoded: Encoded, photo: int, strange: bool, hypotheses: Sequence[Hypothesis]
+        self, encoded: Encoded, photo: int, unusual: bool, hypotheses: Sequence[Hypothesis]
     ) -> Caption:
         """Return the caption of one of the photographs, and the alternatives to it."""
         sentences = [self._sentence(encoded, photo, each) for each in hypotheses]
         unsure = None
-        if self.doubt:
-            unsure = strange or sentences[0].confidence < self.doubt.least
-        warnings = (doubt.STRANGE if strange else doubt.UNSURE,) if unsure else ()
+        if self.confidence_model:
+            least = self.confidence_model.least_confidence
+            unsure = unusual or sentences[0].confidence < least
+        warnings = (OUT_OF_DISTRIBUTION if unusual else LOW_CONFIDENCE,) if unsure else ()
         things = self._things(encoded, photo)
         caption, *others = (
             replace(sentence, unsure=unsure, warnings=warnings, things=things)
@@ -321,11 +334,12 @@ class Captioner:
         states, things, where = zip(*encoded, strict=True)
         return Encoded(join(states), _joined(things), _joined(where))
 
-    def _strange(self, annotations: np.ndarray) -> Sequence[bool]:
-        """Return which photographs are unlike the training's; none where the bundle cannot tell."""
-        if self.doubt is None:
+    def _out_of_distribution(self, annotations: np.ndarray) -> Sequence[bool]:
+        """Return which photographs are; none where the bundle has no confidence model."""
+        model = self.confidence_model
+        if model is None:
             return [False] * len(annotations)
-        return (self.doubt.strangeness(annotations) > self.doubt.limit).tolist()
+        return (model.ood_score(annotations) > model.ood_limit).tolist()
 
     def _prove(self, state: State, photo: int, caption: Caption) -> Proof | None:
         """Return the proof of a photograph's caption; None where there is nothing to prove."""
@@ -334,22 +348,22 @@ class Captioner:
         _, *words, _ = self.bundle.vocabulary.encode(caption.words)
         return prove(self.runtime, self._alone(state, photo), words)
 
-    def _sentence(self, encoded: Encoded, photo: int, found: Hypothesis) -> Caption:
+    def _sentence(self, encoded: Encoded, photo: int, hypothesis: Hypothesis) -> Caption:
         """Return a hypothesis for one of the photographs as a caption."""
-        n = len(found.words)
-        words = self.bundle.vocabulary.decode(found.words)
-        probabilities, gates = np.exp(found.logprobs[:n]), found.betas[:n]
-        confidences, confidence = probabilities, math.exp(found.logprobs.mean())
-        if self.doubt:
+        n = len(hypothesis.words)
+        words = self.bundle.vocabulary.decode(hypothesis.words)
+        probabilities, gates = np.exp(hypothesis.logprobs[:n]), hypothesis.betas[:n]
+        confidences, confidence = probabilities, math.exp(hypothesis.logprobs.mean())
+        if model := self.confidence_model:
             evidence = self.evidence(encoded, photo, words)
-            told = self.doubt.confidences(words, probabilities, gates, found.logprob, evidence)
-            confidences, confidence = told.astype(np.float32), doubt.of_caption(words, told)
+            values = model.confidences(words, probabilities, gates, hypothesis.logprob, evidence)
+            confidences, confidence = values.astype(np.float32), visual_mean(words, values)
         return Caption(
             text=detokenize(words),
             words=words,
-            logprob=found.logprob,
+            logprob=hypothesis.logprob,
             confidence=confidence,
-            attention=found.alphas[:n].reshape(n, *self.bundle.grid),
+            attention=hypothesis.alphas[:n].reshape(n, *self.bundle.grid),
             probabilities=probabilities,
             gates=gates,
             confidences=confidences,

@@ -54,7 +54,7 @@ class Hypothesis:
     Attributes
     ----------
     words : ids, without ``START`` and ``END``.
-    logprobs : (T,) log-probability of each word, and of ``END`` when it was reached.
+    logprobs : (T,) log-probability of each word, and of ``END``.
     alphas : (T, L) attention with which each of them was chosen.
     betas : (T,) gate with which each of them was chosen.
     """
@@ -63,11 +63,6 @@ class Hypothesis:
     logprobs: np.ndarray
     alphas: np.ndarray
     betas: np.ndarray
-
-    @property
-    def ended(self) -> bool:
-        """Whether the model said ``END``, rather than being cut off."""
-        return len(self.logprobs) > len(self.words)
 
     @property
     def logprob(self) -> float:
@@ -98,7 +93,7 @@ class _Path(NamedTuple):
         return self._replace(parents=parents, words=words, logprobs=logprobs)
 
     def hypothesis(self, row: int) -> Hypothesis:
-        """Read one from its beginning up to its first ``END``."""
+        """Read one that ended from its beginning up to its ``END``."""
         path: _Path | None = self
         said = []
         while path is not None:
@@ -106,10 +101,9 @@ class _Path(NamedTuple):
             word, logprob = path.words[row], path.logprobs[row]
             said.append((word, logprob, path.alphas[parent], path.betas[parent]))
             path, row = path.before, parent
-        words, *told = (np.array(part) for part in zip(*reversed(said), strict=True))
-        ends = np.flatnonzero(words == END)
-        n = ends[0] if len(ends) else len(words)
-        return Hypothesis(tuple(words[:n].tolist()), *(part[: n + 1] for part in told))
+        words, *rest = (np.array(part) for part in zip(*reversed(said), strict=True))
+        n = int(np.argmax(words == END))
+        return Hypothesis(tuple(words[:n].tolist()), *(part[: n + 1] for part in rest))
 
 
 def _grow(before: _Path | None, step: Step, parents: np.ndarray, words: np.ndarray) -> _Path:
@@ -132,11 +126,11 @@ def _best(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     chunks = np.arange(0, size, max(1, size // (4 * n)))
     maxima = np.sort(np.maximum.reduceat(scores, chunks, axis=1), axis=1)
     bound = np.maximum(maxima[:, -min(n, len(chunks)), None], np.finfo(scores.dtype).min)
-    found = np.flatnonzero(scores >= bound)
-    rows, columns = np.divmod(found, size)
-    values = scores.ravel()[found]
+    indices = np.flatnonzero(scores >= bound)
+    rows, columns = np.divmod(indices, size)
+    values = scores.ravel()[indices]
     order = np.lexsort((-values, rows))  # leaves `rows` as they are
-    rank = np.arange(len(found)) - np.searchsorted(rows, rows)
+    rank = np.arange(len(indices)) - np.searchsorted(rows, rows)
     kept = rank < n
     rows, rank, order = rows[kept], rank[kept], order[kept]
     best, places = np.full((R, n), -np.inf, scores.dtype), np.zeros((R, n), np.int64)
@@ -188,15 +182,15 @@ def beam_search(
     """
     mention = [()] * n_photos if mention is None else mention
     _require_possible(mention, n_photos, max_length)
-    found: list[list[Hypothesis]] = [[] for _ in mention]
+    results: list[list[Hypothesis]] = [[] for _ in mention]
     for n in {len(sets) for sets in mention}:  # as many groups in every row of a batch
         photos = [photo for photo, sets in enumerate(mention) if len(sets) == n]
         start = model.select(state, np.array(photos), np.zeros((len(photos), 2**n), np.int64))
         ended = _search(model, start, [mention[photo] for photo in photos], beam, max_length)
         for photo, hypotheses in zip(photos, ended, strict=True):
             hypotheses.sort(key=lambda h: h.score(length_power), reverse=True)
-            found[photo] = hypotheses[:beam]
-    return found
+            results[photo] = hypotheses[:beam]
+    return results
 
 
 def _require_possible(mention: Sequence[Mention], n_photos: int, max_length: int) -> None:
@@ -212,12 +206,17 @@ def _require_possible(mention: Sequence[Mention], n_photos: int, max_length: int
             raise ValueError(
                 f"photograph {photo}: a set to mention needs a word or more, special ids aside"
             )
-        fewest = _fewest_words(sets)
-        if fewest > max_length:
-            raise OptionError(
-                f"photograph {photo}: what it must mention takes {fewest} words or more, "
-                f"but max_length is {max_length}"
-            )
+        require_room(sets, max_length)
+
+
+def require_room(sets: Mention, max_length: int) -> None:
+    """Raise an OptionError if a caption of `max_length` words cannot hold a word of each set."""
+    fewest = _fewest_words(sets)
+    if fewest > max_length:
+        raise OptionError(
+            f"'mention': a caption with all of it takes {fewest} words or more, "
+            f"but 'max_length' is {max_length}"
+        )
 
 
 def _held(sets: Mention) -> dict[int, int]:
@@ -292,12 +291,12 @@ def _alive(ended: np.ndarray, beam: int) -> np.ndarray:
     return (best + n * np.arange(G)[:, None]).reshape(B, -1)
 
 
-def _is_done(found: list[Hypothesis], rival: float, beam: int) -> bool:
+def _is_done(finished: list[Hypothesis], rival: float, beam: int) -> bool:
     """Whether `beam` hypotheses ended, and the best is as likely as the rival that goes on.
 
     A rival only becomes less likely with every word (Anderson et al. stop by this rule).
     """
-    return len(found) >= beam and max(h.logprob for h in found) >= rival
+    return len(finished) >= beam and max(h.logprob for h in finished) >= rival
 
 
 def _only_end(logprobs: np.ndarray) -> np.ndarray:
@@ -325,13 +324,13 @@ def _candidates(
     B, k, V = logprobs.shape
     scores = totals[:, :, None] + logprobs
     scores[:, :, NEVER_SAID] = -np.inf
-    found, places = [], []
+    ranked, places = [], []
     for group in _by_group(scores, sets) if any(sets) else [scores]:
         best, where = _best(group.reshape(B, k * V), n)
-        found.append(best)
+        ranked.append(best)
         places.append(where)
     parents, words = np.divmod(np.concatenate(places, axis=1), V)
-    return np.concatenate(found, axis=1), parents, words
+    return np.concatenate(ranked, axis=1), parents, words
 
 
 def _by_group(scores: np.ndarray, sets: Sequence[Mention]) -> Iterator[np.ndarray]:

@@ -80,10 +80,10 @@ class LeftOut:
         if others := sum(n for _, n in ranked[_MOST:]):
             parts.append(f"{others:,} others")
         total = self._endings.total()
-        told = f"{total:,} {'file' if total == 1 else 'files'} left out: {', '.join(parts)}"
+        sentence = f"{total:,} {'file' if total == 1 else 'files'} left out: {', '.join(parts)}"
         if _RAW & self._endings.keys():
-            told += "; RAW files hold no finished picture: export them as JPEG"
-        return told
+            sentence += "; RAW files hold no finished picture: export them as JPEG"
+        return sentence
 
 
 def _ending(name: str) -> str:

@@ -280,8 +280,8 @@ def _opened(image: Image.Image, data: bytes) -> Image.Image:
 def _broken_header(name: str) -> tuple[type[ImageError], str]:
     if name in _SHORT_SIGNATURE:
         return UnsupportedImageError, _UNSUPPORTED
-    told = f"it begins as {name} but is damaged, cut off, or of a kind that is not read here"
-    return BrokenImageError, told
+    message = f"it begins as {name} but is damaged, cut off, or of a kind that is not read here"
+    return BrokenImageError, message
 
 
 @contextmanager

@@ -14,11 +14,11 @@ def limit(name: str, default: int) -> int:
     ------
     SystemExit : it is something else.
     """
-    told = os.environ.get(name) or str(default)
-    if not (told.isascii() and told.isdecimal() and int(told) > 0):
+    text = os.environ.get(name) or str(default)
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
         # While modules are imported nobody is there yet who would tell an error in one line.
-        raise SystemExit(f"showtell: {name} is {told!r}; set it to a whole number of 1 or more")
-    return int(told)
+        raise SystemExit(f"showtell: {name} is {text!r}; set it to a whole number of 1 or more")
+    return int(text)
 
 
 MAX_BYTES = limit("SHOWTELL_MAX_BYTES", 32 * 2**20)

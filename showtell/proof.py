@@ -48,6 +48,6 @@ def prove(model: StepModel, state: State, words: Sequence[int]) -> Proof:
     ----------
     model, state, words : as :func:`showtell.deletion.drops` takes them.
     """
-    found = drops(model, state, words, np.random.default_rng(0), DRAWS, SHARE)
-    seen = found.attended - found.random >= NEED * found.probability
-    return Proof(found.attended.astype(np.float32), found.random.astype(np.float32), seen)
+    losses = drops(model, state, words, np.random.default_rng(0), DRAWS, SHARE)
+    seen = losses.attended - losses.random >= NEED * losses.probability
+    return Proof(losses.attended.astype(np.float32), losses.random.astype(np.float32), seen)

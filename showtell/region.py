@@ -36,11 +36,11 @@ def crop(photograph: "Image.Image", region: Region | None) -> "Image.Image":
         return photograph
     left, top, right, bottom = region
     width, height = photograph.size
-    told = ",".join(map(str, region))
+    text = ",".join(map(str, region))
     if left >= right or top >= bottom:
-        raise RegionError(f"the region {told} is empty: left is below right, and top below bottom")
+        raise RegionError(f"the region {text} is empty: left is below right, and top below bottom")
     if left < 0 or top < 0 or right > width or bottom > height:
         raise RegionError(
-            f"the region {told} is not inside the photograph, which is {width} x {height} pixels"
+            f"the region {text} is not inside the photograph, which is {width} x {height} pixels"
         )
     return photograph.crop(region)

@@ -38,10 +38,10 @@ class Thing:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain types: ``name``, ``probability`` and, where it is known, ``attention``."""
-        told: dict[str, Any] = {"name": self.name, "probability": round(self.probability, 6)}
+        content: dict[str, Any] = {"name": self.name, "probability": round(self.probability, 6)}
         if self.attention is not None:
-            told["attention"] = np.round(self.attention.astype(float), 6).ravel().tolist()
-        return told
+            content["attention"] = np.round(self.attention.astype(float), 6).ravel().tolist()
+        return content
 
 
 @dataclass(frozen=True)
@@ -129,11 +129,11 @@ class Names:
         mentions = index >= 0
         logs = np.log(probabilities.clip(_LEAST_LOG))
         others = np.delete(probabilities, index[mentions])
-        found = np.zeros((len(words), 3))
-        found[:, 0] = mentions
-        found[mentions, 1] = logs[index[mentions]]
-        found[:, 2] = others.max(initial=0)
-        return found
+        evidence = np.zeros((len(words), 3))
+        evidence[:, 0] = mentions
+        evidence[mentions, 1] = logs[index[mentions]]
+        evidence[:, 2] = others.max(initial=0)
+        return evidence
 
     def ids(self, thing: int, vocabulary: Vocabulary) -> frozenset[int]:
         """Return the ids of the words that mention a thing, of those that the model can say."""

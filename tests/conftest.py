@@ -14,7 +14,8 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytest_plugins = ["drawn"]
+pytest_plugins = ["tests.drawn"]
+pytest.register_assert_rewrite("tests.train", "tests.web")
 
 # Small networks are quicker on one thread, and processes that start here inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,6 +1,6 @@
 """Odd files without end: real ones are damaged by their parts, and what is read of them is watched.
 
-    python tests/fuzz.py --minutes 30 --seed 1
+    python -m tests.fuzz --minutes 30 --seed 1
 
 Each file is read in a process of its own that lives on; one that is stopped by a signal, that takes
 longer than two seconds of the processor, that raises anything but an ImageError, or whose memory
@@ -255,9 +255,13 @@ def fuzz(seed: int, seconds: float, files: int, found: Path) -> list[str]:
 
 
 def _start() -> subprocess.Popen:
-    command = [sys.executable, __file__, "--reader"]
+    command = [sys.executable, "-m", "tests.fuzz", "--reader"]
     return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command,
+        cwd=Path(__file__).parents[1],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
 
 

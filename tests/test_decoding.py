@@ -1,90 +1,24 @@
 """Decoding, on step models small enough to know every answer."""
 
-import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 
-from showtell.decoding import Mention, Step, beam_search
+from showtell.decoding import Mention, beam_search
 from showtell.vocab import END, START
-
-A, B, C = 4, 5, 6  # ids of three words
-V, L = 7, 3
-
-
-class Table:
-    """Probabilities that depend on the photograph and on all words said so far.
-
-    The state of a hypothesis is what it said: an object array (B, k) of tuples, the photograph's
-    number first.
-    """
-
-    def __init__(self, probabilities: Any) -> None:
-        self.probabilities = probabilities
-        self.batches: list[int] = []
-
-    def start(self, n_photos: int) -> np.ndarray:
-        state = np.empty((n_photos, 1), object)
-        state[:, 0] = [(photo,) for photo in range(n_photos)]
-        return state
-
-    def step(self, state: np.ndarray, words: np.ndarray) -> tuple[Step, np.ndarray]:
-        self.batches.append(len(state))
-        said = np.empty(state.shape, object)
-        logprobs = np.full((*state.shape, V), -np.inf)
-        alphas = np.zeros((*state.shape, L), np.float32)
-        for i in np.ndindex(state.shape):
-            said[i] = (*state[i], int(words[i]))
-            with np.errstate(divide="ignore"):
-                logprobs[i] = np.log(self.probabilities(said[i][0], said[i][2:]))
-            alphas[i][len(said[i]) % L] = 1
-        return Step(logprobs, alphas, np.full(state.shape, 0.5, np.float32)), said
-
-    def select(self, state: np.ndarray, photos: np.ndarray, beams: np.ndarray) -> np.ndarray:
-        return state[photos[:, None], beams]
-
-
-def distribution(**shares: float) -> np.ndarray:
-    ids = {"a": A, "b": B, "c": C, "end": END}
-    p = np.zeros(V)
-    for name, share in shares.items():
-        p[ids[name]] = share
-    return p
-
-
-def random_probabilities(photo: int, said: tuple[int, ...]) -> np.ndarray:
-    """Any caption is possible, and what comes next depends on all that was said."""
-    p = np.zeros(V)
-    rng = np.random.default_rng([photo, *said])
-    p[[END, A, B, C]] = rng.dirichlet(np.ones(4))
-    return p
-
-
-def exhaustive(
-    photo: int, max_length: int, power: float, mention: Mention = ()
-) -> tuple[tuple[int, ...], float]:
-    """Score every caption of at most `max_length` words and return the best.
-
-    With `mention`, of those that hold a word of each set.
-    """
-    best = ((), -np.inf)
-    for n in range(max_length + 1):
-        for words in itertools.product((A, B, C), repeat=n):
-            if not satisfies(words, mention):
-                continue
-            steps = [*words, END]
-            logprob = sum(
-                np.log(random_probabilities(photo, tuple(steps[:t]))[steps[t]])
-                for t in range(len(steps))
-            )
-            if logprob / len(steps) ** power > best[1]:
-                best = (words, logprob / len(steps) ** power)
-    return best
-
-
-def satisfies(words: tuple[int, ...], mention: Mention) -> bool:
-    return all(set(words) & set(one) for one in mention)
+from tests.step_models import (
+    A,
+    B,
+    C,
+    L,
+    Table,
+    V,
+    distribution,
+    exhaustive,
+    random_probabilities,
+    satisfies,
+)
 
 
 @pytest.mark.parametrize("power", [0.0, 0.7, 1.0])
@@ -129,7 +63,7 @@ def test_a_caption_that_is_as_long_as_it_may_be_must_end() -> None:
     model = Table(lambda photo, said: distribution(a=0.6, b=0.3, end=0.1))
     found = beam_search(model, model.start(1), 1, beam=2, max_length=4)[0]
     assert [h.words for h in found] == [(A, A, A, A), (A, A, A, B)]
-    assert all(h.ended for h in found)
+    assert all(len(h.logprobs) == len(h.words) + 1 for h in found)
     assert found[0].logprob == pytest.approx(4 * np.log(0.6) + np.log(0.1))
 
 
@@ -151,7 +85,7 @@ def test_a_model_that_ends_at_once_gives_an_empty_caption() -> None:
     found = beam_search(model, model.start(2), 2, beam=5)
     for hypotheses in found:
         assert [h.words for h in hypotheses] == [()]
-        assert hypotheses[0].ended
+        assert len(hypotheses[0].logprobs) == 1
         assert hypotheses[0].alphas.shape == (1, L)
         assert hypotheses[0].logprob == 0.0
 
@@ -237,7 +171,7 @@ def test_every_caption_satisfies_its_sets(beam: int, max_length: int) -> None:
     )
     for hypotheses, mention in zip(found, MENTIONS, strict=True):
         assert 1 <= len(hypotheses) <= beam
-        assert all(h.ended and len(h.words) <= max_length for h in hypotheses)
+        assert all(len(h.words) == len(h.logprobs) - 1 <= max_length for h in hypotheses)
         assert all(satisfies(h.words, mention) for h in hypotheses)
 
 
@@ -276,7 +210,7 @@ def test_an_early_word_does_not_keep_a_likelier_late_one_out() -> None:
         ([[{A}]], "for 1 photographs, not for 2"),
         ([[], [set()]], "photograph 1: .* a word or more"),
         ([[], [{A, END}]], "photograph 1: .* special"),
-        ([[{A}, {B}, {C}], []], "photograph 0: .* 3 words or more, but max_length is 2"),
+        ([[{A}, {B}, {C}], []], "^'mention': .* takes 3 words or more, but 'max_length' is 2"),
         ([[{A}] * 5, []], "photograph 0: 5 sets .* at most 4"),
     ],
 )

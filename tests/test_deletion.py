@@ -3,40 +3,15 @@
 import numpy as np
 import pytest
 
-from showtell.decoding import Step
 from showtell.deletion import SHARE, Drops, deletion, drops
 from showtell.runtime import State
-
-L, V = 16, 9
-
-
-class Fake:
-    """Attends to the cell of the word's number; the word's probability is what `likely` makes of
-    the first numbers of the annotations, (B, L).
-    """
-
-    def __init__(self, likely) -> None:
-        self.likely = likely
-
-    def step(self, state: State, words: np.ndarray) -> tuple[Step, State]:
-        B = len(words)
-        place = state.h[:, 0, 0].astype(int)  # how many words were said
-        cells = state.projected[:, :, 0]  # the number of each cell that is there
-        alphas = (cells == place[:, None]) * 0.9 + 0.01 * (cells == place[:, None] + 1)
-        p = self.likely(cells, place)
-        logprobs = np.log(np.tile(p[:, None, None], (1, 1, V)))
-        step = Step(logprobs, alphas[:, None], np.ones((B, 1)))
-        return step, state._replace(h=state.h + 1)
+from tests.step_models import CELLS, CellReader, sees_its_cell
 
 
 def measure(likely, words: list[int], draws: int = 1, share: float = SHARE) -> Drops:
-    cells = np.arange(L, dtype=float)[None, :, None]
+    cells = np.arange(CELLS, dtype=float)[None, :, None]
     state = State(cells, cells, np.zeros((1, 1, 2)), np.zeros((1, 1, 2)))
-    return drops(Fake(likely), state, words, np.random.default_rng(0), draws, share)
-
-
-def sees_its_cell(cells: np.ndarray, place: np.ndarray) -> np.ndarray:
-    return np.where((cells == place[:, None]).any(axis=1), 0.8, 0.1)
+    return drops(CellReader(likely), state, words, np.random.default_rng(0), draws, share)
 
 
 def test_words_that_need_their_cell() -> None:

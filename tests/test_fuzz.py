@@ -1,12 +1,12 @@
-"""A few hundred files of the fuzzer; ``python tests/fuzz.py`` goes on for as long as it is let."""
+"""A few hundred files of the fuzzer; ``python -m tests.fuzz`` goes on for as long as it is let."""
 
 import itertools
 from pathlib import Path
 
 import pytest
-from fuzz import fuzz, mutants, parts, pictures
 
 from showtell.image import read
+from tests.fuzz import fuzz, mutants, parts, pictures
 
 pytest.importorskip("resource", reason="the memory of a process is told on POSIX alone")
 

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from odd_files import (
+from PIL import Image
+from skimage import data
+
+from showtell.image import open_upright, read
+from tests.odd_files import (
     BLUE,
     GREEN,
     GREY,
@@ -25,10 +29,6 @@ from odd_files import (
     png,
     profile_of_swapped_colours,
 )
-from PIL import Image
-from skimage import data
-
-from showtell.image import open_upright, read
 
 # Turned, mirrored
 

@@ -9,7 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from odd_files import (
+from PIL import Image
+from skimage import data
+
+from showtell import image
+from showtell.errors import (
+    BrokenImageError,
+    ImageError,
+    ImageTooLargeError,
+    UnsupportedImageError,
+)
+from showtell.image import PREVIEW, SEVERAL_FRAMES, open_upright, read, read_and_warn
+from tests.odd_files import (
     BLUE,
     GREEN,
     LOSSY,
@@ -23,17 +34,6 @@ from odd_files import (
     flat,
     png,
 )
-from PIL import Image
-from skimage import data
-
-from showtell import image
-from showtell.errors import (
-    BrokenImageError,
-    ImageError,
-    ImageTooLargeError,
-    UnsupportedImageError,
-)
-from showtell.image import PREVIEW, SEVERAL_FRAMES, open_upright, read, read_and_warn
 
 # Containers
 

@@ -11,12 +11,12 @@ from threading import Barrier, BrokenBarrierError
 from time import thread_time
 
 import pytest
-from odd_files import RED, chunk, colours, encode, flat, png
 from PIL import Image
 
 from showtell import image, limits
 from showtell.errors import ImageError, ImageTooLargeError
 from showtell.image import open_upright, read
+from tests.odd_files import RED, chunk, colours, encode, flat, png
 
 
 def segment(marker: int, body: bytes) -> bytes:

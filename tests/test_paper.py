@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from showtell.bundle import FAMILIAR, SHIPPED
+from showtell.bundle import COMPONENTS, SHIPPED
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAPER, DOUBT = ((DOCS / name).read_text(encoding="utf-8") for name in ("paper.md", "doubt.md"))
@@ -33,5 +33,5 @@ def test_links_lead_somewhere(target: str) -> None:
 
 def test_doubt_was_measured_of_the_model_that_ships() -> None:
     """Rerun ``benchmarks/doubt.py`` where another was exported."""
-    digest = hashlib.sha256((SHIPPED / FAMILIAR).read_bytes()).hexdigest()
-    assert f"`{FAMILIAR}` {digest[:12]}" in DOUBT
+    digest = hashlib.sha256((SHIPPED / COMPONENTS).read_bytes()).hexdigest()
+    assert f"`{COMPONENTS}` {digest[:12]}" in DOUBT

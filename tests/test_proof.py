@@ -2,18 +2,18 @@
 
 import numpy as np
 import pytest
-from test_deletion import Fake, L, sees_its_cell
 
 from showtell.deletion import Drops
 from showtell.proof import Proof, prove
 from showtell.runtime import State
+from tests.step_models import CELLS, CellReader, sees_its_cell
 
 
 def proof(likely) -> Proof:
     """Prove a caption of four words, which attend to the cells 0 to 3 in turn."""
-    cells = np.arange(L, dtype=float)[None, :, None]
+    cells = np.arange(CELLS, dtype=float)[None, :, None]
     state = State(cells, cells, np.zeros((1, 1, 2)), np.zeros((1, 1, 2)))
-    return prove(Fake(likely), state, [4, 5, 6, 7])
+    return prove(CellReader(likely), state, [4, 5, 6, 7])
 
 
 def test_a_word_that_needs_what_it_attended_to_was_seen() -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_decoding import Table, exhaustive, random_probabilities
 
 from showtell import bundle
 from showtell.bundle import Bundle
 from showtell.decoding import Hypothesis, beam_search
 from showtell.vocab import END, SPECIAL, Vocabulary, detokenize, tokenize
+from tests.step_models import Table, exhaustive, random_probabilities
 
 settings.register_profile("few", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("few")
@@ -68,7 +68,7 @@ def test_scores_do_not_rise_with_rank(first: int, beam: int, max_length: int, po
     scores = [h.score(power) for h in found]
     assert scores == sorted(scores, reverse=True)
     assert len({h.words for h in found}) == len(found) <= beam
-    assert all(h.ended and len(h.words) <= max_length for h in found)
+    assert all(len(h.words) == len(h.logprobs) - 1 <= max_length for h in found)
 
 
 @given(

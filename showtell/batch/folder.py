@@ -24,9 +24,10 @@ from showtell import image
 from showtell.batch import output, sidecar
 from showtell.batch.journal import Journal
 from showtell.batch.rows import Row, digest, error_row
-from showtell.batch.sources import Found, readable, walk
+from showtell.batch.sources import Entry, readable, walk
 from showtell.batch.workers import Item, Workers
 from showtell.bundle import Bundle
+from showtell.captioner import Captioner
 from showtell.cores import cores
 from showtell.errors import ImageError
 from showtell.formats import LeftOut
@@ -86,9 +87,12 @@ def caption_folder(
     ------
     OutputError : `out` cannot be written, is there already, or belongs to another run.
     BundleError : the model cannot be used.
+    OptionError : no caption can mention what it must.
     """
     output.require_format(out)
     bundle = Bundle.load(model)
+    if search.mention:  # before there is a journal
+        Captioner(bundle, threads=1).require_possible(search)
     left_out = LeftOut()
     source = {"paths": list(paths), "recursive": recursive, "sidecars": sidecars}
     settings = {**source, "model": bundle.manifest["sha256"], **search.to_dict()}
@@ -98,10 +102,10 @@ def caption_folder(
         closing(Workers(bundle, workers or cores(), search)) as processes,
     ):
         run = _Run(journal, processes, bundle.manifest["name"], sidecars, say)
-        found = partial(walk, paths) if recursive else partial(map, Found, paths)
-        survey = walk(paths, left_out) if recursive else found()
+        entries = partial(walk, paths) if recursive else partial(map, Entry, paths)
+        survey = walk(paths, left_out) if recursive else entries()
         _survey(out, journal, survey, say)
-        finished = run.go(found, interrupted)
+        finished = run.go(entries, interrupted)
         failed = _write(out, journal)
         captioned = len(journal) - failed
         if finished:
@@ -110,7 +114,7 @@ def caption_folder(
 
 
 def _survey(
-    out: Path, journal: Journal, photographs: Iterable[Found], say: Callable[[str], None]
+    out: Path, journal: Journal, photographs: Iterable[Entry], say: Callable[[str], None]
 ) -> None:
     """Forget what is no longer true of photographs that an earlier run finished, and say so."""
     changed, gone = journal.keep((path for path, _ in photographs), _is_same)
@@ -134,12 +138,12 @@ def _is_same(path: str, seen: str | None, sha256: str | None) -> bool:
 def _look(path: str) -> str | None:
     """Return what tells without reading a file that it is another; None where there is no file."""
     try:
-        told = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return None
-    if not stat.S_ISREG(told.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return None
-    return f"{told.st_ino} {told.st_size} {told.st_mtime_ns} {told.st_ctime_ns}"
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 def _write(out: Path, journal: Journal) -> int:
@@ -205,7 +209,7 @@ class _Run:
     say: Callable[[str], None]
     begun: set[str] = field(default_factory=set)  # contents that are not in the journal yet
 
-    def go(self, photographs: Callable[[], Iterable[Found]], interrupted: Event) -> bool:
+    def go(self, photographs: Callable[[], Iterable[Entry]], interrupted: Event) -> bool:
         """Caption what has no row yet, and tell whether nothing is left to do."""
         finished = True
         total = sum(1 for _ in photographs())
@@ -222,20 +226,20 @@ class _Run:
                 bar.update(self._finish(*waiting.popleft()))
         return finished
 
-    def _chunks(self, photographs: Iterable[Found]) -> Iterator[_Chunk]:
+    def _chunks(self, photographs: Iterable[Entry]) -> Iterator[_Chunk]:
         chunk = _Chunk()
-        for found in photographs:
-            if self.journal.has(found.path):
+        for entry in photographs:
+            if self.journal.has(entry.path):
                 continue
-            self._read(chunk, found)
+            self._read(chunk, entry)
             if chunk.is_full:
                 yield chunk
                 chunk = _Chunk()
         if chunk.paths:
             yield chunk
 
-    def _read(self, chunk: _Chunk, found: Found) -> None:
-        path, error = found
+    def _read(self, chunk: _Chunk, entry: Entry) -> None:
+        path, error = entry
         chunk.paths.append(path)
         chunk.seen[path] = _look(path)  # before it is read: it may change meanwhile
         try:
@@ -257,8 +261,8 @@ class _Run:
         captioned = dict(zip(chunk.items, self.workers.rows(items, begun), strict=True))
         rows = [(path, self._row(path, chunk, captioned)) for path in chunk.paths]
         for path, row in rows:
-            for told in filter(None, (row["error"], row["warning"])):
-                self.say(f"{row['image']}: {told}")
+            for message in filter(None, (row["error"], row["warning"])):
+                self.say(f"{row['image']}: {message}")
             if self.sidecars and row["caption"]:
                 self._write_sidecar(path, row)
         self.journal.add([(path, chunk.seen[path], row) for path, row in rows])
@@ -278,10 +282,10 @@ class _Run:
 
     def _write_sidecar(self, path: str, row: Row) -> None:
         try:
-            told = sidecar.write(path, row["caption"] or "")
+            message = sidecar.write(path, row["caption"] or "")
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise output.unwritable(sidecar.path_for(path), error) from error
-            told = f"its sidecar may not be written: {os.strerror(error.errno).lower()}"
-        if told:
-            self.say(f"{row['image']}: {told}")
+            message = f"its sidecar may not be written: {os.strerror(error.errno).lower()}"
+        if message:
+            self.say(f"{row['image']}: {message}")

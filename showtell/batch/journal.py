@@ -60,7 +60,7 @@ class Journal:
         self.path = path_for(out)
         self._undo = self.path.with_name(f"{self.path.name}-journal")  # SQLite's own
         self._out = out
-        with self._told():
+        with self._explained():
             out.parent.mkdir(parents=True, exist_ok=True)
             self._create()
             self._db = sqlite3.connect(self.path, timeout=0)
@@ -126,7 +126,7 @@ class Journal:
         is_same : tells by a path, how its file was seen, and its SHA-256, whether its row holds.
         """
         changed = 0
-        with self._told(), self._db:
+        with self._explained(), self._db:
             for path in paths:
                 key = os.fsencode(path)
                 self._db.execute("INSERT OR IGNORE INTO places (path) VALUES (?)", [key])
@@ -146,9 +146,9 @@ class Journal:
         """
         values = []
         for path, seen, row in rows:
-            told = os.fsencode(path), seen, row["sha256"], json.dumps(row)
-            values.append((*told, _crc(*told)))
-        with self._told(), self._db:
+            columns = os.fsencode(path), seen, row["sha256"], json.dumps(row)
+            values.append((*columns, _crc(*columns)))
+        with self._explained(), self._db:
             self._db.executemany(
                 "INSERT OR IGNORE INTO finished (path, seen, sha256, row, crc) "
                 "VALUES (?, ?, ?, ?, ?)",
@@ -161,14 +161,14 @@ class Journal:
 
     def same(self, sha256: str) -> Row | None:
         """Return the first row of a content."""
-        found = self._one("SELECT row FROM finished WHERE sha256 = ? ORDER BY n LIMIT 1", sha256)
-        return None if found is None else json.loads(found)
+        row = self._one("SELECT row FROM finished WHERE sha256 = ? ORDER BY n LIMIT 1", sha256)
+        return None if row is None else json.loads(row)
 
     def __len__(self) -> int:
         return int(self._one("SELECT count(*) FROM finished"))
 
     def __iter__(self) -> Iterator[Row]:
-        with self._told():
+        with self._explained():
             order = "SELECT row FROM finished LEFT JOIN places USING (path) "
             for (row,) in self._db.execute(f"{order} ORDER BY place IS NULL, place, n"):
                 yield json.loads(row)
@@ -179,12 +179,12 @@ class Journal:
             path.unlink(missing_ok=True)
 
     def _one(self, query: str, *values: object) -> Any:
-        with self._told():
-            found = self._db.execute(query, values).fetchone()
-        return found and found[0]
+        with self._explained():
+            row = self._db.execute(query, values).fetchone()
+        return row and row[0]
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.DatabaseError, ValueError) as error:

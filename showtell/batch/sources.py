@@ -9,14 +9,14 @@ from showtell.formats import LeftOut
 _LINK = "a link to a folder is not followed: name the folder itself"
 
 
-class Found(NamedTuple):
+class Entry(NamedTuple):
     """A path, and why nothing can be had from it, if so."""
 
     path: str
     error: str | None = None
 
 
-def walk(paths: Iterable[str], left_out: LeftOut | None = None) -> Iterator[Found]:
+def walk(paths: Iterable[str], left_out: LeftOut | None = None) -> Iterator[Entry]:
     """Yield the photographs in folders, and below them, in an order that is always the same.
 
     Names are in the order of their bytes, a folder's files before what its folders hold. Files are
@@ -32,32 +32,32 @@ def walk(paths: Iterable[str], left_out: LeftOut | None = None) -> Iterator[Foun
     left_out = left_out or LeftOut()
     for path in paths:
         if not os.path.isdir(path):
-            yield Found(path)
+            yield Entry(path)
             continue
         folders = [path]
         while folders:
-            found, below = _list(folders.pop(), left_out)
-            yield from found
+            entries, below = _list(folders.pop(), left_out)
+            yield from entries
             folders += reversed(below)
 
 
-def _list(folder: str, left_out: LeftOut) -> tuple[list[Found], list[str]]:
+def _list(folder: str, left_out: LeftOut) -> tuple[list[Entry], list[str]]:
     """Return what a folder holds, and the folders in it."""
     try:
-        with os.scandir(folder) as entries:
-            seen = sorted((os.fsencode(e.name), e.is_symlink(), _is_folder(e)) for e in entries)
+        with os.scandir(folder) as listing:
+            names = sorted((os.fsencode(e.name), e.is_symlink(), _is_folder(e)) for e in listing)
     except OSError as error:
-        return [Found(folder, f"it cannot be listed: {(error.strerror or str(error)).lower()}")], []
-    found, below = [], []
-    for raw, is_link, is_folder in seen:
+        return [Entry(folder, f"it cannot be listed: {(error.strerror or str(error)).lower()}")], []
+    entries, below = [], []
+    for raw, is_link, is_folder in names:
         name = os.fsdecode(raw)
         path = os.path.join(folder, name)
         if is_folder and not name.startswith("."):
-            found += [Found(path, _LINK)] if is_link else []
+            entries += [Entry(path, _LINK)] if is_link else []
             below += [] if is_link else [path]
         elif left_out.is_picture(name):
-            found.append(Found(path))
-    return found, below
+            entries.append(Entry(path))
+    return entries, below
 
 
 def _is_folder(entry: os.DirEntry) -> bool:

@@ -84,16 +84,16 @@ def embedded(photograph: str) -> dict[xmp.Property, str]:
 def xmp_texts(data: bytes, photograph: str) -> dict[xmp.Property, str]:
     """Return the description and the alt text that a person wrote into a packet of XMP."""
     try:
-        found = xmp.parse(data).texts
+        fields = xmp.parse(data).texts
     except ValueError:
         return {}
-    said = {
-        field: text.strip(_SPACE) for field, text in found.items() if is_persons(text, photograph)
+    texts = {
+        field: text.strip(_SPACE) for field, text in fields.items() if is_persons(text, photograph)
     }
     for older in (xmp.IMAGE_DESCRIPTION, xmp.USER_COMMENT):
-        if text := said.pop(older, None):
-            said.setdefault(xmp.DESCRIPTION, text)
-    return said
+        if text := texts.pop(older, None):
+            texts.setdefault(xmp.DESCRIPTION, text)
+    return texts
 
 
 def _packet(picture: Image.Image, data: bytes) -> bytes:
@@ -102,8 +102,8 @@ def _packet(picture: Image.Image, data: bytes) -> bytes:
     if isinstance(packet, str):
         packet = packet.encode()
     if not isinstance(packet, bytes):
-        found = _XMP_PACKET.search(data)
-        packet = found[0] if found else b""
+        match = _XMP_PACKET.search(data)
+        packet = match[0] if match else b""
     return packet.rstrip(b"\0 ")
 
 
@@ -126,8 +126,8 @@ def _text(value: object) -> str:
 def _iptc(picture: Image.Image) -> Iterator[object]:
     if not isinstance(picture, ImageFile.ImageFile):
         return
-    found = (IptcImagePlugin.getiptcinfo(picture) or {}).get(_CAPTION)
-    yield from found if isinstance(found, list) else [found]
+    captions = (IptcImagePlugin.getiptcinfo(picture) or {}).get(_CAPTION)
+    yield from captions if isinstance(captions, list) else [captions]
 
 
 def _exif(picture: Image.Image) -> Iterator[object]:

@@ -187,10 +187,10 @@ class _Reader:
         """Find an attribute, and the white space before it, in the tag that is being read."""
         tag = _TAG.match(self._data, self.parser.CurrentByteIndex)
         key = re.escape(f"{name.prefix}:{name.local}".encode())
-        found = tag and re.search(rb"\s+" + key + rb"\s*=\s*(\"[^\"]*\"|'[^']*')", tag[0])
-        if not (tag and found):
+        attribute = tag and re.search(rb"\s+" + key + rb"\s*=\s*(\"[^\"]*\"|'[^']*')", tag[0])
+        if not (tag and attribute):
             raise ValueError("an attribute that is not found")
-        return tag.start() + found.start(), tag.start() + found.end()
+        return tag.start() + attribute.start(), tag.start() + attribute.end()
 
     def _say(self, text: str) -> None:
         if self._inside:

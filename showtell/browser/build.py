@@ -13,11 +13,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-from showtell import doubt, mention, things, web
+from showtell import mention, things, web
 from showtell.atomic import replacing_folder
 from showtell.browser import vendor
 from showtell.bundle import MANIFEST, REQUIRED, Bundle
 from showtell.captioner import Captioner
+from showtell.confidence import LOW_CONFIDENCE, OUT_OF_DISTRIBUTION
 from showtell.errors import PageError
 from showtell.function_words import FUNCTION_WORDS
 from showtell.search import MAX_MENTIONS, OPTIONS
@@ -71,13 +72,13 @@ def build(target: Path, bundle: Bundle) -> int:
 
 def _constants(captioner: Captioner) -> dict[str, Any]:
     """Return what the scripts take from Python, so that both say the same."""
-    known, names = captioner.doubt, captioner.things
-    familiar = {"familiar": known.familiar.astype(float).tolist()} if known else {}
+    model, names = captioner.confidence_model, captioner.things
+    components = {"familiar": model.components.astype(float).tolist()} if model else {}
     return {
-        "doubt": {**known.entry(), **familiar} if known else None,
+        "doubt": {**model.entry(), **components} if model else None,
         "things": json.loads(names.content()) if names else None,
         "function_words": sorted(FUNCTION_WORDS),
-        "warnings": {"strange": doubt.STRANGE, "unsure": doubt.UNSURE},
+        "warnings": {"strange": OUT_OF_DISTRIBUTION, "unsure": LOW_CONFIDENCE},
         "certain": mention.CERTAIN,
         "mentions": {"most": MAX_MENTIONS, "refusal": f"{OPTIONS['mention'].error('mention')}."},
         "least": things.LEAST,

@@ -132,34 +132,34 @@ def _print(
             # One byte more than allowed is enough to refuse it.
             stdin = path == STDIN
             data = sys.stdin.buffer.read(MAX_BYTES + 1) if stdin else image.read_file(path)
-            found = captioner.caption(data, search)
+            result = captioner.caption(data, search)
             if attention:
-                _write(attention / stem, data, found, name)
+                _write(attention / stem, data, result, name)
         except ImageError as error:
             click.echo(f"showtell: {on_a_line(name)}: {error}", err=True)
             failed = True
             continue
         if as_json:
-            click.echo(json.dumps(found.to_dict(name)))
+            click.echo(json.dumps(result.to_dict(name)))
             continue
-        for warning in found.warnings:
+        for warning in result.warnings:
             click.echo(f"showtell: {on_a_line(name)}: warning: {warning}", err=True)
-        click.echo(f"{on_a_line(name)}\t{found.text}")
-        if found.proof:
-            click.echo(_table(found, found.proof))
+        click.echo(f"{on_a_line(name)}\t{result.text}")
+        if result.proof:
+            click.echo(_table(result, result.proof))
         if search.things:
-            click.echo(_things(found.things))
+            click.echo(_things(result.things))
     if failed:
         raise SystemExit(1)
 
 
-def _table(found: "Caption", proof: "Proof") -> str:
+def _table(result: "Caption", proof: "Proof") -> str:
     """Tell what each word loses, in percent of its probability, below its caption."""
     lines = [_ROW.format("word", "p", "β", "attended", "random", "")]
     for word, p, gate, attended, random, seen in zip(
-        found.words,
-        found.probabilities,
-        found.gates,
+        result.words,
+        result.probabilities,
+        result.gates,
         proof.attended,
         proof.random,
         proof.seen,
@@ -177,18 +177,18 @@ def _things(things: tuple["Thing", ...]) -> str:
     return "\n".join([_THING.format("thing", "p"), *(rows or ["    none is likely"])])
 
 
-def _write(stem: Path, data: bytes, found: "Caption", name: str) -> None:
+def _write(stem: Path, data: bytes, result: "Caption", name: str) -> None:
     """Write the figure, the animation and the JSON of a photograph, `stem` their common name."""
     from showtell import attention, image
     from showtell.atomic import replacing
 
     photograph = image.open_upright(data)
     figure = BytesIO()
-    attention.figure(photograph, found).save(figure, "PNG")
+    attention.figure(photograph, result).save(figure, "PNG")
     files = {
         "png": figure.getvalue(),
-        "gif": attention.animation(photograph, found),
-        "json": json.dumps(found.to_dict(name)).encode(),
+        "gif": attention.animation(photograph, result),
+        "json": json.dumps(result.to_dict(name)).encode(),
     }
     for extension, content in files.items():
         path = stem.with_name(f"{stem.name}.{extension}")

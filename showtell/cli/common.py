@@ -55,7 +55,7 @@ def on_a_line(text: str) -> str:
 
     Those that turn the direction of writing are written so, too: gpj.exe would look like exe.jpg.
     """
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def on_lines(text: str) -> str:

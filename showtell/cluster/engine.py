@@ -93,13 +93,17 @@ def run(
     ------
     DataError : there is nothing to caption.
     BundleError : the model cannot be used.
+    OptionError : no caption can mention what it must.
     OutputError : the folder holds something else, or blocks are missing in the end.
     """
     files, path = locate(uri)
     left_out = LeftOut()
     blocks = cut(files, path, column, size, left_out)
     output = Output(*locate(out))
-    sha256 = Bundle.load(model).manifest["sha256"]
+    bundle = Bundle.load(model)
+    if search.mention:  # before anything is written
+        Captioner(bundle, threads=1).require_possible(search)
+    sha256 = bundle.manifest["sha256"]
     settings = {
         "input": path,
         "blocks": len(blocks),
@@ -184,10 +188,10 @@ def _be_quiet() -> None:
 
 
 def _digest(blocks: Sequence[Block]) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for block in blocks:
-        found.update(f"{block!r}\n".encode("utf-8", "surrogateescape"))
-    return found.hexdigest()
+        digest.update(f"{block!r}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def _require_whole(output: Output, blocks: int, failures: Collection[str]) -> None:

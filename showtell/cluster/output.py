@@ -76,8 +76,8 @@ class Output:
 
     def finished(self) -> set[int]:
         """Return the numbers of the blocks that are there."""
-        found = map(_BLOCK.fullmatch, self._names())
-        return {int(name[1]) for name in found if name}
+        matches = map(_BLOCK.fullmatch, self._names())
+        return {int(name[1]) for name in matches if name}
 
     def write(self, number: int, rows: list[Row]) -> None:
         """Write a block.
@@ -103,7 +103,7 @@ class Output:
     def _names(self) -> set[str]:
         try:
             self.files.create_dir(self.path)
-            found = self.files.get_file_info(FileSelector(self.path))
+            entries = self.files.get_file_info(FileSelector(self.path))
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be used: {error}") from error
-        return {info.base_name for info in found if not info.base_name.startswith(".")}
+        return {info.base_name for info in entries if not info.base_name.startswith(".")}

@@ -124,16 +124,17 @@ def cut(
     if column is None:
         paths = _photographs(files, path, left_out or LeftOut())
         size = size or _size(len(paths))
-        found: list[Block] = [Files(tuple(paths[i : i + size])) for i in range(0, len(paths), size)]
+        starts = range(0, len(paths), size)
+        blocks: list[Block] = [Files(tuple(paths[i : i + size])) for i in starts]
     else:
         paths = _list(files, path, lambda name: name.endswith(".parquet"))
         tables = [_table(files, table, column) for table in paths]
         size = size or _size(sum(sum(table.rows) for table in tables))
-        found = [block for table in tables for block in table.cut(size)]
-    if not found:
+        blocks = [block for table in tables for block in table.cut(size)]
+    if not blocks:
         kind = "photographs" if column is None else "rows of Parquet"
         raise DataError(f"{path}: there are no {kind} in it")
-    return found
+    return blocks
 
 
 def _size(photographs: int) -> int:
@@ -143,7 +144,7 @@ def _size(photographs: int) -> int:
 def _photographs(files: FileSystem, path: str, left_out: LeftOut) -> list[str]:
     if isinstance(files, LocalFileSystem) and os.path.exists(path):
         # Whose names may be other bytes than text.
-        return [found.path for found in walk([path], left_out)]
+        return [entry.path for entry in walk([path], left_out)]
     return _list(files, path, left_out.is_picture)
 
 

@@ -36,7 +36,8 @@ def load(root: str | os.PathLike[str]) -> Dataset:
     if not os.path.isdir(root):
         raise DataError(f"{root} is not a folder")
     for layout in layouts:
-        if layout.recognise(root):
-            return assemble(root, layout.name, layout.read(root))
+        release = layout.read(root)
+        if release is not None:
+            return assemble(root, layout.name, release)
     looked_for = "; ".join(f"{layout.looks_for} ({layout.name})" for layout in layouts)
     raise DataError(f"{root} holds no data set that is known: looked for {looked_for}")

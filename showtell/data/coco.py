@@ -20,20 +20,18 @@ def _files(root: Path) -> list[Path]:
     return [path for folder in folders for path in sorted(folder.glob("captions*.json"))]
 
 
-def _recognise(root: Path) -> bool:
-    return bool(_files(root))
-
-
-def _read(root: Path) -> Release:
+def _read(root: Path) -> Release | None:
+    files = _files(root)
+    if not files:
+        return None
     captions: list[tuple[str, str]] = []
     splits: dict[str, str] = {}
-    files = _files(root)
     for path in files:
         split = _split(path) if len(files) > 1 else None
-        names, told = _entries(path)
+        names, entries = _entries(path)
         for name in names:
             assign(splits, name, split or split_by_name(name), str(path))
-        captions += told
+        captions += entries
     return Release(captions, splits, find_named(root, splits, FOLDERS))
 
 
@@ -52,4 +50,4 @@ def _entries(path: Path) -> tuple[list[str], list[tuple[str, str]]]:
     return list(names.values()), captions
 
 
-COCO = Layout("coco", "captions_*.json, also in annotations/", _recognise, _read)
+COCO = Layout("coco", "captions_*.json, also in annotations/", _read)

@@ -108,14 +108,13 @@ def _append(path: Path, line: str) -> None:
         os.fsync(file.fileno())
 
 
-def _recognise(root: Path) -> bool:
-    return (root / CORRECTIONS).is_file()
-
-
-def _read(root: Path) -> Release:
+def _read(root: Path) -> Release | None:
+    path = root / CORRECTIONS
+    if not path.is_file():
+        return None
     captions: dict[str, str] = {}
     broken = []
-    for number, line in enumerate((root / CORRECTIONS).read_bytes().split(b"\n"), start=1):
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
         match _parsed(line):
             case {"image": str(name), "caption": str(caption)}:
                 captions[normal(name)] = caption
@@ -132,4 +131,4 @@ def _parsed(line: bytes) -> object:
         return None
 
 
-CORRECTED = Layout("corrections", f"{CORRECTIONS} beside the pictures", _recognise, _read)
+CORRECTED = Layout("corrections", f"{CORRECTIONS} beside the pictures", _read)

@@ -68,8 +68,8 @@ class Findings:
 
     def sentences(self) -> list[str]:
         """Tell each finding whose count is not 0."""
-        found = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return [_sentence(name, finding) for name, finding in found if finding.count]
+        findings = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return [_sentence(name, finding) for name, finding in findings if finding.count]
 
 
 # For one, and for many.

@@ -76,14 +76,14 @@ def find_named(
     -------
     Where each picture lies, by the name that the captions give it; those that none names as well.
     """
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for folder in sorted({posixpath.dirname(name) for name in names} - {""}):
         if (root / folder).is_dir():
             pictures = list_pictures(root / folder)
-            found |= {posixpath.join(folder, name): path for name, path in pictures.items()}
-    named = set(found.values())
+            paths |= {posixpath.join(folder, name): path for name, path in pictures.items()}
+    named = set(paths.values())
     bare = find_pictures(root, folders)
-    return found | {n: path for n, path in bare.items() if n in names or path not in named}
+    return paths | {n: path for n, path in bare.items() if n in names or path not in named}
 
 
 def read_text(path: Path) -> str:

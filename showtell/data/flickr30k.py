@@ -18,17 +18,19 @@ def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.split("|", 2)]
 
 
-def _recognise(root: Path) -> bool:
-    path = root / FILE
+def _has_header(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         return _cells(file.readline()) == _HEADER
 
 
-def _read(root: Path) -> Release:
+def _read(root: Path) -> Release | None:
+    path = root / FILE
+    if not _has_header(path):
+        return None
     captions, broken = [], []
-    for number, line in read_lines(root / FILE):
+    for number, line in read_lines(path):
         match _cells(line):
             case header if header == _HEADER:
                 continue
@@ -40,4 +42,4 @@ def _read(root: Path) -> Release:
     return Release(captions, splits, find_pictures(root, _FOLDERS), broken)
 
 
-FLICKR30K = Layout("flickr30k-kaggle", f"{FILE} of Flickr30k", _recognise, _read)
+FLICKR30K = Layout("flickr30k-kaggle", f"{FILE} of Flickr30k", _read)

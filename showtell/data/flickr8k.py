@@ -12,7 +12,6 @@ from showtell.data import official
 from showtell.data.dataset import SPLITS
 from showtell.data.files import find_pictures, line_error, normal, read_lines, read_table
 from showtell.data.release import Layout, Release, assign
-from showtell.errors import DataError
 
 TEXT_FOLDER = "Flickr8k_text"
 TOKENS = "Flickr8k.token.txt"
@@ -56,27 +55,21 @@ def read_splits(folder: Path) -> dict[str, str]:
     return splits
 
 
-def _is_released(root: Path) -> bool:
-    return text_folder(root) is not None
-
-
-def _read_released(root: Path) -> Release:
+def _read_released(root: Path) -> Release | None:
     folder = text_folder(root)
     if folder is None:
-        raise DataError(f"{root} has no {TOKENS}")
+        return None
     return Release(list(read_captions(folder)), read_splits(folder), find_pictures(root))
 
 
-def _is_kaggle(root: Path) -> bool:
-    return (root / CAPTIONS).is_file()
-
-
-def _read_kaggle(root: Path) -> Release:
+def _read_kaggle(root: Path) -> Release | None:
+    if not (root / CAPTIONS).is_file():
+        return None
     rows = read_table(root / CAPTIONS, "image", "caption")
     captions = [(normal(row["image"]), row["caption"]) for _, row in rows]
     splits = {name: split for name, _ in captions if (split := official.split_of(name))}
     return Release(captions, splits, find_pictures(root))
 
 
-RELEASED = Layout("flickr8k", f"{TEXT_FOLDER}/{TOKENS} or {TOKENS}", _is_released, _read_released)
-KAGGLE = Layout("flickr8k-kaggle", f"{CAPTIONS} with Images/", _is_kaggle, _read_kaggle)
+RELEASED = Layout("flickr8k", f"{TEXT_FOLDER}/{TOKENS} or {TOKENS}", _read_released)
+KAGGLE = Layout("flickr8k-kaggle", f"{CAPTIONS} with Images/", _read_kaggle)

@@ -24,14 +24,13 @@ def _tables(root: Path) -> list[tuple[str, Path]]:
     return [(folder, path) for folder, path in paths if path.is_file()]
 
 
-def _recognise(root: Path) -> bool:
-    return bool(_tables(root))
-
-
-def _read(root: Path) -> Release:
+def _read(root: Path) -> Release | None:
+    tables = _tables(root)
+    if not tables:
+        return None
     captions: list[tuple[str, str]] = []
     splits: dict[str, str] = {}
-    for folder, path in _tables(root):
+    for folder, path in tables:
         for line, row in _rows(path):
             name, texts = _entry(path, line, row)
             name = normal(posixpath.join(folder, name))
@@ -61,4 +60,4 @@ def _entry(path: Path, line: int, row: Any) -> tuple[str, list[str]]:
     raise line_error(path, line, f"needs 'file_name' and one of {', '.join(_TEXTS)}")
 
 
-HUGGING_FACE = Layout("hugging-face", " or ".join(FILES), _recognise, _read)
+HUGGING_FACE = Layout("hugging-face", " or ".join(FILES), _read)

@@ -15,18 +15,10 @@ FILES = ("dataset_flickr8k.json", "dataset_flickr30k.json", "dataset_coco.json")
 FOLDERS = (".", *PICTURE_FOLDERS, "flickr30k-images", "train2014", "val2014")
 
 
-def _file(root: Path) -> Path | None:
-    return next((root / name for name in FILES if (root / name).is_file()), None)
-
-
-def _recognise(root: Path) -> bool:
-    return _file(root) is not None
-
-
-def _read(root: Path) -> Release:
-    path = _file(root)
+def _read(root: Path) -> Release | None:
+    path = next((root / name for name in FILES if (root / name).is_file()), None)
     if path is None:
-        raise DataError(f"{root} has none of {', '.join(FILES)}")
+        return None
     captions: list[tuple[str, str]] = []
     splits: dict[str, str] = {}
     for number, image in enumerate(_images(path), start=1):
@@ -56,4 +48,4 @@ def _entry(image: Any, where: str) -> tuple[str, str, list[str]]:
         ) from error
 
 
-KARPATHY = Layout("karpathy", " or ".join(FILES), _recognise, _read)
+KARPATHY = Layout("karpathy", " or ".join(FILES), _read)

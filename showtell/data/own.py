@@ -13,12 +13,10 @@ from showtell.data.release import SPLIT_NAMES, Layout, Release, assign, split_by
 CAPTIONS = "captions.csv"
 
 
-def _recognise(root: Path) -> bool:
-    return (root / CAPTIONS).is_file()
-
-
-def _read(root: Path) -> Release:
+def _read(root: Path) -> Release | None:
     path = root / CAPTIONS
+    if not path.is_file():
+        return None
     captions: list[tuple[str, str]] = []
     splits: dict[str, str] = {}
     for line, row in read_table(path, "image", "caption"):
@@ -39,4 +37,4 @@ def _split(path: Path, line: int, name: str, cell: str | None) -> str:
     return SPLIT_NAMES[cell.strip().lower()]
 
 
-OWN = Layout("own", f"{CAPTIONS} beside the pictures", _recognise, _read)
+OWN = Layout("own", f"{CAPTIONS} beside the pictures", _read)

@@ -49,14 +49,12 @@ class Layout:
     ----------
     name : what a scorecard calls it.
     looks_for : the files by which it is recognised, for the user.
-    recognise : whether a folder is laid out so.
-    read : reads such a folder.
+    read : reads a folder; returns None where it is not laid out so.
     """
 
     name: str
     looks_for: str
-    recognise: Callable[[Path], bool]
-    read: Callable[[Path], Release]
+    read: Callable[[Path], Release | None]
 
 
 def assign(splits: dict[str, str], name: str, split: str, where: str) -> None:
@@ -86,19 +84,19 @@ def assemble(root: Path, layout: str, release: Release) -> Dataset:
     released: Captions = {}
     for name, caption in release.captions:
         released.setdefault(name, []).append(caption.strip())
-    told = {name: [c for c in captions if has_words(c)] for name, captions in released.items()}
+    usable = {name: [c for c in captions if has_words(c)] for name, captions in released.items()}
     splits: dict[str, list[Photograph]] = {split: [] for split in SPLITS}
     for name in sorted(release.splits.keys() & release.pictures.keys()):
-        if captions := told.get(name):
+        if captions := usable.get(name):
             photograph = Photograph(name, release.pictures[name], tuple(captions))
             splits[release.splits[name]].append(photograph)
     tuples = {split: tuple(photographs) for split, photographs in splits.items()}
-    return Dataset(root, layout, tuples, _findings(release, released, told))
+    return Dataset(root, layout, tuples, _findings(release, released, usable))
 
 
-def _findings(release: Release, released: Captions, told: Captions) -> Findings:
+def _findings(release: Release, released: Captions, usable: Captions) -> Findings:
     pictures = release.pictures.keys()
-    captioned = {name for name, captions in told.items() if captions}
+    captioned = {name for name, captions in usable.items() if captions}
     named = released.keys() | release.splits.keys()
     stray = {name for name in named if not is_picture(PurePosixPath(name).name)}
     return Findings(
@@ -106,9 +104,9 @@ def _findings(release: Release, released: Captions, told: Captions) -> Findings:
         uncaptioned=Finding.of(pictures - captioned),
         unsplit=Finding.of((pictures & captioned) - release.splits.keys()),
         stray=Finding.of(stray),
-        duplicates=Finding.of(_repeats(told)),
-        empty=Finding.of(n for n in released for _ in range(len(released[n]) - len(told[n]))),
-        unspaced=Finding.of(n for n, texts in told.items() for t in texts if lacks_spaces(t)),
+        duplicates=Finding.of(_repeats(usable)),
+        empty=Finding.of(n for n in released for _ in range(len(released[n]) - len(usable[n]))),
+        unspaced=Finding.of(n for n, texts in usable.items() for t in texts if lacks_spaces(t)),
         broken=Finding.of(release.broken),
     )
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from showtell.data.files import PICTURE_FOLDERS, list_pictures, read_lines
 from showtell.data.release import Layout, Release, split_by_name
-from showtell.errors import DataError
 
 _FOLDERS = (".", *PICTURE_FOLDERS)
 
@@ -17,22 +16,14 @@ def _texts(folder: Path) -> Iterator[tuple[str, Path]]:
             yield name, text
 
 
-def _folder(root: Path) -> Path | None:
+def _read(root: Path) -> Release | None:
     folders = (root / name for name in _FOLDERS if (root / name).is_dir())
-    return next((folder for folder in folders if any(_texts(folder))), None)
-
-
-def _recognise(root: Path) -> bool:
-    return _folder(root) is not None
-
-
-def _read(root: Path) -> Release:
-    folder = _folder(root)
+    folder = next((folder for folder in folders if any(_texts(folder))), None)
     if folder is None:
-        raise DataError(f"{root} has no picture with a text file beside it")
+        return None
     captions = [(name, line) for name, text in _texts(folder) for _, line in read_lines(text)]
     splits = {name: split_by_name(name) for name, _ in captions}
     return Release(captions, splits, list_pictures(folder))
 
 
-TEXTS = Layout("texts", "a .txt beside each picture", _recognise, _read)
+TEXTS = Layout("texts", "a .txt beside each picture", _read)

@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 
 FILE = Path(__file__).with_name("things.json")
-CLASSES = 1000  # of ImageNet
 
 
 @dataclass(frozen=True)

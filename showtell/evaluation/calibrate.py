@@ -1,4 +1,4 @@
-"""Calibration: fit a model's doubt, and measure how far what captions say of themselves is true.
+"""Calibration: fit a model's confidences, and measure how far they are true.
 
 A word is right when one of the people who described the photograph used it.
 """
@@ -10,17 +10,16 @@ from statistics import fmean
 import numpy as np
 from tqdm import tqdm
 
-from showtell import doubt
 from showtell.captioner import BATCH, Caption, Captioner
+from showtell.confidence import ConfidenceModel, are_visual, features, visual_mean
 from showtell.data import Dataset, Photograph
-from showtell.doubt import Doubt
 from showtell.runtime import Encoded
 from showtell.vocab import tokenize
 
-DIRECTIONS = 32  # that are familiar; docs/doubt.md compares others
+DIRECTIONS = 32  # principal components; docs/doubt.md compares others
 FALSE_ALARMS = 0.02  # of photographs like those trained on
 GOOD, MISSED_GOOD = 2 / 3, 0.05  # share of visual words that are right; of such captions
-FAMILIAR = 2000  # training photographs at most, to learn what they have in common
+MOST_TRAINING = 2000  # training photographs at most, for the principal components
 BINS = 10
 # Fewer photographs than these say too little.
 LEAST_TRAINING, LEAST_DEV = 10 * DIRECTIONS, 100
@@ -38,7 +37,7 @@ class Calibration:
     error : expected calibration error of the captions: of those that say 0.7, how far the share of
         their visual words that are right is from 0.7; mean over ten such bins.
     words_error : the same of the visual words.
-    unsure : share of photographs that are called strange; 0 for a model that knows no doubt.
+    unsure : share of photographs that are marked as unsure; 0 without a confidence model.
     """
 
     right: float
@@ -48,18 +47,18 @@ class Calibration:
     unsure: float
 
 
-def fit(captioner: Captioner, datasets: Sequence[Dataset]) -> Doubt | None:
-    """Fit a model's doubt; None where there are too few photographs for that.
+def fit(captioner: Captioner, datasets: Sequence[Dataset]) -> ConfidenceModel | None:
+    """Fit a confidence model; None where there are too few photographs for that.
 
     The confidences are fitted on the dev splits, by logistic regression in which each split counts
-    the same. What is familiar is learned from the training splits, and both limits are set on dev:
-    ``FALSE_ALARMS`` of its photographs are strange, and the confidence of ``MISSED_GOOD`` of its
-    good captions is too low.
+    the same. The components are those of the training splits, and both limits are set on dev:
+    ``FALSE_ALARMS`` of its photographs are called out of distribution, and the confidence of
+    ``MISSED_GOOD`` of its good captions is too low.
 
     Parameters
     ----------
-    captioner : the model; what doubt it has is not used.
-    datasets : that it was trained on; those without a dev split only tell what is familiar.
+    captioner : the model; the confidence model that it has is not used.
+    datasets : that it was trained on; those without a dev split are only used for the components.
 
     Raises
     ------
@@ -70,13 +69,13 @@ def fit(captioner: Captioner, datasets: Sequence[Dataset]) -> Doubt | None:
     if len(training) < LEAST_TRAINING or not dev:
         return None
     means = np.concatenate([a.mean(axis=1) for a in annotations(captioner, training)])
-    plain = Doubt(np.zeros(8), np.zeros(8), familiar(means, DIRECTIONS), 0.0)
+    plain = ConfidenceModel(np.zeros(8), np.zeros(8), components(means, DIRECTIONS), 0.0)
     judged = [_judge(captioner, plain, split) for split in dev]
-    strangeness = np.concatenate([each.strangeness for each in judged])
-    limit = float(np.quantile(strangeness, 1 - FALSE_ALARMS))
+    ood_scores = np.concatenate([each.ood_scores for each in judged])
+    ood_limit = float(np.quantile(ood_scores, 1 - FALSE_ALARMS))
     visual, function = _weights(judged)
-    fitted = replace(plain, limit=limit, visual=visual, function=function)
-    return replace(fitted, least=_least(fitted, judged))
+    fitted = replace(plain, ood_limit=ood_limit, visual=visual, function=function)
+    return replace(fitted, least_confidence=_least(fitted, judged))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,27 +85,29 @@ class _Judged:
     Attributes
     ----------
     captions : of P photographs.
-    strangeness : (P,) of the photographs.
+    ood_scores : (P,) of the photographs.
     seen : of each caption what the classifier says of its words, (T, 3); None without a classifier.
     right : of each caption which of its words are right, (T,).
     """
 
     captions: Sequence[Caption]
-    strangeness: np.ndarray
+    ood_scores: np.ndarray
     seen: Sequence[np.ndarray | None]
     right: Sequence[np.ndarray]
 
 
-def _judge(captioner: Captioner, plain: Doubt, photographs: Sequence[Photograph]) -> _Judged:
+def _judge(
+    captioner: Captioner, plain: ConfidenceModel, photographs: Sequence[Photograph]
+) -> _Judged:
     captions: list[Caption] = []
-    strangeness, seen = [], []
+    ood_scores, seen = [], []
     for encoded in _look(captioner, photographs):
-        strangeness.append(plain.strangeness(encoded.state.annotations))
-        found = captioner.decode(encoded)
-        captions += found
-        seen += [captioner.evidence(encoded, i, c.words) for i, c in enumerate(found)]
+        ood_scores.append(plain.ood_score(encoded.state.annotations))
+        batch = captioner.decode(encoded)
+        captions += batch
+        seen += [captioner.evidence(encoded, i, c.words) for i, c in enumerate(batch)]
     good = list(map(right, captions, photographs))
-    return _Judged(captions, np.concatenate(strangeness), seen, good)
+    return _Judged(captions, np.concatenate(ood_scores), seen, good)
 
 
 def _weights(judged: Sequence[_Judged]) -> tuple[np.ndarray, np.ndarray]:
@@ -114,30 +115,30 @@ def _weights(judged: Sequence[_Judged]) -> tuple[np.ndarray, np.ndarray]:
     rows, good, visual, counts = [], [], [], []
     for split in judged:
         for caption, seen, known in zip(split.captions, split.seen, split.right, strict=True):
-            rows.append(doubt.evidence(caption.probabilities, caption.gates, caption.logprob, seen))
+            rows.append(features(caption.probabilities, caption.gates, caption.logprob, seen))
             good.append(known)
-            visual.append(doubt.are_visual(caption.words))
+            visual.append(are_visual(caption.words))
             counts.append(np.full(len(known), 1 / len(split.captions)))
     X, y, kind, n = map(np.concatenate, (rows, good, visual, counts))
     n *= len(n) / n.sum()
     return logistic(X[kind], y[kind], n[kind]), logistic(X[~kind], y[~kind], n[~kind])
 
 
-def _least(fitted: Doubt, judged: Sequence[_Judged]) -> float:
+def _least(fitted: ConfidenceModel, judged: Sequence[_Judged]) -> float:
     """Return the confidence below which few captions are good."""
     confidences = []
     for split in judged:
         for caption, seen, known in zip(split.captions, split.seen, split.right, strict=True):
-            if doubt.of_caption(caption.words, known) >= GOOD:
+            if visual_mean(caption.words, known) >= GOOD:
                 parts = caption.probabilities, caption.gates, caption.logprob, seen
                 words = fitted.confidences(caption.words, *parts)
-                confidences.append(doubt.of_caption(caption.words, words))
+                confidences.append(visual_mean(caption.words, words))
     return float(np.quantile(confidences, MISSED_GOOD)) if confidences else 0.0
 
 
 def annotations(captioner: Captioner, training: Sequence[Photograph]) -> Iterator[np.ndarray]:
-    """Return the annotations (B, L, D) of ``FAMILIAR`` training photographs, or of all if fewer."""
-    every = -(-len(training) // FAMILIAR)
+    """Return the annotations (B, L, D) of ``MOST_TRAINING`` training photographs, or fewer."""
+    every = -(-len(training) // MOST_TRAINING)
     return (encoded.state.annotations for encoded in _look(captioner, training[::every]))
 
 
@@ -149,10 +150,12 @@ def _look(captioner: Captioner, photographs: Sequence[Photograph]) -> Iterator[E
             bar.update(len(batch))
 
 
-def familiar(means: np.ndarray, directions: int) -> np.ndarray:
-    """Return what mean annotations (N, D) have in common, as :class:`Doubt` has it.
+def components(means: np.ndarray, directions: int) -> np.ndarray:
+    """Return the mean and the principal components of mean annotations (N, D).
 
-    The directions are the first of a principal component analysis.
+    Returns
+    -------
+    (1 + k, D) float16, as :class:`~showtell.confidence.ConfidenceModel` has them.
     """
     mean = means.mean(axis=0)
     _, _, differ = np.linalg.svd(means - mean, full_matrices=False)
@@ -202,7 +205,7 @@ def of_captions(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each caption's confidence, and the share of its visual words that is right."""
     shares = [
-        doubt.of_caption(caption.words, right(caption, photograph))
+        visual_mean(caption.words, right(caption, photograph))
         for caption, photograph in zip(captions, photographs, strict=True)
     ]
     return np.array([caption.confidence for caption in captions]), np.array(shares)
@@ -212,7 +215,7 @@ def of_words(
     captions: Sequence[Caption], photographs: Sequence[Photograph]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the confidence of each visual word, and whether it is right."""
-    visual = np.concatenate([doubt.are_visual(caption.words) for caption in captions])
+    visual = np.concatenate([are_visual(caption.words) for caption in captions])
     said = np.concatenate([caption.confidences for caption in captions])
     good = np.concatenate(list(map(right, captions, photographs)))
     return said[visual], good[visual]

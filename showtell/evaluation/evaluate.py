@@ -119,10 +119,10 @@ def _decode(
     with tqdm(total=len(photographs), desc="captioning", disable=None) as bar:
         for i in range(0, len(photographs), BATCH):
             encoded = captioner.encode([p.path for p in photographs[i : i + BATCH]])
-            found = captioner.decode(encoded, beam=beam)
+            batch = captioner.decode(encoded, beam=beam)
             if captioner.runtime.cells_vary:
-                measured += _drops(captioner, encoded.state, found, rng)
-            captions += found
+                measured += _drops(captioner, encoded.state, batch, rng)
+            captions += batch
             bar.update(len(captions) - bar.n)
     return captions, measured
 

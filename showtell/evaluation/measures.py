@@ -57,14 +57,14 @@ def gates(said: Iterable[tuple[str, float]]) -> Gates | None:
     of_word: dict[str, list[float]] = defaultdict(list)
     for word, gate in said:
         of_word[word].append(gate)
-    function = [g for word, found in of_word.items() if word in FUNCTION_WORDS for g in found]
-    visual = [g for word, found in of_word.items() if word not in FUNCTION_WORDS for g in found]
+    function = [g for word, values in of_word.items() if word in FUNCTION_WORDS for g in values]
+    visual = [g for word, values in of_word.items() if word not in FUNCTION_WORDS for g in values]
     if not function or not visual:
         return None
     often = [
-        WordGate(word, fmean(found), len(found))
-        for word, found in of_word.items()
-        if len(found) >= _ENOUGH
+        WordGate(word, fmean(values), len(values))
+        for word, values in of_word.items()
+        if len(values) >= _ENOUGH
     ]
     often.sort(key=lambda word: -word.gate)
     return Gates(fmean(visual), fmean(function), tuple(often[:_TOLD]), tuple(often[::-1][:_TOLD]))

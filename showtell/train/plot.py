@@ -48,14 +48,14 @@ def open_board(run: Path, step: int) -> Any:
 def _pyplot() -> Any:
     """Import pyplot; what it keeps when it is imported goes where a person says, or nowhere."""
     with tempfile.TemporaryDirectory() as scratch:
-        told = os.environ.setdefault("MPLCONFIGDIR", scratch)
+        folder = os.environ.setdefault("MPLCONFIGDIR", scratch)
         import matplotlib
 
         # It warns that it looks for fonts, which takes a while.
         logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
         matplotlib.use("Agg")
         from matplotlib import pyplot
-    if told == scratch:
+    if folder == scratch:
         del os.environ["MPLCONFIGDIR"]
     return pyplot
 

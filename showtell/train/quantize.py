@@ -147,5 +147,5 @@ def _mean_inputs(model: onnx.ModelProto, rows: Rows) -> dict[str, np.ndarray]:
             helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, None)
         )
     session = onnxruntime.InferenceSession(watched.SerializeToString())
-    found = [session.run([name + _MEAN for name in names], dict(row)) for row in rows]
-    return {name: np.mean(means, axis=0) for name, *means in zip(names, *found, strict=True)}
+    outputs = [session.run([name + _MEAN for name in names], dict(row)) for row in rows]
+    return {name: np.mean(means, axis=0) for name, *means in zip(names, *outputs, strict=True)}

@@ -45,12 +45,12 @@ def caption(
 ) -> list[tuple[str, ...]]:
     """Caption photographs by beam search, from batches of features (B, L, C)."""
     model = TorchStepModel(network)
-    found = [
+    best = [
         hypotheses[0]
         for batch in features
         for hypotheses in beam_search(model, model.start(batch), len(batch), beam=beam)
     ]
-    return [vocabulary.decode(hypothesis.words) for hypothesis in found]
+    return [vocabulary.decode(hypothesis.words) for hypothesis in best]
 
 
 @torch.inference_mode()

@@ -82,10 +82,10 @@ def _drawn(draw: Callable[[Image, Caption], bytes], mimetype: str, *, heavy: boo
 
     def drawing() -> bytes:
         caption = captioner.caption(photograph, search)
-        found = (caption, *caption.alternatives)
-        if chosen >= len(found):
-            raise _invalid(f"'alternative' is below {len(found)} for this photograph.")
-        return draw(image.open_upright(photograph), found[chosen])
+        captions = (caption, *caption.alternatives)
+        if chosen >= len(captions):
+            raise _invalid(f"'alternative' is below {len(captions)} for this photograph.")
+        return draw(image.open_upright(photograph), captions[chosen])
 
     heavy = heavy or is_heavy(photograph, whole=True)
     return Response(_batcher().draw(drawing, _gone(), heavy=heavy), mimetype=mimetype)
@@ -139,10 +139,10 @@ def _photograph() -> bytes:
 def _options(*known: str) -> dict[str, str]:
     """Return the query, or the form's fields; both where there are both."""
     options = request.values if _is_form() else request.args
-    for name, told in options.lists():
+    for name, values in options.lists():
         if name not in known:
             raise _invalid(f"There is no '{name}': known are {', '.join(known) or 'none'}.")
-        if len(told) > 1:
+        if len(values) > 1:
             raise _invalid(f"'{name}' is told more than once.")
     return options.to_dict()
 

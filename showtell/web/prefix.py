@@ -27,8 +27,8 @@ class Below:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         """Answer a request."""
-        told = self._path or environ.get("HTTP_X_FORWARDED_PREFIX", "")
-        path = told.rstrip("/")
+        prefix = self._path or environ.get("HTTP_X_FORWARDED_PREFIX", "")
+        path = prefix.rstrip("/")
         if not environ.get("SCRIPT_NAME") and _PATH.fullmatch(path):
             environ["SCRIPT_NAME"] = path
             if f"{environ['PATH_INFO']}/".startswith(f"{path}/"):

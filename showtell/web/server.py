@@ -131,9 +131,9 @@ def listen(host: str, port: int) -> list[socket.socket]:
     ------
     OSError : the port is taken at one of them, or there is none.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     sockets: list[socket.socket] = []
-    for family, address in dict.fromkeys((family, address) for family, *_, address in found):
+    for family, address in dict.fromkeys((family, address) for family, *_, address in addresses):
         try:
             sockets.append(socket.create_server(address, family=family))
         except OSError as error:

@@ -19,8 +19,8 @@ from showtell.batch import folder, rows, sidecar, workers
 from showtell.batch.folder import Summary, caption_folder
 from showtell.batch.journal import Journal, path_for
 from showtell.batch.rows import Row
-from showtell.batch.sources import Found
-from showtell.errors import OutputError
+from showtell.batch.sources import Entry
+from showtell.errors import OptionError, OutputError
 from showtell.search import Search
 
 Make = Callable[[int], Path]
@@ -131,7 +131,7 @@ def test_files_that_vanish_and_grow(
 
     before = rows.digest(paths[0].read_bytes())
     paths[1].unlink()
-    monkeypatch.setattr(folder, "walk", lambda *_: [Found(str(path)) for path in paths])
+    monkeypatch.setattr(folder, "walk", lambda *_: [Entry(str(path)) for path in paths])
     monkeypatch.setattr(image, "read_file", read)
     first, gone, last = run(path)
     assert first["sha256"] == before
@@ -336,6 +336,21 @@ def test_all_that_is_wrong_is_told(
         str(path / "two.gif"),
         "gone.jpg",
     ]
+
+
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        (Search(mention="zebra"), "'zebra'"),
+        (Search(mention=["red", "blue"], max_length=1), "2 words"),
+    ],
+)
+def test_what_cannot_be_mentioned_is_refused_before_a_journal_is_there(
+    run: Callable, photographs: Make, tmp_path: Path, search: Search, message: str
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        run(photographs(2), search=search)
+    assert [path.name for path in tmp_path.iterdir()] == ["photographs"]
 
 
 def test_folders_are_entered_when_asked_to(run: Callable, photographs: Make) -> None:

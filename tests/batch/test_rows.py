@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from odd_files import RED, encode, flat
 from skimage import data
 
 import showtell
 from showtell import image
 from showtell.batch import caption_rows, rows
-from showtell.doubt import STRANGE
+from showtell.confidence import OUT_OF_DISTRIBUTION
 from showtell.errors import ImageError
 from showtell.image import SEVERAL_FRAMES
 from showtell.search import Search
+from tests.odd_files import RED, encode, flat
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_what_cannot_be_read_is_a_row_and_the_rest_goes_on(
     assert found["text"]["sha256"] == hashlib.sha256(b"no photograph").hexdigest()
     assert found["gone"]["sha256"] is None
     assert found["good"]["caption"]
-    assert found["several"]["warning"] == f"{SEVERAL_FRAMES}; {STRANGE}"
+    assert found["several"]["warning"] == f"{SEVERAL_FRAMES}; {OUT_OF_DISTRIBUTION}"
 
 
 def test_nothing_to_caption(captioner: showtell.Captioner) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from showtell.batch.sources import Found, readable, walk
+from showtell.batch.sources import Entry, readable, walk
 from showtell.formats import LeftOut
 
 
@@ -41,7 +41,7 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
 def test_what_is_named_is_taken_whatever_its_ending(tmp_path: Path) -> None:
     touch(tmp_path / "photograph")
     paths = [str(tmp_path / "photograph"), str(tmp_path / "none")]
-    assert list(walk(paths)) == [Found(path) for path in paths]
+    assert list(walk(paths)) == [Entry(path) for path in paths]
 
 
 def test_links_to_folders_are_told_and_not_followed(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_folder_that_may_not_be_listed(tmp_path: Path) -> None:
     told, found = walk([str(tmp_path)])
     (tmp_path / "a").chmod(0o700)
     assert told.error == "it cannot be listed: permission denied"
-    assert found == Found(str(tmp_path / "b" / "y.jpg"))
+    assert found == Entry(str(tmp_path / "b" / "y.jpg"))
 
 
 def test_a_name_that_is_no_text_is_written_so_that_it_differs_from_others() -> None:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from odd_files import encode
 from PIL import Image
+
+from tests.odd_files import encode
 
 pytest.importorskip("pyarrow", reason="the extra cluster brings pyarrow")
 

@@ -125,13 +125,13 @@ def test_the_limit_has_the_false_alarms_that_were_asked_for(
 ) -> None:
     monkeypatch.setattr(calibrate, "DIRECTIONS", 2)
     model, found = fitted(2000)
-    assert found.familiar.shape[0] == 1 + calibrate.DIRECTIONS
-    above = found.strangeness(model.means) > found.limit
+    assert found.components.shape[0] == 1 + calibrate.DIRECTIONS
+    above = found.ood_score(model.means) > found.ood_limit
     assert above[1000:].mean() == calibrate.FALSE_ALARMS
-    # far along a familiar direction is not strange; as far along another is
+    # far along a component is in distribution; as far along another direction is not
     far = np.zeros((2, 1, 16))
     far[0, 0, 0] = far[1, 0, 9] = 20
-    assert (found.strangeness(far) > found.limit).tolist() == [False, True]
+    assert (found.ood_score(far) > found.ood_limit).tolist() == [False, True]
 
 
 def test_few_photographs_say_nothing() -> None:

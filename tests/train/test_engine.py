@@ -1,11 +1,5 @@
 """Training for real, on drawn shapes: it learns, and it survives being killed."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,35 +19,9 @@ from showtell.train.engine import train
 from showtell.train.plot import read_log
 from showtell.train.run import Run
 from showtell.train.start import network_of
+from tests.train.killing import comparable, killed_and_whole_are_equal, quiet
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-
-
-def quiet(_: str) -> None:
-    pass
-
-
-def comparable(run: Path) -> list[dict]:
-    """The log without what depends on the clock."""
-    return [{k: v for k, v in r.items() if k != "captions_per_s"} for r in read_log(run)]
-
-
-def start(recipe_file: Path, *options: str) -> subprocess.Popen:
-    command = "from showtell.cli import main; main()"
-    arguments = ["train", str(recipe_file), "--set", "checkpoint_minutes=0", *options]
-    return subprocess.Popen(
-        [sys.executable, "-c", command, *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def steps_done(run: Path) -> int:
-    try:
-        return json.loads((run / "last.json").read_text())["progress"]["total_steps"]
-    except FileNotFoundError:
-        return 0
 
 
 def test_it_learns_shapes_and_colours(trained: Path) -> None:
@@ -257,33 +225,6 @@ def test_captions_are_drawn_as_before_when_a_killed_run_resumes(
     phases = ["frozen.epochs=0", "finetune.epochs=0", "selfcritical.epochs=2"]
     changes = [f"start={exported.path}", *phases, "selfcritical.photos=2", "selfcritical.lr=0.001"]
     killed_and_whole_are_equal(recipe_file, tmp_path, changes, (5, 19), 32)
-
-
-def killed_and_whole_are_equal(
-    recipe_file: Path, folder: Path, changes: list[str], kills: tuple[int, ...], steps: int
-) -> None:
-    whole = train(recipes.read(recipe_file, [*changes, f"run={folder / 'whole'}"]), say=quiet)
-    run = folder / "run"
-    recipe = [part for change in changes for part in ("--set", change)]
-    options: list[str] = []
-    for after in kills:
-        process = start(recipe_file, *recipe, *options)
-        while steps_done(run) < after and process.poll() is None:
-            time.sleep(0.005)
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert after <= steps_done(run) < steps
-        options = ["--resume"]
-    process = start(recipe_file, *recipe, "--resume")
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
-    assert comparable(run) == comparable(whole)
-    for name in ("last.json", "best.json"):
-        ours, theirs = checkpoints.read(run / name), checkpoints.read(whole / name)
-        assert ours.progress == theirs.progress
-        assert all(ours.network[key].equal(theirs.network[key]) for key in theirs.network)
-    assert len(list(run.glob("*.safetensors"))) == 2, "older checkpoints are deleted"
-    assert not list(run.glob("*.part"))
 
 
 def test_a_run_ends_early_when_it_no_longer_gets_better(recipe_file: Path) -> None:

@@ -79,11 +79,12 @@ def test_the_card_tells_whether_attention_means_something(exported: Bundle) -> N
     assert "deletion" in (exported.path / "README.md").read_text()
 
 
-def test_the_bundle_knows_doubt(exported: Bundle) -> None:
+def test_the_bundle_has_a_confidence_model(exported: Bundle) -> None:
     """It is fitted by the export alone, to the graphs that ship, and scored with it."""
     captioner = Captioner(exported)
-    assert captioner.doubt is not None
-    assert captioner.doubt.familiar.shape == (13, 24)  # as many directions are left out as kept
+    assert captioner.confidence_model is not None
+    # As many directions are left out as kept.
+    assert captioner.confidence_model.components.shape == (13, 24)
     strangers = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
     assert all(caption.unsure for caption in captioner.caption(list(strangers), beam=1))
     calibration = exported.manifest["scores"]["calibration"]

@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
-from standins import FakeCaptioner
 
 from showtell.web import create_app
+from tests.web.standins import FakeCaptioner
 
 
 @pytest.fixture

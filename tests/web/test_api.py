@@ -8,10 +8,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
-from standins import SEEN, WORDS, FakeCaptioner, serving
 from werkzeug.test import TestResponse
 
 from showtell.web.batcher import Batcher
+from tests.web.standins import SEEN, WORDS, FakeCaptioner, serving
 
 CAPTIONS = "/api/v1/captions"
 FIGURES = "/api/v1/figures"

@@ -11,9 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from odd_files import encode
 from PIL import Image
-from standins import CAPTIONS, HeldCaptioner, ask, asking, eventually, serving
 from werkzeug.exceptions import ClientDisconnected
 
 from showtell import image
@@ -24,6 +22,8 @@ from showtell.web import create_app
 from showtell.web.admission import is_heavy
 from showtell.web.batcher import BATCH, HEAVY_WAITING, Batcher
 from showtell.web.problems import Problem
+from tests.odd_files import encode
+from tests.web.standins import CAPTIONS, HeldCaptioner, ask, asking, eventually, serving
 
 
 def stays() -> bool:

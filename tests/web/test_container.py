@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from standins import FakeCaptioner, serving
 
 from showtell.cli import main
+from tests.web.standins import FakeCaptioner, serving
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from standins import FakeCaptioner, serving
 
 from showtell.web import create_app
 from showtell.web.docs import document
+from tests.web.standins import FakeCaptioner, serving
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = document()

@@ -6,9 +6,9 @@ from http.client import HTTPConnection, HTTPResponse
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from standins import CAPTIONS, FakeCaptioner, serving
 
 from showtell.web import create_app
+from tests.web.standins import CAPTIONS, FakeCaptioner, serving
 
 REBOUND = "http://photos.example"
 

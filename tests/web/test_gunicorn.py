@@ -14,7 +14,8 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 
 import pytest
-from standins import CAPTIONS, ask, eventually
+
+from tests.web.standins import CAPTIONS, ask, eventually
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from flask.testing import FlaskClient
-from standins import FakeCaptioner
 
 from showtell.cli import main
 from showtell.data import load
 from showtell.web import create_app
+from tests.web.standins import FakeCaptioner
 
 CORRECTIONS = "/api/v1/corrections"
 

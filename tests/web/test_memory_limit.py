@@ -8,14 +8,15 @@ from subprocess import PIPE, Popen
 
 import pytest
 from PIL import Image
-from standins import CAPTIONS, ask
+
+from tests.web.standins import CAPTIONS, ask
 
 if os.name != "posix":
     pytest.skip("limits of memory are POSIX's", allow_module_level=True)
 
 SERVE = """
 import resource
-from standins import FakeCaptioner
+from tests.web.standins import FakeCaptioner
 from showtell.web import create_app
 from showtell.web.server import make_server
 server = make_server(create_app(FakeCaptioner()), "127.0.0.1", 0)
@@ -30,7 +31,9 @@ server.run()
 def test_a_photograph_that_does_not_fit_is_refused_and_the_next_is_answered(jpeg: bytes) -> None:
     large = BytesIO()
     Image.new("RGBA", (7900, 7900)).save(large, "PNG", compress_level=1)
-    with Popen([sys.executable, "-c", SERVE], cwd=Path(__file__).parent, stdout=PIPE) as process:
+    with Popen(
+        [sys.executable, "-c", SERVE], cwd=Path(__file__).parents[2], stdout=PIPE
+    ) as process:
         try:
             assert process.stdout
             port = int(process.stdout.readline())

@@ -6,11 +6,19 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
-from standins import CAPTIONS, FakeCaptioner, HeldCaptioner, ask, asking, eventually, serving
 
 from showtell.web import create_app
 from showtell.web.batcher import Batcher
 from showtell.web.metrics import Metrics
+from tests.web.standins import (
+    CAPTIONS,
+    FakeCaptioner,
+    HeldCaptioner,
+    ask,
+    asking,
+    eventually,
+    serving,
+)
 
 Samples = dict[tuple[str, ...], float]
 

@@ -18,18 +18,18 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings, strategies
 from PIL import Image
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from standins import FakeCaptioner, serving
 
 import showtell.web
 from showtell import __version__
+from showtell.confidence import visual_mean
 from showtell.data.corrections import LONGEST
-from showtell.doubt import of_caption
 from showtell.limits import MAX_BYTES, MAX_PIXELS
 from showtell.search import OPTIONS, Search
 from showtell.web import api, create_app
 from showtell.web.batcher import Batcher
 from showtell.web.docs import document
 from showtell.web.problems import IMAGE_PROBLEMS
+from tests.web.standins import FakeCaptioner, serving
 
 WEB = Path(showtell.web.__file__).parent
 DOCUMENT = document()
@@ -142,7 +142,9 @@ def test_the_example_of_a_caption_holds_together(name: str) -> None:
         n = len(told["words"])
         assert told["caption"] == " ".join(told["words"])
         confidences = np.array(told["confidences"])
-        assert told["confidence"] == pytest.approx(of_caption(told["words"], confidences), abs=1e-6)
+        assert told["confidence"] == pytest.approx(
+            visual_mean(told["words"], confidences), abs=1e-6
+        )
         assert len(told["probabilities"]) == len(told["gates"]) == len(confidences) == n
     for attention in caption.get("attention", ()):
         assert len(attention) == math.prod(caption["grid"])

@@ -12,9 +12,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from standins import FakeCaptioner, eventually, serving
 
 from showtell.web import create_app
+from tests.web.standins import FakeCaptioner, eventually, serving
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 CONFIGURATION = """
@@ -115,7 +115,7 @@ def test_a_proxy_that_hides_the_host_is_told_what_to_pass(tmp_path: Path, jpeg: 
 
 
 SERVE = """
-from standins import FakeCaptioner
+from tests.web.standins import FakeCaptioner
 from showtell.web import create_app, serve
 serve(create_app(FakeCaptioner()), "127.0.0.1", {port})
 """
@@ -126,8 +126,8 @@ def test_showtell_serve_below_a_path_of_its_own(tmp_path: Path, jpeg: bytes) -> 
     back = free_port()
     environment = {**os.environ, "SCRIPT_NAME": "/captions", "SHOWTELL_HOSTS": "nas.lan"}
     command = [sys.executable, "-c", SERVE.format(port=back)]
-    here = Path(__file__).parent
-    with subprocess.Popen(command, cwd=here, env=environment) as process:
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, cwd=root, env=environment) as process:
         try:
             eventually(lambda: socket.socket().connect_ex(("127.0.0.1", back)) == 0)
             with nginx(tmp_path, WHOLE, back) as port:

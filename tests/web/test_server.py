@@ -6,9 +6,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
@@ -17,45 +15,11 @@ from subprocess import PIPE, Popen
 import pytest
 from flask import Flask
 from PIL import Image
-from standins import CAPTIONS, ask, eventually, serving
 
 from showtell.web import serve
 from showtell.web.server import listen
-
-HERE = Path(__file__).parent
-SERVE = """
-import time
-from standins import FakeCaptioner
-from showtell.web import create_app, serve
-
-class Slow(FakeCaptioner):
-    def caption(self, *args, **kwargs):
-        time.sleep({seconds})
-        return super().caption(*args, **kwargs)
-
-serve(create_app(Slow()), {host!r}, {port})
-"""
-
-
-def hear_ctrl_c() -> None:
-    """Undo, in a process that begins, what a shell does to those in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-@contextmanager
-def started(host: str = "localhost", seconds: float = 0) -> Iterator[tuple[Popen, int]]:
-    """Serve a captioner that takes `seconds` in a process, which is stopped if it still runs."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    code = SERVE.format(host=host, port=port, seconds=seconds)
-    command = [sys.executable, "-c", code]
-    with Popen(command, cwd=HERE, stdout=PIPE, text=True, preexec_fn=hear_ctrl_c) as process:
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            assert line == f"showtell is at http://{host}:{port} (Ctrl+C stops it)\n"
-            yield process, port
-        finally:
-            process.terminate()
+from tests.web.servers import ROOT, started
+from tests.web.standins import CAPTIONS, ask, eventually, serving
 
 
 def test_app_py_takes_another_port() -> None:
@@ -63,7 +27,7 @@ def test_app_py_takes_another_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", port]
-    with Popen(command, cwd=HERE.parents[1], stdout=PIPE, text=True) as process:
+    with Popen(command, cwd=ROOT, stdout=PIPE, text=True) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
             assert line.startswith(f"showtell is at http://127.0.0.1:{port} ")

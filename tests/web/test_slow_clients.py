@@ -15,13 +15,13 @@ from subprocess import PIPE, Popen
 
 import pytest
 from flask import Flask
-from standins import CAPTIONS, FakeCaptioner, ask, eventually
-from test_server import HERE, SERVE, started
 from waitress import wasyncore
 
 from showtell.web import connections, create_app
 from showtell.web.connections import Listener
 from showtell.web.server import make_server
+from tests.web.servers import ROOT, SERVE, started
+from tests.web.standins import CAPTIONS, FakeCaptioner, ask, eventually
 
 if os.name != "posix":
     pytest.skip("limits and signals are POSIX's", allow_module_level=True)
@@ -214,7 +214,7 @@ def test_few_open_files(jpeg: bytes, tmp_path: Path) -> None:
     few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))  # noqa: E731
     with (
         log.open("wb") as file,
-        Popen(command, cwd=HERE, stdout=PIPE, stderr=file, preexec_fn=few) as p,
+        Popen(command, cwd=ROOT, stdout=PIPE, stderr=file, preexec_fn=few) as p,
     ):
         try:
             assert p.stdout
@@ -297,7 +297,7 @@ def test_large_answers_arrive_whole_at_the_end(app: Flask) -> None:
 def test_nohup_is_respected() -> None:
     command = [sys.executable, "-c", SERVE.format(host="127.0.0.1", port=0, seconds=0)]
     ignoring = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731
-    with Popen(command, cwd=HERE, stdout=PIPE, preexec_fn=ignoring) as process:
+    with Popen(command, cwd=ROOT, stdout=PIPE, preexec_fn=ignoring) as process:
         try:
             assert process.stdout
             assert process.stdout.readline()
@@ -324,7 +324,7 @@ def test_a_limit_that_is_no_number_is_refused(wrong: str, monkeypatch: pytest.Mo
 def test_a_wrong_limit_ends_the_server_with_one_sentence() -> None:
     env = {**os.environ, "SHOWTELL_MAX_CONTENT_LENGTH": "x"}
     done = subprocess.run(
-        [sys.executable, "app.py"], cwd=HERE.parents[1], env=env, capture_output=True, text=True
+        [sys.executable, "app.py"], cwd=ROOT, env=env, capture_output=True, text=True
     )
     assert done.returncode == 1
     assert done.stderr.startswith("showtell: SHOWTELL_MAX_CONTENT_LENGTH is 'x'")

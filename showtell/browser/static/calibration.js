@@ -1,5 +1,5 @@
 // How likely each word is right, and whether a photograph is like those trained on: what
-// showtell/doubt.py does.
+// showtell/confidence.py does.
 
 const LEAST = 1e-6; // probability, so that its logarithm and that of the rest are finite
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
-from standins import WORDS
+
+from tests.web.standins import WORDS
 
 CAPTION = "an astronaut's smile in front of a flag"
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
-from standins import serving
+
+from tests.web.standins import serving
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Page

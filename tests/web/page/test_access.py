@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import CAPTION, choose, expect_told, upload
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
-from standins import serving
+
+from tests.web.page.browsing import CAPTION, choose, expect_told, upload
+from tests.web.standins import serving
 
 WIDTHS = (360, 768, 1440)
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browsing import CAPTION, choose, expect_told, upload
 from playwright.sync_api import Page, expect
-from standins import FakeCaptioner, serving
 
 from showtell.data import load
 from showtell.web import create_app
+from tests.web.page.browsing import CAPTION, choose, expect_told, upload
+from tests.web.standins import FakeCaptioner, serving
 
 OWN = "Eileen & her “flag”"
 

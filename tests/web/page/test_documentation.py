@@ -6,7 +6,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Page
-from standins import serving
+
+from tests.web.standins import serving
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
-from browsing import choose, expect_told
 from flask import Flask
 from playwright.sync_api import Page, expect
-from standins import WORDS, HeldCaptioner, serving
 
 from showtell.web import create_app
 from showtell.web.batcher import Batcher
+from tests.web.page.browsing import choose, expect_told
+from tests.web.standins import WORDS, HeldCaptioner, serving
 
 
 def test_a_failed_assertion_of_a_script_fails_the_test(

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browsing import choose, drop, encode, expect_told, rows, upload
 from flask import Flask
 from playwright.sync_api import Page, Route, expect
-from standins import FakeCaptioner, serving
 
 from showtell.captioner import Caption
 from showtell.web import create_app
 from showtell.web.views import SAMPLES
+from tests.web.page.browsing import choose, drop, encode, expect_told, rows, upload
+from tests.web.standins import FakeCaptioner, serving
 
 PUT_IN_CLIPBOARD = """async (bytes) => {
     const picture = await createImageBitmap(new Blob([new Uint8Array(bytes)]));

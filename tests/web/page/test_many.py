@@ -7,13 +7,13 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from browsing import CAPTION, choose, drop, encode, expect_told, rows, upload
 from flask import Flask
 from PIL import Image
 from playwright.sync_api import Page, expect
-from standins import FakeCaptioner, HeldCaptioner, serving
 
 from showtell.web import create_app
+from tests.web.page.browsing import CAPTION, choose, drop, encode, expect_told, rows, upload
+from tests.web.standins import FakeCaptioner, HeldCaptioner, serving
 
 # How many values of red, green and blue a thumbnail shows.
 COLOURS = """(canvas) => {

@@ -1,7 +1,8 @@
 """What the classifier sees: where, and captions that mention it, or a word that a visitor types."""
 
-from browsing import CAPTION, choose, expect_told
 from playwright.sync_api import Locator, Page, expect
+
+from tests.web.page.browsing import CAPTION, choose, expect_told
 
 DARKNESS = """async () => {
     await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));

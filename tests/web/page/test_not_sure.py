@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from browsing import CAPTION, choose, expect_told, rows, upload, word
 from playwright.sync_api import Page, expect
-from standins import FakeCaptioner, serving
 
 from showtell.captioner import Caption
-from showtell.doubt import STRANGE
+from showtell.confidence import OUT_OF_DISTRIBUTION
 from showtell.web import create_app
+from tests.web.page.browsing import CAPTION, choose, expect_told, rows, upload, word
+from tests.web.standins import FakeCaptioner, serving
 
 
 class Doubting(FakeCaptioner):
@@ -23,7 +23,7 @@ class Doubting(FakeCaptioner):
 
     def caption(self, *args: Any, **kwargs: Any) -> Caption:
         """Return what the other one returns, and how sure it is."""
-        warnings = (STRANGE,) if self.unsure else ()
+        warnings = (OUT_OF_DISTRIBUTION,) if self.unsure else ()
         found = super().caption(*args, **kwargs)
         others = tuple(replace(other, unsure=self.unsure) for other in found.alternatives)
         return replace(found, unsure=self.unsure, warnings=warnings, alternatives=others)
@@ -39,7 +39,7 @@ def test_a_strange_photograph_gets_a_guess(visit: Callable[..., Page], jpeg: byt
         choose(page, jpeg)
         expect_told(page)
         expect(page.get_by_text("Not sure. A guess:")).to_be_visible()
-        expect(page.locator("#warnings")).to_have_text(f"Note: {STRANGE}.")
+        expect(page.locator("#warnings")).to_have_text(f"Note: {OUT_OF_DISTRIBUTION}.")
         expect(page.locator("#sure")).to_be_hidden()
         expect(page.get_by_role("status")).to_have_text(f"Not sure, but a guess: {CAPTION}.")
         assert page.evaluate(COLOUR, "caption") != page.evaluate(COLOUR, "take")

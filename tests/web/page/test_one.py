@@ -5,13 +5,13 @@ from collections.abc import Callable
 from io import BytesIO
 
 import pytest
-from browsing import CAPTION, choose, encode, expect_told, upload, word
 from flask import Flask
 from PIL import Image
 from playwright.sync_api import Page, expect
-from standins import WORDS, FakeCaptioner, HeldCaptioner, serving
 
 from showtell.web import create_app
+from tests.web.page.browsing import CAPTION, choose, encode, expect_told, upload, word
+from tests.web.standins import WORDS, FakeCaptioner, HeldCaptioner, serving
 
 # How dark a corner of the photograph is, 0..255, once the animation has drawn.
 DARKNESS = """async ([right, bottom]) => {

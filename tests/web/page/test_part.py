@@ -5,10 +5,11 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from browsing import CAPTION, choose, encode, expect_told, upload, word
 from flask import Flask
 from playwright.sync_api import Page, expect
-from standins import WORDS, serving
+
+from tests.web.page.browsing import CAPTION, choose, encode, expect_told, upload, word
+from tests.web.standins import WORDS, serving
 
 OF_A_PART = WORDS[5:]
 

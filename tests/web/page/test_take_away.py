@@ -6,13 +6,13 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from browsing import CAPTION, choose, expect_told, upload
 from flask import Flask
 from PIL import Image
 from playwright.sync_api import Page, expect
-from standins import FakeCaptioner, serving
 
 from showtell import attention, image
+from tests.web.page.browsing import CAPTION, choose, expect_told, upload
+from tests.web.standins import FakeCaptioner, serving
 
 NAME = "my holiday.2026.jpg"
 

@@ -1,4 +1,4 @@
-"""Doubt: what words are worth, and which photographs are strange."""
+"""How likely words are right, and which photographs are out of distribution."""
 
 from dataclasses import replace
 from io import BytesIO
@@ -9,38 +9,37 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
-from showtell import doubt
-from showtell.bundle import FAMILIAR, SHIPPED, Bundle
+from showtell.bundle import COMPONENTS, SHIPPED, Bundle
 from showtell.captioner import Captioner
+from showtell.confidence import OUT_OF_DISTRIBUTION, ConfidenceModel, features, visual_mean
 from showtell.data import load
-from showtell.doubt import STRANGE, Doubt
 from showtell.errors import BundleError
 
-# One familiar direction, the first axis, through a mean of ones.
-FOUND = Doubt(
+# One component, the first axis, through a mean of ones.
+MODEL = ConfidenceModel(
     visual=np.array([1.0, 0, 0, 0, 0]),
     function=np.array([0.0, 0, 0, 0, 2]),
-    familiar=np.array([[1, 1, 1], [1, 0, 0]], np.float16),
-    limit=4.0,
+    components=np.array([[1, 1, 1], [1, 0, 0]], np.float16),
+    ood_limit=4.0,
 )
 
 
-def test_what_is_familiar_is_not_strange() -> None:
+def test_what_components_explain_is_in_distribution() -> None:
     """The mean over the cells counts, and only what of it lies outside of the direction."""
     photographs = np.array([[[9, 1, 1], [-5, 1, 1]], [[7, 2, 4], [7, 4, 2]]], np.float32)
-    np.testing.assert_allclose(FOUND.strangeness(photographs), [0, 8], atol=1e-5)
+    np.testing.assert_allclose(MODEL.ood_score(photographs), [0, 8], atol=1e-5)
 
 
 def test_words_of_each_kind_have_weights_of_their_own() -> None:
-    said = FOUND.confidences(
+    said = MODEL.confidences(
         ("a", "dog"), np.array([0.5, 0.25], np.float32), np.zeros(2, np.float32), -2.0
     )
     # log p of a visual word alone; of a function word nothing at all
     np.testing.assert_allclose(said, [1 / (1 + np.exp(-2)), 0.25 / 1.25])
 
 
-def test_the_evidence_of_certain_words_are_finite() -> None:
-    told = doubt.evidence(np.array([0.0, 1.0], np.float32), np.array([0.1, 0.9]), -6.0)
+def test_features_of_certain_words_are_finite() -> None:
+    told = features(np.array([0.0, 1.0], np.float32), np.array([0.1, 0.9]), -6.0)
     assert np.isfinite(told).all()
     np.testing.assert_allclose(told[:, 2:], [[0.1, -2, 1, 0, 0, 0], [0.9, -2, 1, 0, 0, 0]])
 
@@ -49,20 +48,20 @@ def test_the_evidence_of_certain_words_are_finite() -> None:
     ("words", "mean"), [(("a", "dog", "runs"), 0.3), (("in", "the"), 0.5), ((), 0.0)]
 )
 def test_of_a_caption_the_visual_words_count(words: tuple[str, ...], mean: float) -> None:
-    assert doubt.of_caption(words, np.array([0.8, 0.2, 0.4])[: len(words)]) == pytest.approx(mean)
+    assert visual_mean(words, np.array([0.8, 0.2, 0.4])[: len(words)]) == pytest.approx(mean)
 
 
-def bundle_with(folder: Path, found: Doubt) -> Bundle:
+def bundle_with(folder: Path, found: ConfidenceModel) -> Bundle:
     for name, content in found.files().items():
         (folder / name).write_bytes(content)
     return Bundle(folder, {"doubt": found.entry()}, Bundle.load().vocabulary)
 
 
 def test_a_bundle_keeps_it(tmp_path: Path) -> None:
-    read = doubt.read(bundle_with(tmp_path, FOUND), 3)
+    read = ConfidenceModel.read(bundle_with(tmp_path, MODEL), 3)
     assert read is not None
-    for name in ("visual", "function", "familiar", "limit"):
-        np.testing.assert_array_equal(getattr(read, name), getattr(FOUND, name))
+    for name in ("visual", "function", "components", "ood_limit"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(MODEL, name))
 
 
 @pytest.mark.parametrize(
@@ -70,34 +69,34 @@ def test_a_bundle_keeps_it(tmp_path: Path) -> None:
     [
         {"visual": np.ones(4)},
         {"function": np.full(5, np.nan)},
-        {"familiar": np.ones((2, 4), np.float16)},
-        {"familiar": np.ones(3, np.float16)},
-        {"familiar": np.ones((2, 3), np.float64)},
+        {"components": np.ones((2, 4), np.float16)},
+        {"components": np.ones(3, np.float16)},
+        {"components": np.ones((2, 3), np.float64)},
     ],
 )
 def test_one_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, np.ndarray]) -> None:
     with pytest.raises(BundleError, match="does not fit"):
-        doubt.read(bundle_with(tmp_path, replace(FOUND, **changes)), 3)
+        ConfidenceModel.read(bundle_with(tmp_path, replace(MODEL, **changes)), 3)
 
 
 def test_one_that_is_broken_is_refused(tmp_path: Path) -> None:
     """A pickle is never read, nor made room for what is not there; what is missing is told."""
-    bundle = bundle_with(tmp_path, FOUND)
+    bundle = bundle_with(tmp_path, MODEL)
     with pytest.raises(BundleError, match="cannot be read"):
-        doubt.read(replace(bundle, manifest={"doubt": {"limit": 1.0}}), 3)
-    np.save(tmp_path / FAMILIAR, np.array([{}]), allow_pickle=True)
+        ConfidenceModel.read(replace(bundle, manifest={"doubt": {"limit": 1.0}}), 3)
+    np.save(tmp_path / COMPONENTS, np.array([{}]), allow_pickle=True)
     with pytest.raises(BundleError, match="cannot be read"):
-        doubt.read(bundle, 3)
+        ConfidenceModel.read(bundle, 3)
     large = BytesIO()
     np.lib.format.write_array_header_1_0(
         large, {"descr": "<f2", "fortran_order": False, "shape": (10**9, 3)}
     )
-    (tmp_path / FAMILIAR).write_bytes(large.getvalue())
+    (tmp_path / COMPONENTS).write_bytes(large.getvalue())
     with pytest.raises(BundleError, match="cannot be read"):
-        doubt.read(bundle, 3)
-    (tmp_path / FAMILIAR).unlink()
+        ConfidenceModel.read(bundle, 3)
+    (tmp_path / COMPONENTS).unlink()
     with pytest.raises(BundleError, match=r"familiar\.npy: missing"):
-        doubt.read(bundle, 3)
+        ConfidenceModel.read(bundle, 3)
 
 
 # With the model that ships
@@ -147,7 +146,7 @@ def test_pictures_of_other_kinds_are_strange(captioner: Captioner) -> None:
     sure = [name for name, caption in found.items() if caption.unsure is False]
     assert len(sure) <= 1, sure
     for name in found.keys() - sure:
-        assert found[name].warnings == (STRANGE,)
+        assert found[name].warnings == (OUT_OF_DISTRIBUTION,)
         assert found[name].to_dict()["unsure"] is True
         assert all(other.unsure for other in found[name].alternatives)
 
@@ -155,13 +154,13 @@ def test_pictures_of_other_kinds_are_strange(captioner: Captioner) -> None:
 def test_photographs_like_those_of_the_training_are_not(captioner: Captioner, shared: Path) -> None:
     photographs = load(shared / "flickr8k").split("test")[::40]
     found = captioner.caption([p.path for p in photographs], beam=2)
-    assert sum(STRANGE in caption.warnings for caption in found) <= 2
+    assert sum(OUT_OF_DISTRIBUTION in caption.warnings for caption in found) <= 2
     assert sum(caption.unsure for caption in found) <= len(found) / 3
     for caption in found:
         assert 0 < caption.confidence < 1
         assert caption.confidences.shape == (len(caption.words),)
         assert caption.confidence == pytest.approx(
-            doubt.of_caption(caption.words, caption.confidences), abs=1e-6
+            visual_mean(caption.words, caption.confidences), abs=1e-6
         )
 
 
@@ -171,11 +170,11 @@ def test_a_warning_of_the_file_comes_first(captioner: Captioner) -> None:
     noise = Image.fromarray(STRANGERS["noise"]())
     noise.save(file, "GIF", save_all=True, append_images=[noise.rotate(180)])
     first, second = captioner.caption(file.getvalue(), beam=1).warnings
-    assert first != STRANGE
-    assert second == STRANGE
+    assert first != OUT_OF_DISTRIBUTION
+    assert second == OUT_OF_DISTRIBUTION
 
 
-def test_an_older_bundle_knows_no_doubt() -> None:
+def test_an_older_bundle_has_no_confidence_model() -> None:
     """Its confidence is what it was before: the geometric mean of the probabilities."""
     bundle = Bundle.load()
     manifest = {name: value for name, value in bundle.manifest.items() if name != "doubt"}
@@ -186,5 +185,5 @@ def test_an_older_bundle_knows_no_doubt() -> None:
     np.testing.assert_array_equal(found.confidences, found.probabilities)
 
 
-def test_what_is_familiar_is_small() -> None:
-    assert (SHIPPED / FAMILIAR).stat().st_size < 200_000
+def test_components_are_small() -> None:
+    assert (SHIPPED / COMPONENTS).stat().st_size < 200_000

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 import showtell
 from showtell.batch import caption_rows
 from showtell.cli import main
-from showtell.errors import OutputError
+from showtell.errors import OptionError, OutputError
 from showtell.search import Search
 
 engine = pytest.importorskip(
@@ -90,6 +90,14 @@ def test_nothing_is_lost_when_a_worker_is_killed(
     again = engine.run(str(folder), str(out), size=1, resume=True, search=search)
     assert again == engine.Tally(photographs=1, errors=0)
     assert pq.read_table(out).to_pylist() == alone
+
+
+def test_what_cannot_be_mentioned_is_refused_before_anything_is_written(
+    folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(OptionError, match="'zebraz'"):
+        engine.run(str(folder), str(tmp_path / "out"), search=Search(mention="zebraz"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_parquet_on_the_command_line(

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_engine import killed_and_whole_are_equal, quiet
 
 from showtell.bundle import Bundle
 from showtell.data import load
@@ -20,6 +19,7 @@ from showtell.train import recipe as recipes
 from showtell.train.encoder import Encoder
 from showtell.train.engine import train
 from showtell.train.features import Features
+from tests.train.killing import killed_and_whole_are_equal, quiet
 
 SHOWTELL = [sys.executable, "-c", "from showtell.cli import main; main()"]
 

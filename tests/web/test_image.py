@@ -1,17 +1,12 @@
 """One table of odd files; each has one answer by Python, command line, HTTP and the page."""
 
-import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from odd_files import RED, chunk, corners, encode, flat, png
 from PIL import Image
-from standins import CAPTIONS
 
 import showtell
 from showtell.cli import main
@@ -19,6 +14,8 @@ from showtell.errors import ImageError
 from showtell.image import SEVERAL_FRAMES
 from showtell.web import create_app
 from showtell.web.problems import IMAGE_PROBLEMS
+from tests.odd_files import RED, chunk, corners, encode, flat, png
+from tests.web.standins import CAPTIONS
 
 PICTURE = Image.fromarray(np.kron(corners(), np.ones((2, 2, 1), np.uint8)))
 JPEG, PNG = encode(PICTURE, "JPEG"), encode(PICTURE, "PNG")

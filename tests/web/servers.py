@@ -1,0 +1,44 @@
+"""Servers in a process of their own."""
+
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+ROOT = Path(__file__).parents[2]
+SERVE = """
+import time
+from tests.web.standins import FakeCaptioner
+from showtell.web import create_app, serve
+
+class Slow(FakeCaptioner):
+    def caption(self, *args, **kwargs):
+        time.sleep({seconds})
+        return super().caption(*args, **kwargs)
+
+serve(create_app(Slow()), {host!r}, {port})
+"""
+
+
+def hear_ctrl_c() -> None:
+    """Undo, in a process that begins, what a shell does to those in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def started(host: str = "localhost", seconds: float = 0) -> Iterator[tuple[Popen, int]]:
+    """Serve a captioner that takes `seconds` in a process, which is stopped if it still runs."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    code = SERVE.format(host=host, port=port, seconds=seconds)
+    command = [sys.executable, "-c", code]
+    with Popen(command, cwd=ROOT, stdout=PIPE, text=True, preexec_fn=hear_ctrl_c) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            assert line == f"showtell is at http://{host}:{port} (Ctrl+C stops it)\n"
+            yield process, port
+        finally:
+            process.terminate()
