@@ -2,12 +2,20 @@
 # make test: everything that is checked. Both install what they need into .venv.
 # make audit: looks requirements.lock up in today's list of known flaws, so it needs the network. It is
 # no test: its answer changes without a change here.
+# make lowest: the tests in TESTS with the oldest versions that pyproject.toml allows, in .venv/lowest;
+# TESTS=tests runs all. It asks the network for them, so it is not part of make test. torch and
+# torchvision are those of constraints.txt: their oldest ones come with gigabytes of libraries for
+# graphics cards.
 PYTHON ?= python3
 PORT ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := $(VENV)/lowest
+TESTS ?= tests/test_*.py tests/batch tests/cluster tests/data tests/evaluation \
+  tests/train/test_checkpoint.py tests/train/test_export.py tests/train/test_recipe.py \
+  tests/web/test_api.py tests/web/test_monitoring.py tests/web/test_views.py
 
-.PHONY: app test audit programs clean
+.PHONY: app test audit lowest programs clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py --port $(PORT)
@@ -20,6 +28,18 @@ test: $(VENV)/test programs
 
 audit: $(VENV)/test
 	$(BIN)/python -m pip_audit -r requirements.lock --disable-pip --require-hashes
+
+lowest: $(LOWEST)/ready
+	$(LOWEST)/bin/python -m pytest -n auto --dist loadfile $(TESTS)
+
+$(LOWEST)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet uv
+	printf 'torch\ntorchvision\n' > $(LOWEST)/torch.txt
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct \
+	  --exclude $(LOWEST)/torch.txt -e '.[dev]'
+	$(LOWEST)/bin/python -m pip install --quiet -c constraints.txt torch torchvision
+	touch $@
 
 $(VENV)/app: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -r requirements.txt

@@ -1,6 +1,7 @@
 """What the deployed application is made of: locked and hashed."""
 
 import re
+import tomllib
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
@@ -14,6 +15,7 @@ LOCKED = {
     canonicalize_name(name): version
     for name, version in re.findall(r"^([\w.-]+)==(\S+) \\$", LOCK, re.MULTILINE)
 }
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def requirements(name: str) -> list[Requirement]:
@@ -38,6 +40,25 @@ def needs(name: str) -> list[Requirement]:
         pytest.skip(f"{name} is not installed")
     linux = {"extra": "", "sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
     return [r for r in found if r.marker is None or r.marker.evaluate(linux)]
+
+
+def test_the_application_needs_what_the_package_does() -> None:
+    needed = [Requirement(line) for line in PROJECT["dependencies"]]
+    assert sorted(map(str, requirements("requirements.txt"))) == sorted(map(str, needed))
+
+
+def test_every_requirement_has_a_floor_and_allows_the_version_that_is_tested() -> None:
+    """`make lowest` tries the floors: one that nobody named would be any version at all."""
+    tested = {
+        canonicalize_name(r.name): str(r.specifier)[2:] for r in requirements("constraints.txt")
+    }
+    lists = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    asked = [Requirement(line) for lines in lists for line in lines if "showtell[" not in line]
+    without = [r.name for r in asked if ">=" not in str(r.specifier)]
+    assert [name for name in without if not name.startswith("types-")] == []
+    for needed in asked:
+        version = tested.get(canonicalize_name(needed.name))
+        assert version is None or version in needed.specifier, needed
 
 
 def test_the_lock_holds_the_versions_that_are_tested() -> None:

@@ -97,6 +97,8 @@ def caption(
             if len(paths) > 1 or sidecar:
                 raise click.UsageError("--engine goes with one folder or URI, without --sidecar")
             caption_on_cluster(paths[0], out, column=column, **options)
+        elif far := [place for place in (*paths, out) if "://" in place]:
+            raise click.UsageError(f"{far[0]}: an object store needs --engine ray")
         else:
             options |= {"recursive": recursive, "sidecars": sidecar is not None}
             caption_many(paths, Path(out), **options)

@@ -199,6 +199,6 @@ def _require_whole(output: Output, blocks: int, failures: Collection[str]) -> No
         first = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
         why = min(failures, default="their workers died each time")
         raise OutputError(
-            f"{output.path}: {len(missing)} of {blocks} blocks are missing ({first}): {why}; "
+            f"{output}: {len(missing)} of {blocks} blocks are missing ({first}): {why}; "
             "then go on with --resume"
         )

@@ -17,6 +17,7 @@ from pyarrow.fs import FileSelector, FileSystem
 
 from showtell.batch.output import table
 from showtell.batch.rows import Row
+from showtell.cluster.source import address, reason
 from showtell.errors import OutputError
 
 _RUN = "_run.json"
@@ -36,6 +37,9 @@ class Output:
     files: FileSystem
     path: str
 
+    def __str__(self) -> str:
+        return address(self.files, self.path)
+
     def claim(self, settings: Mapping[str, Any], resume: bool) -> None:
         """Make the folder, or go on in it.
 
@@ -54,23 +58,21 @@ class Output:
         if _RUN in names:
             self._require_same(settings, resume)
         elif names:
-            raise OutputError(f"{self.path}: holds something else already; name a new folder")
+            raise OutputError(f"{self}: holds something else already; name a new folder")
         else:
             self._write(_RUN, json.dumps(settings, indent=2).encode())
 
     def _require_same(self, settings: Mapping[str, Any], resume: bool) -> None:
         if not resume:
-            raise OutputError(
-                f"{self.path}: a run is there: go on with --resume, or name a new folder"
-            )
+            raise OutputError(f"{self}: a run is there: go on with --resume, or name a new folder")
         try:
             with self.files.open_input_stream(f"{self.path}/{_RUN}") as file:
                 old = json.loads(file.read())
         except (OSError, ValueError) as error:
-            raise OutputError(f"{self.path}/{_RUN}: cannot be read: {error}") from error
+            raise OutputError(f"{self}/{_RUN}: cannot be read: {error}") from error
         if other := [name for name, value in settings.items() if old.get(name) != value]:
             raise OutputError(
-                f"{self.path}: its run was begun with another {', '.join(other)}: "
+                f"{self}: its run was begun with another {', '.join(other)}: "
                 "give the same, or name a new folder"
             )
 
@@ -98,12 +100,12 @@ class Output:
                 file.write(data)
             self.files.move(partial, f"{self.path}/{name}")
         except OSError as error:
-            raise OutputError(f"{self.path}/{name}: cannot be written: {error}") from error
+            raise OutputError(f"{self}/{name}: cannot be written: {error}") from error
 
     def _names(self) -> set[str]:
         try:
             self.files.create_dir(self.path)
             entries = self.files.get_file_info(FileSelector(self.path))
         except OSError as error:
-            raise OutputError(f"{self.path}: cannot be used: {error}") from error
+            raise OutputError(f"{self}: cannot be used: {reason(self.files, error)}") from error
         return {info.base_name for info in entries if not info.base_name.startswith(".")}

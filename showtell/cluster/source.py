@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,6 +27,11 @@ from showtell.limits import MAX_BYTES
 # Photographs of a block: a crash costs no more than that, and hundreds of cores have one each.
 LARGEST = 1024
 BLOCKS = 256
+
+# What a URI is made of besides letters and digits, but for #, which means nothing in one of files.
+_OF_URIS = "%:/?[]@!$&'()*+,;=~"
+
+_CHECK = "check its name, the endpoint and the credentials"
 
 # Name of a photograph, and its bytes or why they cannot be had.
 Item = tuple[str, bytes | ImageError]
@@ -69,14 +75,14 @@ class ParquetRows:
 
     def batches(self, files: FileSystem) -> Iterator[list[Item]]:
         """Read as many as are captioned together; a row without bytes is an empty file."""
-        number = self.first
+        name, number = address(files, self.path), self.first
         with _opened(files, self.path) as table:
             for batch in table.iter_batches(BATCH, self.groups, [self.column]):
                 column = batch.column(0)
                 if pa.types.is_struct(column.type):
                     column = column.field(0)
                 data = column.to_pylist()
-                yield [(f"{self.path}#{number + i}", data[i] or b"") for i in range(len(data))]
+                yield [(f"{name}#{number + i}", data[i] or b"") for i in range(len(data))]
                 number += len(data)
 
 
@@ -86,16 +92,30 @@ Block = Files | ParquetRows
 def locate(uri: str) -> tuple[FileSystem, str]:
     """Return the file system that a path or URI is in, and the path inside it.
 
+    What a URI cannot hold, as a space, may stand in it as it is.
+
     Raises
     ------
-    DataError : there is no such kind of file system.
+    DataError : there is no such kind of file system, or it cannot be reached.
     """
     if "://" not in uri:
         return LocalFileSystem(), os.path.abspath(uri)
     try:
-        return FileSystem.from_uri(uri)
-    except (OSError, ValueError) as error:
+        return FileSystem.from_uri(quote(uri, _OF_URIS, errors="surrogateescape"))
+    except ValueError as error:
         raise DataError(f"{uri}: not an address of files: {error}") from error
+    except OSError as error:
+        raise DataError(f"{uri}: cannot be reached: {error}; {_CHECK}") from error
+
+
+def address(files: FileSystem, path: str) -> str:
+    """Return the path or URI of a file, as a person types it."""
+    return path if isinstance(files, LocalFileSystem) else f"{files.type_name}://{path}"
+
+
+def reason(files: FileSystem, error: OSError) -> str:
+    """Return why a place cannot be used, and what to look at where it is far away."""
+    return str(error) if isinstance(files, LocalFileSystem) else f"{error}; {_CHECK}"
 
 
 def cut(
@@ -133,7 +153,7 @@ def cut(
         blocks = [block for table in tables for block in table.cut(size)]
     if not blocks:
         kind = "photographs" if column is None else "rows of Parquet"
-        raise DataError(f"{path}: there are no {kind} in it")
+        raise DataError(f"{address(files, path)}: there are no {kind} in it")
     return blocks
 
 
@@ -149,18 +169,22 @@ def _photographs(files: FileSystem, path: str, left_out: LeftOut) -> list[str]:
 
 
 def _list(files: FileSystem, path: str, is_wanted: Callable[[str], bool]) -> list[str]:
-    """Return `path`, when it is a file; else the files below it whose names are wanted, sorted."""
+    """Return `path`, when it is a file; else the files below it whose names are wanted, sorted.
+
+    Hidden files and folders are left out.
+    """
     try:
-        kind = files.get_file_info(path).type
-        if kind == FileType.File:
+        if files.get_file_info(path).type == FileType.File:
             return [path]
-        if kind == FileType.NotFound:
-            raise DataError(f"{path}: there is no such file or folder")
         below = files.get_file_info(FileSelector(path, recursive=True))
+    except FileNotFoundError as error:
+        raise DataError(f"{address(files, path)}: there is no such file or folder") from error
     except OSError as error:
-        raise DataError(f"{path}: cannot be listed: {error}") from error
-    named = [info for info in below if info.type == FileType.File]
-    return sorted(info.path for info in named if is_wanted(info.base_name))
+        raise DataError(
+            f"{address(files, path)}: cannot be listed: {reason(files, error)}"
+        ) from error
+    seen = (i for i in below if i.type == FileType.File and "/." not in f"/{i.path[len(path) :]}")
+    return sorted(info.path for info in seen if is_wanted(info.base_name))
 
 
 class _Table(NamedTuple):
@@ -185,19 +209,19 @@ def _table(files: FileSystem, path: str, column: str) -> _Table:
     with _opened(files, path) as table:
         groups = range(table.num_row_groups)
         rows = [table.metadata.row_group(i).num_rows for i in groups]
-        return _Table(path, _leaf(path, table.schema_arrow, column), rows)
+        return _Table(path, _leaf(address(files, path), table.schema_arrow, column), rows)
 
 
-def _leaf(path: str, schema: pa.Schema, column: str) -> str:
+def _leaf(name: str, schema: pa.Schema, column: str) -> str:
     """Return what holds the bytes: `column`, or its field ``bytes``."""
     if column not in schema.names:
         there = ", ".join(schema.names)
-        raise DataError(f"{path}: has no column {column!r}; its columns are {there}")
+        raise DataError(f"{name}: has no column {column!r}; its columns are {there}")
     kind, leaf = schema.field(column).type, column
     if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         kind, leaf = kind.field("bytes").type, f"{column}.bytes"
     if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
-        raise DataError(f"{path}: its column {column!r} holds {kind}, not the bytes of photographs")
+        raise DataError(f"{name}: its column {column!r} holds {kind}, not the bytes of photographs")
     return leaf
 
 
@@ -207,12 +231,13 @@ def _opened(files: FileSystem, path: str) -> Iterator[pq.ParquetFile]:
         with files.open_input_file(path) as file:
             yield pq.ParquetFile(file)
     except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
+        name = address(files, path)
+        raise DataError(f"{name}: cannot be read as Parquet: {error}") from error
 
 
 def _read(files: FileSystem, path: str) -> Item:
     """Read a file, at most one byte more than it may have."""
-    name = readable(path)
+    name = readable(address(files, path))
     try:
         if isinstance(files, LocalFileSystem):
             return name, image.read_file(path)
@@ -221,4 +246,14 @@ def _read(files: FileSystem, path: str) -> Item:
     except ImageError as error:
         return name, error
     except OSError as error:
+        _require_reachable(files, path.rpartition("/")[0])
         return name, ImageError(f"it cannot be read: {error}")
+
+
+def _require_reachable(files: FileSystem, folder: str) -> None:
+    """Raise an error where a store fails, not a photograph: its block is to be done again."""
+    try:
+        files.get_file_info(folder)
+    except OSError as error:
+        name = address(files, folder)
+        raise DataError(f"{name}: cannot be reached: {reason(files, error)}") from error

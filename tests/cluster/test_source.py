@@ -40,7 +40,7 @@ def test_a_store_of_objects_is_read_as_a_folder_is(folder: Path, photographs: li
     """One that is no folder of this machine: its files are reached through pyarrow alone."""
     store = SubTreeFileSystem(str(folder), LocalFileSystem())
     found = read(store, cut(store, "", size=5))
-    assert [name for name, _ in found][:2] == ["0/00.jpg", "0/01.jpg"]
+    assert [name for name, _ in found][:2] == ["subtree://0/00.jpg", "subtree://0/01.jpg"]
     assert [data for _, data in found] == [*photographs, b"no photograph"]
 
 
