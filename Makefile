@@ -1,5 +1,7 @@
 # make app: the page on http://localhost:5000, with the model that ships; PORT=5001 takes another.
 # make test: everything that is checked. Both install what they need into .venv.
+# make docs: builds the documentation into site/. make gallery: captions the photographs of its gallery
+# again. make tables: writes the tables of scores again. All three go by the model that ships.
 # make audit: looks requirements.lock up in today's list of known flaws, so it needs the network. It is
 # no test: its answer changes without a change here.
 PYTHON ?= python3
@@ -7,7 +9,7 @@ PORT ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test audit programs clean
+.PHONY: app test docs gallery tables audit programs clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py --port $(PORT)
@@ -17,6 +19,15 @@ test: $(VENV)/test programs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+docs: $(VENV)/test
+	$(BIN)/python -m mkdocs build --strict
+
+gallery: $(VENV)/test
+	$(BIN)/python docs/gallery.py
+
+tables: $(VENV)/test
+	$(BIN)/python docs/tables.py
 
 audit: $(VENV)/test
 	$(BIN)/python -m pip_audit -r requirements.lock --disable-pip --require-hashes

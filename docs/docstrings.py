@@ -28,9 +28,9 @@ class Docstrings(griffe.Extension):
 
 
 def rewritten(text: str) -> str:
-    """Return a docstring with its sections in Google's style, and with its roles as code."""
+    """Return a docstring with its sections in Google's style, and with its roles as links."""
     text = _SECTION.sub(lambda found: _section(found[1], found[2]), text + "\n")
-    return _ROLE.sub(lambda found: f"`{_shown(found[2], found[1] == '~')}`", text).rstrip()
+    return _ROLE.sub(lambda found: _link(found[2], found[1] == "~"), text).rstrip()
 
 
 def _section(title: str, body: str) -> str:
@@ -45,5 +45,6 @@ def _section(title: str, body: str) -> str:
     return "\n".join([f"{SECTIONS[title]}:", *(f"    {n}: {d}" for n, d in items)]) + "\n"
 
 
-def _shown(name: str, short: bool) -> str:
-    return name.rpartition(".")[2] if short else name
+def _link(name: str, short: bool) -> str:
+    code = f"`{name.rpartition('.')[2] if short else name}`"
+    return f'<autoref identifier="{name}" optional>{code}</autoref>' if "." in name else code

@@ -9,6 +9,7 @@ outside of docs/ lead to the page that shows the file.
 import posixpath
 import re
 from collections.abc import Iterator
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -26,24 +27,23 @@ ROOT = Path(__file__).parents[1]
 # Pages that are files elsewhere in the repository.
 COPIED = {
     "README.md": "index.md",
+    "LICENSE": "licence.md",
     "SECURITY.md": "security.md",
-    "CONTRIBUTING.md": "contributing.md",
-    "CHANGELOG.md": "changelog.md",
     "benchmarks/README.md": "benchmarks.md",
     "showtell/models/flickr8k/README.md": "model-card.md",
 }
 ICON = "showtell/web/static/icon.svg"
 
 _LINK = re.compile(r"(\]\()([^)\s#:]+)(#[^)\s]*)?(\))")
+_NAME = re.compile(r"`(showtell\.[\w.]+)`")
 _FENCE = re.compile(r"(^```.*?^```$|^    .*?$)", re.MULTILINE | re.DOTALL)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages to those of docs/."""
     pages = {
-        COPIED[source]: relinked((ROOT / source).read_text("utf-8"), source)
-        for source in COPIED
-        if (ROOT / source).exists()
+        page: relinked((ROOT / source).read_text("utf-8"), source)
+        for source, page in COPIED.items()
     }
     pages |= {
         "command-line.md": "\n".join(command_line()),
@@ -58,10 +58,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let the links of the pages in docs/ lead to pages of the site."""
+    """Let links lead to pages of the site, and names of Python to the reference, if it has them."""
     if page.file.generated_by:
         return markdown
-    return relinked(markdown, f"docs/{page.file.src_uri}")
+    reference = r'<autoref identifier="\1" optional><code>\1</code></autoref>'
+    return _NAME.sub(reference, relinked(markdown, f"docs/{page.file.src_uri}"))
 
 
 def relinked(text: str, source: str) -> str:
@@ -108,11 +109,11 @@ def command_line() -> Iterator[str]:
 
 def _command(command: click.Command, context: click.Context, level: int) -> Iterator[str]:
     yield f"{'#' * level} {context.command_path}\n"
-    yield f"{_escaped(command.help or '')}\n"
+    yield f"{_escaped(cleandoc(command.help or ''))}\n"
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"```\n{context.command_path} {usage}\n```\n"
     records = (parameter.get_help_record(context) for parameter in command.params)
-    options = [record for record in records if record]
+    options = [record for record in records if record and record[1]]
     if options:
         yield "| option | |\n| --- | --- |"
         yield from (f"| `{_cell(name)}` | {_cell(_escaped(text))} |" for name, text in options)
@@ -146,7 +147,7 @@ def _operation(name: str, operation: dict[str, Any]) -> Iterator[str]:
             yield f"| `{parameter['name']}` | {shape} | {_cell(parameter['description'])} |"
         yield ""
     if body := operation.get("requestBody"):
-        yield f"**Body.** {body['description']}\n"
+        yield f"**Body.** {_resolved(body)['description']}\n"
     yield "| status | |\n| --- | --- |"
     for status, response in operation["responses"].items():
         yield f"| {status} | {_cell(_resolved(response)['description'])} |"

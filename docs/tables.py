@@ -56,23 +56,19 @@ def scores() -> str:
         _row(f"{name}, Flickr8k", card["scores"]),
         *_elsewhere(name),
         _row("people, Flickr8k", card["people"]),
-        *(
-            _row(f"the paper, {attention}, Flickr8k", {**paper, "bleu": paper["bleu_without_penalty"]})
-            for attention, paper in PAPER.items()
-        ),
     ]
+    for attention, paper in PAPER.items():
+        bleu = {"bleu": paper["bleu_without_penalty"]}
+        rows.append(_row(f"the paper, {attention}, Flickr8k", paper | bleu))
     size = sum(path.stat().st_size for path in SHIPPED.iterdir()) / 1e6
-    return "\n".join(
-        [
-            "| | BLEU-1 | BLEU-4 | METEOR | ROUGE-L | CIDEr |",
-            "| --- | ---: | ---: | ---: | ---: | ---: |",
-            *rows,
-            "",
-            f"`{name}` weighs {size:.0f} MB. Flickr8k is its official test split of "
-            f"{card['photographs']:,} photographs, with a beam of {card['beam']}. People are scored "
-            "one against the others. The paper's BLEU has no brevity penalty.",
-        ]
+    notes = (
+        f"`{name}` weighs {size:.0f} MB. Flickr8k is the official test split of Flickr8k,\n"
+        f"{card['photographs']:,} photographs, with a beam of {card['beam']}. People are scored one "
+        "against the others.\nBLEU, METEOR and ROUGE-L are percentages; the paper's BLEU has no "
+        "brevity penalty."
     )
+    heading = "| | BLEU-1 | BLEU-4 | METEOR | ROUGE-L | CIDEr |\n| --- |" + " ---: |" * 5
+    return "\n".join([heading, *rows, "", notes])
 
 
 def _elsewhere(name: str) -> Iterator[str]:
