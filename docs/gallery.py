@@ -48,14 +48,10 @@ def main() -> None:
             drawn = figure(photograph.convert("RGB"), caption)
         drawn.thumbnail((WIDTH, drawn.height), Image.Resampling.LANCZOS)
         drawn.save(FOLDER / f"{name}.webp", quality=QUALITY, method=6)
-    body = "\n".join([f"Captioned by {made_by()}.\n", *entries(captions)]).rstrip()
-    PAGE.write_text(replaced(PAGE.read_text("utf-8"), "captions", body), encoding="utf-8")
-
-
-def made_by() -> str:
-    """Return the model that ships, by its name and the checksum of its manifest."""
     digest = hashlib.sha256((SHIPPED / "manifest.json").read_bytes()).hexdigest()
-    return f"`{load().name}`, `manifest.json` {digest[:12]}"
+    made_by = f"Captioned by `{captioner.name}`, `manifest.json` {digest[:12]}.\n"
+    body = "\n".join([made_by, *entries(captions)]).rstrip()
+    PAGE.write_text(replaced(PAGE.read_text("utf-8"), "captions", body), encoding="utf-8")
 
 
 def entries(captions: dict[str, Caption]) -> Iterator[str]:

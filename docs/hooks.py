@@ -33,6 +33,7 @@ COPIED = {
     "showtell/models/flickr8k/README.md": "model-card.md",
 }
 ICON = "showtell/web/static/icon.svg"
+RECIPES = "recipes"
 
 _LINK = re.compile(r"(\]\()([^)\s#:]+)(#[^)\s]*)?(\))")
 _NAME = re.compile(r"`(showtell\.[\w.]+)`")
@@ -89,13 +90,13 @@ def _page_of(path: str, source: str) -> str:
         return COPIED[path]
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
-    if path == "recipes" or path.startswith("recipes/"):
+    if path == RECIPES or path.startswith(f"{RECIPES}/"):
         return "recipes.md"
     raise PluginError(f"{source}: the site has no page that shows {path}")
 
 
 def _anchor(path: str) -> str:
-    return f"#{Path(path).stem}" if path.startswith("recipes/") else ""
+    return f"#{Path(path).stem}" if path.startswith(f"{RECIPES}/") else ""
 
 
 # The command line
@@ -170,9 +171,9 @@ def _resolved(part: dict[str, Any]) -> dict[str, Any]:
 
 def recipes() -> Iterator[str]:
     """Yield the lines of the page of the recipes."""
-    yield "# Recipes\n\nThe files in `recipes/`. Each says what its values do; `showtell train`"
-    yield "reads them.\n"
-    for path in sorted((ROOT / "recipes").glob("*.yaml")):
+    yield f"# Recipes\n\nThe files in `{RECIPES}`, which `showtell train` reads. The comments say what"
+    yield "the values do.\n"
+    for path in sorted((ROOT / RECIPES).glob("*.yaml")):
         yield f"## {path.stem}\n\n```yaml\n{path.read_text('utf-8').rstrip()}\n```\n"
 
 

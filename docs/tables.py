@@ -63,9 +63,9 @@ def scores() -> str:
     size = sum(path.stat().st_size for path in SHIPPED.iterdir()) / 1e6
     notes = (
         f"`{name}` weighs {size:.0f} MB. Flickr8k is the official test split of Flickr8k,\n"
-        f"{card['photographs']:,} photographs, with a beam of {card['beam']}. People are scored one "
-        "against the others.\nBLEU, METEOR and ROUGE-L are percentages; the paper's BLEU has no "
-        "brevity penalty."
+        f"{card['photographs']:,} photographs, with a beam of {card['beam']}. People are scored "
+        "one against the others.\nBLEU, METEOR and ROUGE-L are percentages; the paper's BLEU has "
+        "no brevity penalty."
     )
     heading = "| | BLEU-1 | BLEU-4 | METEOR | ROUGE-L | CIDEr |\n| --- |" + " ---: |" * 5
     return "\n".join([heading, *rows, "", notes])
