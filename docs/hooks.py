@@ -171,7 +171,7 @@ def _resolved(part: dict[str, Any]) -> dict[str, Any]:
 
 def recipes() -> Iterator[str]:
     """Yield the lines of the page of the recipes."""
-    yield f"# Recipes\n\nThe files in `{RECIPES}`, which `showtell train` reads. The comments say what"
+    yield f"# Recipes\n\nThe files in `{RECIPES}`, which `showtell train` reads. Comments say what"
     yield "the values do.\n"
     for path in sorted((ROOT / RECIPES).glob("*.yaml")):
         yield f"## {path.stem}\n\n```yaml\n{path.read_text('utf-8').rstrip()}\n```\n"
