@@ -1,7 +1,7 @@
 # make app: the page on http://localhost:5000, with the model that ships; PORT=5001 takes another.
 # make test: everything that is checked. Both install what they need into .venv.
-# make docs: builds the documentation into site/. make gallery: captions the photographs of its gallery
-# again. make tables: writes the tables of scores again. All three go by the model that ships.
+# make docs: builds the documentation into site/. When another model ships, make tables writes the tables
+# of scores again, make gallery the captions of the gallery, make pictures those of README and page.
 # make audit: looks requirements.lock up in today's list of known flaws, so it needs the network. It is
 # no test: its answer changes without a change here.
 PYTHON ?= python3
@@ -9,7 +9,7 @@ PORT ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test docs gallery tables audit programs clean
+.PHONY: app test docs gallery pictures tables audit programs clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py --port $(PORT)
@@ -25,6 +25,9 @@ docs: $(VENV)/test
 
 gallery: $(VENV)/test
 	$(BIN)/python docs/gallery.py
+
+pictures: $(VENV)/test programs
+	$(BIN)/python docs/pictures.py
 
 tables: $(VENV)/test
 	$(BIN)/python docs/tables.py
