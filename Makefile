@@ -1,5 +1,7 @@
 # make app: the page on http://localhost:5000, with the model that ships; PORT=5001 takes another.
 # make test: everything that is checked. Both install what they need into .venv.
+# make docs: builds the documentation into site/. When another model ships, make tables writes the tables
+# of scores again, make gallery the captions of the gallery, make pictures those of README and page.
 # make audit: looks requirements.lock up in today's list of known flaws, so it needs the network. It is
 # no test: its answer changes without a change here.
 # make lowest: the tests in TESTS with the oldest versions that pyproject.toml allows, in .venv/lowest;
@@ -15,7 +17,7 @@ TESTS ?= tests/test_*.py tests/batch tests/cluster tests/data tests/evaluation \
   tests/train/test_checkpoint.py tests/train/test_export.py tests/train/test_recipe.py \
   tests/web/test_api.py tests/web/test_monitoring.py tests/web/test_views.py
 
-.PHONY: app test audit lowest programs clean
+.PHONY: app test docs gallery pictures tables audit lowest programs clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py --port $(PORT)
@@ -25,6 +27,18 @@ test: $(VENV)/test programs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+docs: $(VENV)/test
+	$(BIN)/python -m mkdocs build --strict
+
+gallery: $(VENV)/test
+	$(BIN)/python docs/gallery.py
+
+pictures: $(VENV)/test programs
+	$(BIN)/python docs/pictures.py
+
+tables: $(VENV)/test
+	$(BIN)/python docs/tables.py
 
 audit: $(VENV)/test
 	$(BIN)/python -m pip_audit -r requirements.lock --disable-pip --require-hashes

@@ -8,8 +8,8 @@ from showtell.search import DEFAULTS, OPTIONS
 
 bp = Blueprint("views", __name__)
 
-# The photographs for a visitor without one, static/samples/NAME.jpg, and what each shows. README.md
-# names their photographers.
+# The photographs for a visitor without one, static/samples/NAME.jpg, and what each shows.
+# docs/gallery.md names their photographers.
 SAMPLES = {
     "astronaut": "A smiling astronaut beside a flag",
     "cat": "The face of a tabby cat",

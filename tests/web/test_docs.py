@@ -25,7 +25,8 @@ OPERATIONS = [operation for path in DOCUMENT["paths"].values() for operation in 
 HERE = "http://localhost:5000"
 
 SAMPLES = [sample["source"] for operation in OPERATIONS for sample in operation["x-codeSamples"]]
-README = re.findall(r"^    (curl [^\n]+)", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+GUIDE = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+GUIDED = re.findall(r"^    (curl [^\n]+)", GUIDE, re.MULTILINE)
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_the_policy_is_kept_and_the_structure_sound(text: str) -> None:
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-# Its examples, and those of the README
+# Its examples, and those of the quick start
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.mark.parametrize("source", dict.fromkeys(SAMPLES + README))
+@pytest.mark.parametrize("source", dict.fromkeys(SAMPLES + GUIDED))
 def test_examples_work(source: str, address: str, jpeg: bytes, tmp_path: Path) -> None:
     """Each is run as a reader would run it, beside a photograph; curl fails where it is refused."""
     is_curl = source.startswith("curl ")

@@ -48,9 +48,9 @@ def test_a_sample_is_a_jpeg_without_metadata(client: FlaskClient, name: str) -> 
 
 
 def test_their_photographers_are_named() -> None:
-    readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    gallery = (PACKAGE.parent / "docs" / "gallery.md").read_text(encoding="utf-8")
     for name in SAMPLES:
-        assert f"| `{name}.jpg` |" in readme
+        assert f"| `{name}.jpg` |" in gallery
 
 
 @pytest.mark.parametrize("folder", ["web/static", "web/templates", "browser/static", "models"])
