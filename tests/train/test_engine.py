@@ -24,8 +24,6 @@ from showtell.train.engine import Trainer, train
 from showtell.train.plot import read_log
 from showtell.train.start import network_of
 
-RECIPES = Path(__file__).parents[2] / "recipes"
-
 
 def quiet(_: str) -> None:
     pass
@@ -185,7 +183,7 @@ def test_the_paper_s_recipe_runs(shapes: Path, weights: Path, tmp_path: Path) ->
     changes = [f"encoder.{change}" for change in small] + [f"data={shapes}"]
     changes += ["decoder.hidden=28", "decoder.attention=20", "decoder.embedding=16"]
     changes += ["frozen.epochs=2", "frozen.photos=16", f"run={tmp_path / 'run'}"]
-    recipe = recipes.read(RECIPES / "paper.yaml", [*changes, f"cache={tmp_path / 'cache'}"])
+    recipe = recipes.read("paper", [*changes, f"cache={tmp_path / 'cache'}"])
     run = train(recipe, say=quiet)
     best, last = checkpoints.read(run), checkpoints.read(run / "last.json")
     network = best.build()
