@@ -1,5 +1,7 @@
 # make app: the page on http://localhost:5000, with the model that ships; PORT=5001 takes another.
 # make test: everything that is checked. Both install what they need into .venv.
+# make bench: the speed of one caption and of a folder, on an idle machine.
+# make release: the wheel and the source distribution in dist/, the same bytes each time.
 # make audit: looks requirements.lock up in today's list of known flaws, so it needs the network. It is
 # no test: its answer changes without a change here.
 PYTHON ?= python3
@@ -7,7 +9,7 @@ PORT ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test audit programs clean
+.PHONY: app test bench release audit programs clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py --port $(PORT)
@@ -17,6 +19,16 @@ test: $(VENV)/test programs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+bench: $(VENV)/test
+	$(BIN)/python benchmarks/breakdown.py
+	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/folder.py
+
+release: $(VENV)/test
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m twine check --strict dist/*
 
 audit: $(VENV)/test
 	$(BIN)/python -m pip_audit -r requirements.lock --disable-pip --require-hashes
