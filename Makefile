@@ -2,6 +2,8 @@
 # make test: everything that is checked. Both install what they need into .venv.
 # make docs: builds the documentation into site/. When another model ships, make tables writes the tables
 # of scores again, make gallery the captions of the gallery, make pictures those of README and page.
+# make bench: the speed of one caption and of a folder, on an idle machine.
+# make release: the wheel and the source distribution in dist/, the same bytes each time.
 # make audit: looks requirements.lock up in today's list of known flaws, so it needs the network. It is
 # no test: its answer changes without a change here.
 # make lowest: the tests in TESTS with the oldest versions that pyproject.toml allows, in .venv/lowest;
@@ -17,7 +19,7 @@ TESTS ?= tests/test_*.py tests/batch tests/cluster tests/data tests/evaluation \
   tests/train/test_checkpoint.py tests/train/test_export.py tests/train/test_recipe.py \
   tests/web/test_api.py tests/web/test_monitoring.py tests/web/test_views.py
 
-.PHONY: app test docs gallery pictures tables audit lowest programs clean
+.PHONY: app test docs gallery pictures tables bench release audit lowest programs clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py --port $(PORT)
@@ -39,6 +41,16 @@ pictures: $(VENV)/test programs
 
 tables: $(VENV)/test
 	$(BIN)/python docs/tables.py
+
+bench: $(VENV)/test
+	$(BIN)/python benchmarks/breakdown.py
+	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/folder.py
+
+release: $(VENV)/test
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m twine check --strict dist/*
 
 audit: $(VENV)/test
 	$(BIN)/python -m pip_audit -r requirements.lock --disable-pip --require-hashes

@@ -1,6 +1,6 @@
 """How much of ImageNet a CNN still knows, and what mixing its first weights back in brings.
 
-    python benchmarks/forgetting.py ../shared/wider recipes/wider.yaml
+    python benchmarks/forgetting.py ../shared/wider wider
     python benchmarks/forgetting.py ../shared/wider --bundle showtell/models/flickr8k
 
 The folder holds ``imagenet/`` with one photograph a class, named by WordNet id, and

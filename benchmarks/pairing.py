@@ -1,6 +1,6 @@
 """How well sentences without photographs suit photographs: what ``showtell pair`` finds, scored.
 
-    python benchmarks/pairing.py recipes/wider.yaml coco
+    python benchmarks/pairing.py wider coco
 
 The detector learns from the recipe's training splits. For each photograph of the dev split of the
 named data set, the first sentence that is found is scored against people's captions.

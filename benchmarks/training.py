@@ -1,7 +1,7 @@
 """How many captions a second are trained on, beside a loop as tutorials write it.
 
-    python benchmarks/training.py recipes/soft.yaml
-    python benchmarks/training.py recipes/soft.yaml --set data=flickr8k
+    python benchmarks/training.py soft
+    python benchmarks/training.py soft --set data=flickr8k
 
 Both train a decoder of the recipe's sizes by its first phase, with the CNN as it is, on steps of as
 many captions, in turns. The plain loop reads each photograph and runs the CNN for every caption of

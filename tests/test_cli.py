@@ -38,6 +38,12 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_python_m_showtell_is_the_command() -> None:
+    command = [sys.executable, "-m", "showtell", "train", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert shown.startswith("Usage: python -m showtell train ")
+
+
 def test_caption_prints_a_line_a_photograph(photographs: Path) -> None:
     paths = [photographs / "astronaut.png", photographs / "a coffee.jpg"]
     done = run("caption", *paths)

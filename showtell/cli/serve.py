@@ -18,7 +18,7 @@ from showtell.cli.common import model_option
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
     help="Let the page correct captions, and keep them in this folder with small copies of "
-    "their photographs. A model can be trained on it: recipes/own.yaml. Without this option "
+    "their photographs. A model can be trained on it: showtell train own. Without this option "
     "nothing is written.",
 )
 def serve(host: str, port: int, model: str | None, corrections: Path | None) -> None:

@@ -35,7 +35,7 @@ def flickr8k(folder: Path, download: bool) -> None:
 @overrides_option
 @click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
 def train(recipe: Path, overrides: tuple[str, ...], resume: bool) -> None:
-    """Train a model by a recipe, a YAML file."""
+    """Train a model by a RECIPE: a YAML file, or the name of one that ships, such as quick."""
     require_torch("showtell train")
     from showtell.train import recipe as recipes
     from showtell.train.engine import train as run

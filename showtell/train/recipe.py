@@ -174,7 +174,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that a run depends on; see ``recipes/`` for what each value does.
+    """Everything that a run depends on; see ``showtell/recipes`` for what each value does.
 
     Attributes
     ----------
@@ -226,6 +226,8 @@ class Recipe:
         return asdict(self)
 
 
+SHIPPED = Path(__file__).parents[1] / "recipes"
+
 # Options that bundles and checkpoints of earlier versions still have.
 _FORMER = ("rehearsal",)
 
@@ -235,19 +237,28 @@ def read(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
 
     Parameters
     ----------
-    path : the YAML file.
+    path : the YAML file, or the name of a recipe that ships: ``quick``.
     overrides : ``key=value``, a dotted key for what stands deeper: ``finetune.epochs=2``.
 
     Raises
     ------
     RecipeError : a key is unknown, a value has the wrong type, or the file cannot be read.
     """
-    if not Path(path).is_file():
-        raise RecipeError(f"{path}: there is no such recipe")
+    path = _find(Path(path))
     if wrong := [o for o in overrides if "=" not in o]:
         raise RecipeError(f"--set takes key=value, not {wrong[0]!r}")
     arguments = [f"--recipe={path}", *(f"--{override}" for override in overrides)]
     return _parse(lambda parser: parser.parse_args(arguments), str(path))
+
+
+def _find(path: Path) -> Path:
+    """Return the file of a recipe, which may be the name of one that ships."""
+    shipped = {file.stem: file for file in sorted(SHIPPED.glob("*.yaml"))}
+    found = path if path.is_file() else shipped.get(str(path))
+    if found is None:
+        known = ", ".join(shipped)
+        raise RecipeError(f"{path}: there is no such recipe. In {SHIPPED} there are {known}")
+    return found
 
 
 def from_dict(values: dict[str, Any]) -> Recipe:

@@ -21,8 +21,6 @@ from showtell.train.run import Run
 from showtell.train.start import network_of
 from tests.train.killing import comparable, killed_and_whole_are_equal, quiet
 
-RECIPES = Path(__file__).parents[2] / "recipes"
-
 
 def test_it_learns_shapes_and_colours(trained: Path) -> None:
     scores = [r["cider"] for r in read_log(trained) if "cider" in r]
@@ -165,7 +163,7 @@ def test_the_paper_s_recipe_runs(shapes: Path, weights: Path, tmp_path: Path) ->
     changes = [f"encoder.{change}" for change in small] + [f"data={shapes}"]
     changes += ["decoder.hidden=28", "decoder.attention=20", "decoder.embedding=16"]
     changes += ["frozen.epochs=2", "frozen.photos=16", f"run={tmp_path / 'run'}"]
-    recipe = recipes.read(RECIPES / "paper.yaml", [*changes, f"cache={tmp_path / 'cache'}"])
+    recipe = recipes.read("paper", [*changes, f"cache={tmp_path / 'cache'}"])
     run = train(recipe, say=quiet)
     best, last = checkpoints.read(run), checkpoints.read(run / "last.json")
     network = best.build()

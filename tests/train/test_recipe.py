@@ -8,7 +8,7 @@ import pytest
 from showtell.errors import RecipeError
 from showtell.train import recipe as recipes
 
-RECIPES = Path(__file__).parents[2] / "recipes"
+RECIPES = recipes.SHIPPED
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.name)
@@ -24,6 +24,23 @@ def test_soft_and_hard_attention_are_compared_on_equal_terms() -> None:
     frozen = replace(hard.frozen, doubly_stochastic=soft.frozen.doubly_stochastic)
     same = replace(hard, hard=None, frozen=frozen, name=soft.name, run=soft.run)
     assert same == soft
+
+
+def test_a_recipe_that_ships_goes_by_its_name() -> None:
+    assert recipes.read("quick") == recipes.read(RECIPES / "quick.yaml")
+
+
+def test_a_file_goes_before_a_recipe_that_ships(
+    recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("quick").write_bytes(recipe_file.read_bytes())
+    assert recipes.read("quick") == recipes.read(recipe_file)
+
+
+def test_an_unknown_name_lists_those_that_ship() -> None:
+    with pytest.raises(RecipeError, match=r"quik: there is no such recipe.*recipes.* quick, "):
+        recipes.read("quik")
 
 
 def test_every_value_can_be_overridden(recipe_file: Path) -> None:

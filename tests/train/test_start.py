@@ -19,8 +19,6 @@ from showtell.train.model import ShowAttendTell
 from showtell.train.start import bundle_of, network_of, tell_new
 from showtell.vocab import SPECIAL, Vocabulary
 
-RECIPES = Path(__file__).parents[2] / "recipes"
-
 
 def test_a_bundle_holds_the_network_it_was_made_of(trained: Path, exported: Bundle) -> None:
     network = checkpoints.read(trained).build()
@@ -50,7 +48,7 @@ def test_own_pictures_train_the_model_that_ships(shapes: Path, tmp_path: Path) -
     (tmp_path / "captions.csv").write_text("\n".join(rows))
     changes = [f"data={tmp_path}", f"run={tmp_path / 'run'}", f"cache={tmp_path / 'cache'}"]
     told: list[str] = []
-    run = train(recipes.read(RECIPES / "own.yaml", [*changes, "frozen.epochs=1"]), say=told.append)
+    run = train(recipes.read("own", [*changes, "frozen.epochs=1"]), say=told.append)
     splits = load(tmp_path).splits
     trained, judged = len(splits["train"]), len(splits["dev"])
     assert told[0] == f"{trained} photographs to train on, {judged} to judge by"
@@ -68,7 +66,7 @@ def test_corrections_train_the_model_that_ships(shapes: Path, tmp_path: Path) ->
         corrections.add(picture.read_bytes(), "a zyzzogeton")
     changes = [f"data={folder}", f"run={tmp_path / 'run'}", f"cache={tmp_path / 'cache'}"]
     told: list[str] = []
-    run = train(recipes.read(RECIPES / "own.yaml", [*changes, "frozen.epochs=1"]), say=told.append)
+    run = train(recipes.read("own", [*changes, "frozen.epochs=1"]), say=told.append)
     assert told[0] == "16 photographs to train on, 2 to judge by"
     assert checkpoints.read(run).vocabulary.words[-1] == "zyzzogeton"
 

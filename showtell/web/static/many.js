@@ -1,25 +1,29 @@
 // Several photographs: a table of captions that can be edited, and taken away as one file.
 
 import * as api from "./api.js";
+import { copy } from "./clipboard.js";
 import { areKept } from "./corrections.js";
 import { inTable, notes } from "./doubt.js";
+import { timeLeft } from "./pace.js";
 import { decode } from "./picture.js";
-import { saveCsv, saveJson } from "./save.js";
+import { forSpreadsheet, saveCsv, saveJson } from "./save.js";
 import { options } from "./settings.js";
 import { enter, say } from "./state.js";
+import { undoWithin } from "./undo.js";
 
 const AT_ONCE = 2; // questions that the server is asked at the same time
 const THUMBNAIL = 320; // pixels of a thumbnail's longer side
 const COLUMNS = ["image", "caption", "edited", "confidence", "unsure", "warning", "model", "error"];
 
-const [body, template, progress, go, keep, clear, head, title] =
-  ["rows", "row", "progress", "go", "keep", "clear", "many-head", "many-title"].map((id) =>
-    document.getElementById(id),
-  );
+const [body, template, progress, left, go, keep, copyButton, clear, head, title] =
+  ["rows", "row", "progress", "left", "go", "keep", "copy-all", "clear", "many-head",
+    "many-title"].map((id) => document.getElementById(id));
 
 let rows = []; // { photograph, element, answer, error, waiting, edited, unkept }
 let asking = new AbortController();
 let workers = 0;
+let began; // when the workers did, and `finished` rows since then
+let finished = 0;
 let unsaved = false; // captions that a person wrote and did not take away
 let outdated = false; // the settings have changed since
 let opened = null; // the row that is looked at more closely
@@ -39,8 +43,9 @@ function makeRow(photograph) {
   const row = { photograph, element, waiting: true };
   element.querySelector("span").textContent = photograph.name;
   element.querySelector("textarea").ariaLabel = `Caption of ${photograph.name}`;
-  element.querySelector("textarea").addEventListener("input", () => {
-    unsaved = row.edited = row.unkept = true;
+  element.querySelector("textarea").addEventListener("input", ({ target }) => {
+    unsaved = row.unkept = true;
+    row.edited = target.value !== row.answer.caption;
     show();
   });
   element.querySelector("button").addEventListener("click", () => {
@@ -59,6 +64,7 @@ export function comeBack() {
 // ---- Captioning ----------------------------------------------------------------------------
 
 function work() {
+  if (!workers) [began, finished] = [performance.now(), 0];
   while (workers < AT_ONCE && workers < rows.filter((row) => row.waiting).length) {
     workers++;
     captionNext(asking.signal).finally(() => {
@@ -77,6 +83,7 @@ async function captionNext(signal) {
     row.waiting = false;
     await Promise.all([drawThumbnail(row), ask(row, signal)]);
     fill(row);
+    finished++;
     show();
   }
 }
@@ -126,6 +133,8 @@ function show() {
   progress.max = rows.length;
   progress.value = rows.filter((row) => row.answer || row.error).length;
   progress.hidden = !workers;
+  const waiting = rows.filter((row) => row.waiting).length;
+  left.textContent = workers ? timeLeft(performance.now() - began, finished, waiting) : "";
   go.hidden = !workers && !rows.some(again);
   go.textContent = workers ? "Stop" : outdated ? "Caption again" : "Go on";
   keep.hidden = !areKept || !rows.some((row) => row.unkept);
@@ -161,6 +170,17 @@ head.addEventListener("click", ({ target }) => {
   else return;
   unsaved = false;
 });
+
+// A line a caption: the photograph's name, a tab, the caption, as a spreadsheet takes them.
+copyButton.addEventListener("click", () => {
+  const captions = rows.filter((row) => row.answer).map(told);
+  const lines = captions.map(({ image, caption }) =>
+    [image, caption].map((text) => forSpreadsheet(text.replace(/\s+/g, " "))).join("\t"),
+  );
+  copy(lines.join("\n"), copyButton, `Copied: ${captions.length} captions.`);
+});
+
+undoWithin(body);
 
 // ---- Let the server keep it ----------------------------------------------------------------
 

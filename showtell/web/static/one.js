@@ -1,6 +1,7 @@
 // One photograph: asked for, told, and taken away.
 
 import * as api from "./api.js";
+import { copy } from "./clipboard.js";
 import * as corrections from "./corrections.js";
 import { notes, spoken } from "./doubt.js";
 import * as figure from "./figure.js";
@@ -11,7 +12,7 @@ import { save, saveJson, stem } from "./save.js";
 import { options } from "./settings.js";
 import { complain, enter, say } from "./state.js";
 
-const [section, alternatives, template, copy, take] =
+const [section, alternatives, template, copyButton, take] =
   ["one", "alternatives", "alternative", "copy", "take"].map((id) => document.getElementById(id));
 const warnings = document.getElementById("warnings");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -152,22 +153,7 @@ async function draw(button, kind, name) {
   button.ariaBusy = "false";
 }
 
-copy.addEventListener("click", async () => {
+copyButton.addEventListener("click", () => {
   const text = shown.sentences[chosen()].caption;
-  // Browsers keep the clipboard to https and to localhost, and may refuse; the old way is left.
-  await write(text).catch(() => copyByHand(text));
-  say(`Copied: ${text}.`);
-  copy.textContent = "Copied";
-  setTimeout(() => (copy.textContent = "Copy"), 1500);
+  copy(text, copyButton, `Copied: ${text}.`);
 });
-
-const write = async (text) => navigator.clipboard.writeText(text);
-
-function copyByHand(text) {
-  const area = document.createElement("textarea");
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
-}

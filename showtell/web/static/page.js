@@ -1,6 +1,7 @@
 // The page: photographs come in; one is told word by word, several become a table.
 
 import * as camera from "./camera.js";
+import "./help.js";
 import * as intake from "./intake.js";
 import * as many from "./many.js";
 import * as mention from "./mention.js";

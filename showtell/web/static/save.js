@@ -22,10 +22,10 @@ export function saveCsv(rows, columns, name) {
 
 // Text that a spreadsheet would take for a formula gets an apostrophe, so that a file's name can do
 // nothing there; in JSON it stays as it is.
+export const forSpreadsheet = (text) => text.replace(/^[=+\-@\t\r]/, "'$&");
+
 const cell = (value) =>
-  typeof value === "string"
-    ? `"${value.replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`
-    : (value ?? "");
+  typeof value === "string" ? `"${forSpreadsheet(value).replaceAll('"', '""')}"` : (value ?? "");
 
 // The name of a file without its folders and its extension.
 export const stem = (name) => name.replace(/^.*\//, "").replace(/(.)\.[^.]*$/, "$1");

@@ -9,10 +9,29 @@ export const options = () =>
     fields.map((field) => [field.name, field.validity.valid ? field.value : field.defaultValue]),
   );
 
+// The page's address holds the settings that are not the defaults, so that a link restores them.
+const linked = new URLSearchParams(location.search);
+for (const field of fields) {
+  field.value = linked.get(field.name) ?? field.defaultValue;
+  if (!field.validity.valid) field.value = field.defaultValue;
+}
+
+function link() {
+  const changed = fields.filter((field) => field.value !== field.defaultValue);
+  const query = String(new URLSearchParams(changed.map(({ name, value }) => [name, value])));
+  history.replaceState(history.state, "", query ? `?${query}` : location.pathname);
+}
+
+addEventListener("popstate", link); // to an entry of the history from before a change
+
 export function listen(changed) {
   fields[0].form.addEventListener("submit", (event) => event.preventDefault());
   for (const field of fields) {
-    field.addEventListener("change", () => field.reportValidity() && changed());
+    field.addEventListener("change", () => {
+      if (!field.reportValidity()) return;
+      link();
+      changed();
+    });
   }
 }
 

@@ -57,6 +57,11 @@ def show_the_camera(page: Page, jpeg: bytes) -> None:
     expect(page.get_by_role("dialog").get_by_role("alert")).not_to_be_empty()
 
 
+def show_the_keys(page: Page, jpeg: bytes) -> None:
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+
+
 def show_a_problem(page: Page, jpeg: bytes) -> None:
     choose(page, b"no photograph")
     expect(page.locator("#problem")).not_to_be_empty()
@@ -72,6 +77,7 @@ VIEWS: list[Callable[[Page, bytes], None]] = [
     show_many,
     show_the_settings,
     show_the_camera,
+    show_the_keys,
     show_a_problem,
 ]
 

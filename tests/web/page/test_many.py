@@ -2,6 +2,7 @@
 
 import csv
 import json
+import time
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +12,7 @@ from flask import Flask
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from showtell.captioner import Caption
 from showtell.web import create_app
 from tests.web.page.browsing import CAPTION, choose, drop, encode, expect_told, rows, upload
 from tests.web.standins import FakeCaptioner, HeldCaptioner, serving
@@ -86,6 +88,45 @@ def test_the_table_as_json(page: Page, jpeg: bytes) -> None:
     assert first == {"image": "a.jpg", "caption": CAPTION, "edited": False, **told}
     assert failed.keys() == {"image", "error"}
     assert last == {"image": "=b.jpg", "caption": OWN, "edited": True, **told}
+
+
+def test_all_captions_are_copied(page: Page, jpeg: bytes) -> None:
+    choose_three(page, jpeg)
+    page.get_by_role("textbox", name="Caption of a.jpg").fill(OWN)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("Copied: 2 captions.")
+    copied = page.evaluate("() => navigator.clipboard.readText()")
+    # a line each; with an apostrophe, or a spreadsheet would take the name for a formula
+    assert copied == f'a.jpg\tShe said "smile", and he did.\n\'=b.jpg\t{CAPTION}'
+
+
+def test_the_time_left_is_shown(visit: Callable[..., Page], jpeg: bytes) -> None:
+    class Slow(FakeCaptioner):
+        def caption(self, *args: object, **options: object) -> Caption:
+            time.sleep(0.05)
+            return super().caption(*args, **options)  # type: ignore[arg-type]
+
+    with serving(create_app(Slow())) as port:
+        page = visit(port)
+        choose(page, *[jpeg] * 30)
+        expect(page.get_by_text("less than a minute left")).to_be_visible()
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_text("less than a minute left")).to_be_hidden()
+
+
+def test_how_the_time_left_is_said(page: Page) -> None:
+    code = "async (known) => (await import('/static/pace.js')).timeLeft(...known)"
+    for elapsed, done, waiting, said in (
+        (4_000, 4, 1000, ""),
+        (5_000, 5, 0, ""),
+        (5_000, 5, 59, "less than a minute left"),
+        (5_000, 5, 75, "about 1 minute left"),
+        (5_000, 5, 150, "about 3 minutes left"),
+        (5_000, 5, 7200, "about 2 hours left"),
+    ):
+        assert page.evaluate(code, [elapsed, done, waiting]) == said
 
 
 def test_one_of_them_is_looked_at_more_closely(page: Page, jpeg: bytes) -> None:
