@@ -64,7 +64,7 @@ $(LOWEST)/ready: pyproject.toml constraints.txt
 	printf 'torch\ntorchvision\n' > $(LOWEST)/torch.txt
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct \
 	  --exclude $(LOWEST)/torch.txt -e '.[dev]'
-	$(LOWEST)/bin/python -m pip install --quiet -c constraints.txt torch torchvision
+	$(LOWEST)/bin/python -m pip install --quiet $$(grep '^torch' constraints.txt)
 	touch $@
 
 $(VENV)/app: requirements.txt | $(BIN)/python
