@@ -21,7 +21,8 @@ from scipy.cluster.vq import kmeans2
 from scipy.stats import rankdata
 
 from showtell.bundle import COMPONENTS
-from showtell.captioner import BATCH, Caption, Captioner, load
+from showtell.caption import Caption
+from showtell.captioner import BATCH, Captioner, load
 from showtell.confidence import ConfidenceModel
 from showtell.data import Photograph
 from showtell.data import load as load_data

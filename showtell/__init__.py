@@ -14,7 +14,8 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 from showtell._version import __version__
-from showtell.captioner import Caption, Captioner, load
+from showtell.caption import Caption
+from showtell.captioner import Captioner, load
 from showtell.errors import ShowtellError
 
 __all__ = ["Caption", "Captioner", "ShowtellError", "__version__", "load"]

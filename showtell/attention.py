@@ -9,7 +9,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from showtell.captioner import Caption
+from showtell.caption import Caption
 from showtell.region import crop
 from showtell.vocab import detokenize
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageSequence
 from skimage import data
 
 from showtell.attention import animation, figure, overlay, upsample
-from showtell.captioner import Caption
+from showtell.caption import Caption
 
 PANEL = 220
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TypedDict
 
 from showtell import image
-from showtell.captioner import Caption, Captioner
+from showtell.caption import Caption
+from showtell.captioner import Captioner
 from showtell.errors import ImageError
 from showtell.limits import MAX_BYTES
 from showtell.search import DEFAULTS, Search
@@ -18,7 +19,7 @@ class Row(TypedDict):
     Attributes
     ----------
     image : its name.
-    caption, logprob, confidence : as in :class:`~showtell.captioner.Caption`, six decimals.
+    caption, logprob, confidence : as in :class:`~showtell.caption.Caption`, six decimals.
     warning : those of the caption; None as a rule.
     error : why it could not be captioned.
     sha256 : of the file's bytes, hexadecimal; None where they could not be read in full.

@@ -20,7 +20,7 @@ from showtell.errors import BundleError, ImageError, ShowtellError
 from showtell.search import OPTIONS, Search
 
 if TYPE_CHECKING:
-    from showtell.captioner import Caption
+    from showtell.caption import Caption
     from showtell.proof import Proof
     from showtell.things import Thing
 

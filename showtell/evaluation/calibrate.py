@@ -10,7 +10,8 @@ from statistics import fmean
 import numpy as np
 from tqdm import tqdm
 
-from showtell.captioner import BATCH, Caption, Captioner
+from showtell.caption import Caption
+from showtell.captioner import BATCH, Captioner
 from showtell.confidence import ConfidenceModel, are_visual, features, visual_mean
 from showtell.data import Dataset, Photograph
 from showtell.runtime import Encoded

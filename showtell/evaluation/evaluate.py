@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from showtell.captioner import BATCH, Caption, Captioner
+from showtell.caption import Caption
+from showtell.captioner import BATCH, Captioner
 from showtell.data import Dataset, Photograph
 from showtell.deletion import Drops, deletion, drops
 from showtell.errors import DataError

@@ -8,7 +8,8 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from PIL.Image import Image
 
 from showtell import attention, image
-from showtell.captioner import Caption, Captioner
+from showtell.caption import Caption
+from showtell.captioner import Captioner
 from showtell.search import OPTIONS, Search
 from showtell.web.admission import is_heavy
 from showtell.web.batcher import Batcher

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from werkzeug.exceptions import ClientDisconnected
 
-from showtell.captioner import Caption, Captioner
+from showtell.caption import Caption
+from showtell.captioner import Captioner
 from showtell.cores import cores
 from showtell.errors import ImageError
 from showtell.search import DEFAULTS, Search

@@ -13,7 +13,8 @@ from playwright.sync_api import Error, Page
 import showtell
 from showtell import image, web
 from showtell.bundle import Bundle
-from showtell.captioner import Caption, Captioner
+from showtell.caption import Caption
+from showtell.captioner import Captioner
 from showtell.errors import OptionError
 from showtell.search import Search
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from showtell.captioner import Caption
+from showtell.caption import Caption
 from showtell.data import Photograph
 from showtell.evaluation import calibrate
 from showtell.evaluation.calibrate import Bin

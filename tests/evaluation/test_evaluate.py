@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from showtell.captioner import BATCH, Caption
+from showtell.caption import Caption
+from showtell.captioner import BATCH
 from showtell.data import Dataset, load
 from showtell.errors import DataError, MissingExtraError
 from showtell.evaluation.evaluate import evaluate, evaluate_files

@@ -14,7 +14,7 @@ from flask import Flask
 from waitress import wasyncore
 
 from showtell import image
-from showtell.captioner import Caption
+from showtell.caption import Caption
 from showtell.errors import ImageError, OptionError
 from showtell.proof import Proof
 from showtell.search import DEFAULTS, Search

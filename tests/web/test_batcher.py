@@ -15,7 +15,8 @@ from PIL import Image
 from werkzeug.exceptions import ClientDisconnected
 
 from showtell import image
-from showtell.captioner import Caption, load
+from showtell.caption import Caption
+from showtell.captioner import load
 from showtell.errors import ImageError
 from showtell.search import DEFAULTS, Search
 from showtell.web import create_app

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Page, Route, expect
 
-from showtell.captioner import Caption
+from showtell.caption import Caption
 from showtell.web import create_app
 from showtell.web.views import SAMPLES
 from tests.web.page.browsing import choose, drop, encode, expect_told, rows, upload

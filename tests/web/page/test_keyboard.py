@@ -1,7 +1,8 @@
 """Keys: the list of them, and undoing edits of the table."""
 
-from browsing import CAPTION, choose, expect_told, upload
 from playwright.sync_api import Locator, Page, expect
+
+from tests.web.page.browsing import CAPTION, choose, expect_told, upload
 
 OWN = "A woman smiles."
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from showtell.captioner import Caption
+from showtell.caption import Caption
 from showtell.confidence import OUT_OF_DISTRIBUTION
 from showtell.web import create_app
 from tests.web.page.browsing import CAPTION, choose, expect_told, rows, upload, word

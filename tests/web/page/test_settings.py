@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from browsing import choose, expect_told
 from flask import Flask
 from playwright.sync_api import Page, expect
-from standins import WORDS, FakeCaptioner, serving
+
+from tests.web.page.browsing import choose, expect_told
+from tests.web.standins import WORDS, FakeCaptioner, serving
 
 
 def set_length(page: Page, words: str) -> None:
