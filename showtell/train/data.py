@@ -1,6 +1,8 @@
 """Training data: captions as ids, batches of them, and photographs cropped and mirrored."""
 
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from showtell.data import Photograph
+from showtell.function_words import FUNCTION_WORDS
 from showtell.train.recipe import Phase
-from showtell.vocab import PAD, Vocabulary, tokenize
+from showtell.vocab import PAD, SPECIAL, Vocabulary, tokenize
 
+RAREST = 3  # captions; words that fewer of them say count as if these did
 # A caption that says one of these is not true of the mirrored photograph.
 _SIDES = re.compile(r"\b(?:left|right)", re.IGNORECASE)
 
@@ -165,6 +169,23 @@ def _batch(groups: Sequence[Group], mirror: bool, rng: np.random.Generator) -> B
         photo=torch.tensor([row for row, _ in rows]),
         captions=captions,
     )
+
+
+def log_frequencies(photographs: Sequence[Photograph], words: Sequence[str]) -> Tensor:
+    """Return how much more often than others people say each visual word, (V,).
+
+    That is the logarithm of the number of captions that say it, less its mean over the visual
+    words; 0 for special and function words.
+
+    Parameters
+    ----------
+    photographs : with their captions.
+    words : the vocabulary, the special words first.
+    """
+    counts = Counter(w for p in photographs for c in p.captions for w in set(tokenize(c)))
+    logs = torch.tensor([math.log(max(counts[word], RAREST)) for word in words])
+    visual = torch.tensor([word not in {*SPECIAL, *FUNCTION_WORDS} for word in words])
+    return torch.where(visual, logs - logs[visual].mean(), 0.0)
 
 
 def rows_by_step(captions: Tensor) -> list[int]:

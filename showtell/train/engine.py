@@ -199,6 +199,7 @@ def _network_to_keep(run: Run, phase: RunningPhase) -> ShowAttendTell:
     settings = phase.settings
     kept: Any = copy.deepcopy(phase.average.module if phase.average else run.network)
     kept.decoder.sharpen(1 / settings.temperature)
+    kept.decoder.lean(settings.trust, settings.rarity * run.log_frequencies)
     if settings.mix < 1:
         start = checkpoints.read(run.folder / START, run.fabric.device).network
         checkpoints.load_tensors(kept, checkpoints.mix(start, kept.state_dict(), settings.mix))

@@ -222,6 +222,13 @@ class Decoder(nn.Module):
         if self.trust is not None:
             self.trust.bias.sub_(math.log(temperature))
 
+    @torch.no_grad()
+    def lean(self, trust: float, penalties: Tensor) -> None:
+        """Trust the evidence `trust` times as much, and take penalties (V,) off the logits."""
+        self.L_o.bias.sub_(penalties)
+        if self.trust is not None:
+            self.trust.bias.add_(math.log(trust))
+
     def forward(
         self, seen: Seen, photo: Tensor, captions: Tensor, look: Look = None
     ) -> tuple[Tensor, Tensor, Tensor]:

@@ -21,9 +21,6 @@ from showtell.train.recipe import Phase
 from showtell.train.reinforce import SelfCritical
 from showtell.train.run import Run
 
-# How much faster the decoder learns to trust its evidence: a few numbers that all of it depends on.
-TRUST_RATE = 50.0
-
 # From indices (B,) of photographs to their features (B, L, C).
 ReadFeatures = Callable[[np.ndarray], Tensor]
 
@@ -84,11 +81,7 @@ def _optimize(run: Run, resumed: Checkpoint | None) -> tuple[Any, Any]:
     """Return network and optimiser under Fabric, the optimiser where it was."""
     network, phase = run.network, run.settings
     network.encoder.requires_grad_(phase.encoder_lr > 0)
-    trust = list(network.decoder.trust.parameters()) if network.decoder.trust else []
-    others = [p for p in network.decoder.parameters() if all(p is not each for each in trust)]
-    groups = [{"params": others, "peak": phase.lr}]
-    if trust:
-        groups.append({"params": trust, "peak": TRUST_RATE * phase.lr})
+    groups = [{"params": list(network.decoder.parameters()), "peak": phase.lr}]
     if phase.encoder_lr:
         groups.append({"params": list(network.encoder.parameters()), "peak": phase.encoder_lr})
     optimizer = make_optimizer(groups, run.recipe)

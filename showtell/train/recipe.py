@@ -144,9 +144,10 @@ class Phase:
         surer of itself. What is kept has them as they were.
     cross_entropy : in ``selfcritical``, weight of the cross entropy of one caption by a person for
         each photograph, beside the reward; it keeps sentences grammatical.
-    distinct : in ``selfcritical``, what is taken off a caption's reward: this share of its reward
-        for the most similar other photograph of the step (after Luo et al., 2018, arXiv
-        1803.04376). What suits any photograph is worth little.
+    trust : how many times more the network that is validated and kept trusts its detector's
+        evidence than the one that trains, whose evidence comes from less data.
+    rarity : τ of logit adjustment (Menon et al., 2021, arXiv 2007.07314): the network that is
+        validated and kept says rare words more readily.
     mix : share of the phase's own weights in the network that is validated and kept; the rest are
         those that it started from (Wortsman et al., 2022, arXiv 2109.01903).
     """
@@ -164,7 +165,8 @@ class Phase:
     ema: float = 0.0
     temperature: float = 1.0
     cross_entropy: float = 0.0
-    distinct: float = 0.0
+    trust: float = 1.0
+    rarity: float = 0.0
     mix: float = 1.0
 
     def __post_init__(self) -> None:

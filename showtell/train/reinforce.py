@@ -80,14 +80,9 @@ class SelfCritical:
         """Return the ``loss`` of a step, and the mean ``reward`` of the captions drawn in it."""
         k = self._phase.captions
         with torch.no_grad():
-            seen = self._network.see(inputs)
-            drawn = draw(self._network.decoder, seen, k)  # (B, k, T+1)
+            drawn = draw(self._network.decoder, self._network.see(inputs), k)  # (B, k, T+1)
         rewards = self._rewards(batch.photos, drawn)  # (B, k)
-        worth = rewards
-        if self._phase.distinct:
-            similar = batch.photos[most_similar(seen.features, batch.photos)]
-            worth = rewards - self._phase.distinct * self._rewards(similar, drawn)
-        better = (worth - worth.mean(dim=1, keepdim=True)) * k / (k - 1)  # than the others
+        better = (rewards - rewards.mean(dim=1, keepdim=True)) * k / (k - 1)  # than the others
 
         captions = drawn.flatten(0, 1)  # (B k, T+1)
         order = (captions != PAD).sum(dim=1).argsort(descending=True, stable=True)
@@ -174,24 +169,6 @@ class Reward:
         self._scorer.crefs = [self._references[i] for i in photos] + [[]] * others
         self._scorer.ctest = [self._cook(caption) for caption in captions]
         return np.array(self._scorer.compute_cider())
-
-
-def most_similar(features: Tensor, photos: np.ndarray) -> np.ndarray:
-    """Return for each photograph of a step the most similar other one, by its mean features.
-
-    Parameters
-    ----------
-    features : (B, L, C).
-    photos : (B,) index of each; one that is there twice is not another.
-
-    Returns
-    -------
-    (B,) row of the other; its own where there is no other.
-    """
-    mean = F.normalize(features.mean(dim=1), dim=1)  # (B, C)
-    same = torch.from_numpy(photos[:, None] == photos)
-    similarity = (mean @ mean.T).cpu().masked_fill(same, -2.0) + torch.eye(len(photos)) * 0.5
-    return similarity.argmax(dim=1).numpy()
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from showtell.errors import CheckpointError
 from showtell.train import checkpoint as checkpoints
 from showtell.train.checkpoint import BEST, LAST, START, Checkpoint, Progress
 from showtell.train.corpus import Corpus
-from showtell.train.data import TrainingCaptions
+from showtell.train.data import TrainingCaptions, log_frequencies
 from showtell.train.encoder import Encoder
 from showtell.train.evidence import EVIDENCE, teach
 from showtell.train.model import ShowAttendTell
@@ -50,6 +50,7 @@ class Run:
     photographs : of the training split.
     dev : photographs to judge by, by the name of their data set; empty where nobody judges.
     vocabulary, captions : the words of the network, and the training captions in them.
+    log_frequencies : of the words that people say of the photographs (V,).
     network : what is trained.
     evidence : for words (N, V), from which the decoder learns; None without a detector.
     progress : where the run stands.
@@ -73,6 +74,8 @@ class Run:
         self.captions = TrainingCaptions.prepare(
             self.photographs, self.vocabulary, recipe.max_words, corpus.copies
         )
+        written = zip(self.photographs, corpus.copies_written, strict=True)
+        self.log_frequencies = log_frequencies([p for p, n in written if n], self.vocabulary.words)
         judges = sum(map(len, self.dev.values()))
         say(f"{len(self.photographs):,} photographs to train on, {judges:,} to judge by")
         if base is not None:

@@ -23,7 +23,7 @@ from showtell.train.export import export
 from showtell.train.features import read_images
 from showtell.train.model import Seen
 from showtell.train.plot import read_log
-from showtell.train.reinforce import Reward, SelfCritical, draw, most_similar, word_losses
+from showtell.train.reinforce import Reward, SelfCritical, draw, word_losses
 from showtell.train.start import network_of
 from showtell.train.validate import caption
 from showtell.vocab import END, PAD, START, UNK, tokenize
@@ -125,25 +125,15 @@ def test_captions_are_drawn_as_often_as_they_are_likely(
     torch.testing.assert_close(counts / 2000, likely, atol=0.035, rtol=0)
 
 
-def test_the_most_similar_other_photograph() -> None:
-    """By the direction of the mean features; a photograph that is there twice is no other."""
-    features = torch.tensor([[1.0, 0.0], [0.9, 0.1], [2.0, 0.1], [0.0, 1.0]]).unsqueeze(1)
-    assert most_similar(features, np.array([4, 5, 6, 7])).tolist() == [2, 2, 0, 1]
-    assert most_similar(features, np.array([4, 5, 4, 7])).tolist() == [1, 2, 1, 1]
-    assert most_similar(features[:1], np.array([4])).tolist() == [0], "there is no other"
-
-
-@pytest.mark.parametrize("distinct", [0.0, 0.6])
 def test_the_loss_is_what_the_paper_says(
     checkpoint: Checkpoint,
     features: torch.Tensor,
     self_critical: Callable[..., SelfCritical],
     references: list[list[list[str]]],
-    distinct: float,
 ) -> None:
     """Caption by caption, with the decoder's own steps."""
     network, photos = checkpoint.build(), np.array([5, 0, 9])
-    objective = self_critical(network, captions=3, doubly_stochastic=0.0, distinct=distinct)
+    objective = self_critical(network, captions=3, doubly_stochastic=0.0)
     torch.manual_seed(3)
     measured = objective.measure(
         network, features[photos], SimpleNamespace(photos=photos, by_captions=1.0)
@@ -153,12 +143,10 @@ def test_the_loss_is_what_the_paper_says(
 
     words, reward = checkpoint.vocabulary.words, Reward(references)
     total, said, worth = 0.0, 0, []
-    others = photos[most_similar(features[photos], photos)]
-    for photo, other, captions in zip(photos, others, drawn.tolist(), strict=True):
+    for photo, captions in zip(photos, drawn.tolist(), strict=True):
         texts = [" ".join(words[i] for i in ids[1:] if i != PAD) for ids in captions]
         rewards = reward(np.full(3, photo), texts)
         worth.extend(rewards)
-        rewards = rewards - distinct * reward(np.full(3, other), texts)
         for j, ids in enumerate(captions):
             logprob, length = log_probability(network.decoder, features[photo : photo + 1], ids)
             baseline = np.delete(rewards, j).mean()
