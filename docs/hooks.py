@@ -29,11 +29,14 @@ COPIED = {
     "README.md": "index.md",
     "LICENSE": "licence.md",
     "SECURITY.md": "security.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CODE_OF_CONDUCT.md": "conduct.md",
+    "CHANGELOG.md": "changelog.md",
     "benchmarks/README.md": "benchmarks.md",
     "showtell/models/flickr8k/README.md": "model-card.md",
 }
 ICON = "showtell/web/static/icon.svg"
-RECIPES = "recipes"
+RECIPES = "showtell/recipes"
 
 _LINK = re.compile(r"(\]\()([^)\s#:]+)(#[^)\s]*)?(\))")
 _NAME = re.compile(r"`(showtell\.[\w.]+)`")

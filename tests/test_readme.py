@@ -77,7 +77,7 @@ def test_the_gallery_names_the_source_of_every_photograph() -> None:
 
 def test_the_words_are_spelled_right() -> None:
     pytest.importorskip("codespell_lib", reason="there is no codespell")
-    places = ["README.md", "SECURITY.md", "benchmarks", "docs", "recipes", "showtell"]
+    places = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "benchmarks", "docs", "showtell"]
     done = subprocess.run(
         [sys.executable, "-m", "codespell_lib", *places], cwd=ROOT, capture_output=True, text=True
     )

@@ -115,8 +115,8 @@ def test_sections_of_a_docstring_are_rewritten() -> None:
 
 
 def test_links_to_other_files_lead_to_their_pages() -> None:
-    text = "[a](../SECURITY.md#b) [r](../recipes/own.yaml) [c](things.md) [w](https://x.org/y)"
-    expected = "[a](security.md#b) [r](recipes.md#own) [c](things.md) [w](https://x.org/y)"
+    text = "[a](../SECURITY.md#b) [r](../showtell/recipes/own.yaml) [c](things.md) [w](https://x.y)"
+    expected = "[a](security.md#b) [r](recipes.md#own) [c](things.md) [w](https://x.y)"
     assert relinked(text, "docs/page.md") == expected
     assert relinked("    [a](../setup.py)\n", "docs/page.md") == "    [a](../setup.py)\n"
     with pytest.raises(PluginError, match=r"no page that shows showtell/cli\.py"):
