@@ -100,6 +100,8 @@ def _phases(training: Mapping[str, Any]) -> list[str]:
     if start and _sets(start["recipe"]) != _sets(recipe):
         sets = " and ".join(_sets(recipe))
         own[:1] = [f"on {sets} {text}{_mixed(recipe)}" for text in own[:1]]
+    if recipe.get("detector"):
+        own.insert(0, "a detector of words was trained, whose evidence the decoder is given")
     return (_phases(start) if start else []) + own
 
 
