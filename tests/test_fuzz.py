@@ -30,7 +30,7 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
 
 def test_the_fuzzer_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes too long for a limit of nothing is told, and kept."""
-    monkeypatch.setattr("fuzz.SECONDS", -1)
+    monkeypatch.setattr("tests.fuzz.SECONDS", -1)
     (complaint,) = fuzz(seed=0, seconds=60, files=1, found=tmp_path / "found")
     assert complaint.startswith("file 0 of seed 0: 0.")
     assert len(list((tmp_path / "found").iterdir())) == 1

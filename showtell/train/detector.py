@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from showtell.errors import RecipeError
+from showtell.function_words import FUNCTION_WORDS
 from showtell.train.encoder import Encoder
 
 EPOCHS, BATCH, RATE, WEIGHT_DECAY, DROPOUT = 12, 64, 1e-3, 0.2, 0.6
-TWICE = 0.03  # of the captions that say a word: those that say most words twice are fewer
+TWICE = 0.06  # of the captions that say a word; a word that fewer say twice is said once
+PRIOR = 100, 0.01  # captions that are added for each word, and the share of them that say it twice
 
 
 def classifier_of(encoder: Encoder) -> nn.Linear:
@@ -137,7 +139,7 @@ def shares(captions: Sequence[Sequence[Sequence[str]]], words: Sequence[str]) ->
 
 
 def said_once(captions: Sequence[Sequence[Sequence[str]]], words: Sequence[str]) -> Tensor:
-    """Return 1 for each word that people hardly ever say twice in a caption, else 0, (W,).
+    """Return 1 for each visual word that people seldom say twice in a caption, else 0, (W,).
 
     Parameters
     ----------
@@ -147,4 +149,7 @@ def said_once(captions: Sequence[Sequence[Sequence[str]]], words: Sequence[str])
     counts = [Counter(said) for own in captions for said in own]
     said = Counter(word for each in counts for word in each)
     again = Counter(word for each in counts for word, n in each.items() if n > 1)
-    return torch.tensor([float(again[word] < TWICE * said[word]) for word in words])
+    n, share = PRIOR
+    shares = {word: (again[word] + n * share) / (said[word] + n) for word in said}
+    once = {word for word, share in shares.items() if share < TWICE} - FUNCTION_WORDS
+    return torch.tensor([float(word in once) for word in words])

@@ -24,7 +24,7 @@ from showtell.vocab import PAD
 Look = Callable[[Tensor], Tensor] | None
 
 
-AGAINST = 30.0  # evidence against a word that people hardly ever say twice
+AGAINST = 30.0  # evidence against a word that was said, which people seldom say twice
 
 
 class Seen(NamedTuple):
@@ -131,8 +131,8 @@ class Decoder(nn.Module):
 
     Attributes
     ----------
-    once : (V,) 1 for each word that people hardly ever say twice in a caption, else 0; None without
-        a detector.
+    once : (V,) 1 for each word that people seldom say twice in a caption, else 0; None without a
+        detector.
     """
 
     once: Tensor | None
@@ -204,8 +204,8 @@ class Decoder(nn.Module):
     def after(self, evidence: Tensor | None, words: Tensor) -> Tensor | None:
         """Return the evidence (..., V) after `words` (...) were said.
 
-        There is evidence against a word that was said, if it is one of those that people hardly
-        ever say twice: without it the same evidence speaks for it again.
+        There is evidence against a word that was said, if people seldom say it twice. Without this
+        the same evidence would speak for it again.
         """
         if evidence is None or self.once is None:
             return None

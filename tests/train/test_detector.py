@@ -48,9 +48,12 @@ def test_shares_are_of_a_photograph_s_captions() -> None:
 
 
 def test_words_that_people_say_twice_are_told_from_those_that_they_do_not() -> None:
-    captions = [[["a", "man", "and", "a", "dog"], ["a", "dog", "runs"]]]
-    words = ("a", "man", "dog", "never")
-    assert said_once(captions, words).tolist() == [0.0, 1.0, 1.0, 0.0]
+    captions = [[["the", "train", "on", "train", "tracks"], ["one", "dog", "runs"]]] * 50
+    captions += [[["a", "cat", "beside", "a", "cat"]]]
+    words = ("the", "train", "dog", "cat", "never")
+    assert said_once(captions, words).tolist() == [0.0, 0.0, 1.0, 1.0, 0.0], (
+        "a single cat is chance"
+    )
 
 
 def test_what_is_pooled_does_not_depend_on_where_things_are() -> None:
