@@ -99,28 +99,28 @@ class Runtime:
         wanted = [*self._state]
         if self.n_things:
             wanted += ["things", "places"] if places else ["things"]
-        found = self._run(self._encoder, wanted, {"images": images}, _PART)
+        outputs = self._run(self._encoder, wanted, {"images": images}, _PART)
         B, L, T = len(images), self._cells, self.n_things
         cells, beams = (B, L, None), (B, 1, None)
         state = [cells, cells, beams, beams, (B, 1, self._words)][: len(self._state)]
         shapes = [*state, (B, T), (B, L, T)][: len(wanted)]
-        self._require(dict(zip(wanted, found, strict=True)), shapes)
+        self._require(dict(zip(wanted, outputs, strict=True)), shapes)
         n = len(self._state)
-        things, where = (*found[n:], None, None)[:2]
-        return Encoded(State(*found[:n]), things, where)
+        things, where = (*outputs[n:], None, None)[:2]
+        return Encoded(State(*outputs[:n]), things, where)
 
     def step(self, state: State, words: np.ndarray) -> tuple[Step, State]:
         """Advance every hypothesis by its last word, `words` of shape (B, k)."""
         inputs = {"words": words.astype(np.int64, copy=False), **state.tensors()}
         changing = state.of_hypotheses()
         names = (*Step._fields, *(f"next_{name}" for name in changing))
-        found = self._run(self._decoder, names, inputs)
+        outputs = self._run(self._decoder, names, inputs)
         B, k = words.shape
         said = (B, k, self._words), (B, k, state.annotations.shape[1]), (B, k)
         after = [part.shape for part in changing.values()]
-        self._require(dict(zip(names, found, strict=True)), [*said, *after])
+        self._require(dict(zip(names, outputs, strict=True)), [*said, *after])
         n = len(Step._fields)
-        return Step(*found[:n]), state._replace(**dict(zip(changing, found[n:], strict=True)))
+        return Step(*outputs[:n]), state._replace(**dict(zip(changing, outputs[n:], strict=True)))
 
     def _run(
         self,
@@ -138,10 +138,10 @@ class Runtime:
             raise BundleError(f"{self._path}: its graphs cannot be run: {reason}") from error
 
     def _require(
-        self, found: dict[str, np.ndarray], shapes: Sequence[tuple[int | None, ...]]
+        self, outputs: dict[str, np.ndarray], shapes: Sequence[tuple[int | None, ...]]
     ) -> None:
         """Raise a BundleError unless a graph's answers are float32 of these shapes; None is any."""
-        for (name, array), shape in zip(found.items(), shapes, strict=True):
+        for (name, array), shape in zip(outputs.items(), shapes, strict=True):
             fits = len(array.shape) == len(shape) and all(
                 size in (None, had) for had, size in zip(array.shape, shape, strict=True)
             )
@@ -203,9 +203,9 @@ def _require(bundle: Bundle, nodes: Sequence[Any], **ends: list[int | None]) -> 
     for name, end in ends.items():
         shape = shapes.get(name)
         if shape is None or not _ends(shape, end):
-            told = "missing" if shape is None else f"of shape {shape}"
+            problem = "missing" if shape is None else f"of shape {shape}"
             raise BundleError(
-                f"{bundle.path}: its graphs do not fit its manifest: {name} is {told}; "
+                f"{bundle.path}: its graphs do not fit its manifest: {name} is {problem}; "
                 "export the bundle again"
             )
 

@@ -72,11 +72,12 @@ class WordDetector(nn.Module):
         self.hidden = nn.Linear(inputs, hidden)
         self.output = nn.Linear(hidden, words)
         self.requires_grad_(False)  # it learns by `fit` alone
+        self._learns = False
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Return log p/(1 - p) of each word, (B, W), of pooled photographs (B, n)."""
-        x = F.dropout((pooled - self.mean) / self.std, 0.2, self.training)
-        return self.output(F.dropout(F.relu(self.hidden(x)), DROPOUT, self.training))
+        x = F.dropout((pooled - self.mean) / self.std, 0.2, self._learns)
+        return self.output(F.dropout(F.relu(self.hidden(x)), DROPOUT, self._learns))
 
     @torch.no_grad()
     def evidence(self, pooled: Tensor) -> Tensor:
@@ -108,7 +109,7 @@ class WordDetector(nn.Module):
         optimizer = torch.optim.AdamW(self.parameters(), RATE, weight_decay=WEIGHT_DECAY)
         steps = EPOCHS * math.ceil(len(pooled) / BATCH)
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
-        self.train()
+        self._learns = True
         for _ in tqdm(range(EPOCHS), desc="detector of words", unit="epoch"):
             for rows in torch.randperm(len(pooled)).split(BATCH):  # type: ignore[no-untyped-call]
                 losses = F.binary_cross_entropy_with_logits(
@@ -118,7 +119,8 @@ class WordDetector(nn.Module):
                 ((losses * share[rows]).sum() / share[rows].sum()).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 schedule.step()
-        return self.eval().requires_grad_(False)
+        self._learns = False
+        return self.requires_grad_(False)
 
 
 def shares(captions: Sequence[Sequence[Sequence[str]]], words: Sequence[str]) -> Tensor:
@@ -130,12 +132,12 @@ def shares(captions: Sequence[Sequence[Sequence[str]]], words: Sequence[str]) ->
     words : W words.
     """
     ids = {word: i for i, word in enumerate(words)}
-    found = torch.zeros(len(captions), len(words))
-    for row, own in zip(found, captions, strict=True):
+    matrix = torch.zeros(len(captions), len(words))
+    for row, own in zip(matrix, captions, strict=True):
         for said in own:
             for word in {word for word in said if word in ids}:
                 row[ids[word]] += 1 / len(own)
-    return found
+    return matrix
 
 
 def said_once(captions: Sequence[Sequence[Sequence[str]]], words: Sequence[str]) -> Tensor:

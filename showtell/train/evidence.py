@@ -46,18 +46,12 @@ def teach(
     network : its detector learns.
     recipe, corpus : of the run.
     words : the vocabulary.
-    say : told before features are cached.
+    say : called with a line of text at a time.
     """
     assert network.detector is not None
     assert network.decoder.once is not None
     assert recipe.detector is not None
-    classifier, cache = classifier_of(network.encoder), Path(recipe.cache)
-    pooled = torch.cat(
-        [
-            pool_all(Features(cache, network.encoder, part, recipe.mirror, say), classifier)
-            for part in corpus.parts
-        ]
-    )
+    pooled = _pooled(network, recipe, corpus, say)
     captions = [[tokenize(c) for c in p.captions] for p in corpus.photographs]
     network.decoder.once.copy_(said_once(captions, words))
     targets = shares(captions, words)
@@ -75,3 +69,25 @@ def teach(
         detector = WordDetector(pooled.shape[1], recipe.detector.hidden, len(words))
         evidence[held] = learn(detector, others).evidence(pooled[held])
     return evidence
+
+
+def known(
+    network: ShowAttendTell, recipe: Recipe, corpus: Corpus, say: Callable[[str], None]
+) -> Tensor:
+    """Return evidence (N, V) for the photographs of the corpus by a detector that has learned.
+
+    Parameters
+    ----------
+    network, recipe, corpus, say : as :func:`teach` takes them.
+    """
+    assert network.detector is not None
+    return network.detector.evidence(_pooled(network, recipe, corpus, say))
+
+
+def _pooled(
+    network: ShowAttendTell, recipe: Recipe, corpus: Corpus, say: Callable[[str], None]
+) -> Tensor:
+    """Return what the detector is given of the photographs of the corpus, (N, n)."""
+    encoder, cache = network.encoder, Path(recipe.cache)
+    features = (Features(cache, encoder, part, recipe.mirror, say) for part in corpus.parts)
+    return torch.cat([pool_all(rows, classifier_of(encoder)) for rows in features])

@@ -65,7 +65,7 @@ def export(
     ----------
     checkpoint : ``best.json``, or a run's folder.
     target : the bundle's folder; a bundle that is there already is replaced.
-    say : told how well the two agree, and what quantisation costs.
+    say : called with how well the two agree, and what quantisation costs.
     data : what to calibrate and to score on; None is the recipe's.
 
     Raises

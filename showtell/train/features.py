@@ -56,7 +56,7 @@ class Pixels:
     folder : of the cache.
     photographs : in the order of the rows.
     size : width and height in pixels that they are squashed to.
-    say : told the size before it is written.
+    say : called with the size before it is written.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Features:
     encoder : computes what is not there yet.
     photographs : in the order of the rows.
     mirrored : whether to keep the mirrored photographs too.
-    say : told the size before it is written.
+    say : called with the size before it is written.
     """
 
     def __init__(
@@ -130,12 +130,12 @@ class Joined:
         """Return what ``read`` of the parts returns, for rows `photos` (B,) of them all."""
         of = np.searchsorted(self._starts, photos, side="right") - 1
         order = np.argsort(of, kind="stable")
-        found = [
+        parts = [
             self._parts[part].read(photos[rows] - self._starts[part], *(s[rows] for s in sides))
             for part in np.unique(of)
             for rows in [order[of[order] == part]]
         ]
-        return torch.cat(found)[np.argsort(order)]
+        return torch.cat(parts)[np.argsort(order)]
 
 
 def _fingerprint(encoder: Encoder, photographs: Sequence[Photograph], mirrored: bool) -> str:

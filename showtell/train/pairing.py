@@ -51,7 +51,7 @@ def pair(recipe: Recipe, say: Callable[[str], None] = tqdm.write) -> Path:
     Parameters
     ----------
     recipe : its data sets teach the detector, and its CNN looks.
-    say : told what is going on, a line at a time.
+    say : called with a line of text at a time.
 
     Returns
     -------
@@ -74,8 +74,8 @@ def pair(recipe: Recipe, say: Callable[[str], None] = tqdm.write) -> Path:
     features = Features(Path(recipe.cache), encoder, photographs, recipe.mirror, say)
     with torch.inference_mode():
         log_odds = detector(pool_all(features, classifier_of(encoder)))
-    found = match(log_odds, words, sentences, wanted.captions)
-    return _write(Path(wanted.out), photographs, found)
+    captions = match(log_odds, words, sentences, wanted.captions)
+    return _write(Path(wanted.out), photographs, captions)
 
 
 def _pictures(folder: Path) -> tuple[Photograph, ...]:

@@ -55,7 +55,7 @@ class DecoderRecipe:
 class DetectorRecipe:
     """A detector of words, whose evidence the decoder is given: see :mod:`showtell.train.detector`.
 
-    It learns before the decoder does, and again in every run.
+    It learns before the decoder does. One that comes with the bundle to start from is kept.
 
     Attributes
     ----------

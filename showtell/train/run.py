@@ -20,11 +20,11 @@ from showtell.train.checkpoint import BEST, LAST, START, Checkpoint, Progress
 from showtell.train.corpus import Corpus
 from showtell.train.data import TrainingCaptions, log_frequencies
 from showtell.train.encoder import Encoder
-from showtell.train.evidence import EVIDENCE, teach
+from showtell.train.evidence import EVIDENCE, known, teach
 from showtell.train.model import ShowAttendTell
 from showtell.train.plot import LOG, open_board, trim_log
 from showtell.train.recipe import Phase, Recipe
-from showtell.train.start import bundle_of, network_of, tell_new
+from showtell.train.start import bundle_of, has_detector, network_of, tell_new
 from showtell.vocab import Vocabulary, tokenize
 
 PHASES = ("frozen", "finetune", "selfcritical")
@@ -81,7 +81,7 @@ class Run:
         if base is not None:
             say(tell_new(self.photographs, base.vocabulary, self.vocabulary))
         self.network = self._build(last, base).to(fabric.device)
-        self.evidence = self._evidence(fresh=last is None)
+        self.evidence = self._evidence(last is None, base)
         self.progress = Progress()
         if last is not None:
             self._restore(last)
@@ -114,15 +114,21 @@ class Run:
             checkpoints.load_tensors(network, network_of(base, network, share))
         return network
 
-    def _evidence(self, fresh: bool) -> Tensor | None:
-        """Teach the detector when a run begins; a run that is resumed has its evidence on disk."""
+    def _evidence(self, fresh: bool, base: Bundle | None) -> Tensor | None:
+        """Teach the detector when a run begins, unless it comes with the bundle to start from.
+
+        A run that is resumed has its evidence on disk.
+        """
         if self.recipe.detector is None:
             return None
         path = self.folder / EVIDENCE
         with self.fabric.rank_zero_first():
             if fresh and self.fabric.is_global_zero:
-                words = self.vocabulary.words
-                evidence = teach(self.network, self.recipe, self.corpus, words, self.say)
+                shared = self.network, self.recipe, self.corpus
+                if base is not None and has_detector(base):
+                    evidence = known(*shared, self.say)
+                else:
+                    evidence = teach(*shared, self.vocabulary.words, self.say)
                 self.folder.mkdir(parents=True, exist_ok=True)
                 with replacing(path) as partial, partial.open("wb") as file:
                     np.save(file, evidence.half().numpy())

@@ -22,9 +22,16 @@ from showtell.vocab import SPECIAL, UNK, Vocabulary, tokenize
 
 TRANSPOSED, HALF, QUANTIZED = ".T", ".half", "_quantized"
 _CNN, _CLASSIFIER = "encoder.network.", "encoder.classifier."
-_DETECTOR = ("detector.", "decoder.trust.", "decoder.once")  # which learns again in every run
+_DETECTOR = ("detector.", "decoder.trust.", "decoder.once")
 # Tensors that have a row for each word.
 _BY_WORD = ("decoder.E.weight", "decoder.L_o.weight", "decoder.L_o.bias")
+# The same of the detector, which has no evidence for or against words that are new.
+_EVIDENCE_BY_WORD = (
+    "detector.output.weight",
+    "detector.output.bias",
+    "detector.prior",
+    "decoder.once",
+)
 
 
 def bundle_of(start: str) -> Bundle:
@@ -51,8 +58,10 @@ def tell_new(photographs: Sequence[Photograph], known: Vocabulary, vocabulary: V
         "new words, which the model learns": learned,
         f"words that are too rare to be learned, and become {SPECIAL[UNK]}": rare,
     }
-    told = (f"{text} ({len(words):,}): {_few(words)}" for text, words in sentences.items() if words)
-    return "\n".join(told)
+    lines = (
+        f"{text} ({len(words):,}): {_few(words)}" for text, words in sentences.items() if words
+    )
+    return "\n".join(lines)
 
 
 def _few(words: Sequence[str]) -> str:
@@ -66,7 +75,7 @@ def network_of(bundle: Bundle, network: nn.Module, pretrained: float = 0.0) -> d
     ----------
     bundle : written by ``showtell export``.
     network : tells which tensors there are; it stays as it is. Where it has more words than the
-        bundle, the last ones are new. A detector of words is the network's own.
+        bundle, the last ones are new. A detector of words that the bundle lacks is its own.
     pretrained : share of the network's own CNN in the mean of both; above 0, a classifier that the
         bundle lacks is the network's own.
 
@@ -77,22 +86,34 @@ def network_of(bundle: Bundle, network: nn.Module, pretrained: float = 0.0) -> d
 
     Raises
     ------
-    CheckpointError : the bundle lacks one.
+    CheckpointError : the bundle lacks one, or has a detector of words and the network none.
     """
-    found = weights(bundle)
+    stored_tensors = weights(bundle)
     tensors = network.state_dict()
+    if "decoder.once" in stored_tensors.keys() - tensors.keys() and "decoder.E.weight" in tensors:
+        raise CheckpointError(
+            f"{bundle.path}: has a detector of words; add 'detector: {{}}' to the recipe"
+        )
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
             continue
-        if name in found and not name.startswith("detector."):
-            tensors[name] = found[name]
+        if name in stored_tensors:
+            tensors[name] = stored_tensors[name]
         elif not (name.startswith(_DETECTOR) or (pretrained and name.startswith(_CLASSIFIER))):
             raise CheckpointError(f"{bundle.path}: cannot be trained further: it lacks {name}")
         if name in _BY_WORD:
-            tensors[name] = _add_rows(found[name], len(tensor))
+            tensors[name] = _add_rows(stored_tensors[name], len(tensor))
+        if name in _EVIDENCE_BY_WORD and name in stored_tensors:
+            known = stored_tensors[name]
+            tensors[name] = torch.cat([known, known.new_zeros(tensor[len(known) :].shape)])
         if name.startswith(_CNN) and pretrained:
-            tensors[name] = torch.lerp(found[name], tensor, pretrained)
+            tensors[name] = torch.lerp(stored_tensors[name], tensor, pretrained)
     return tensors
+
+
+def has_detector(bundle: Bundle) -> bool:
+    """Return whether a bundle has a detector of words."""
+    return any(name.startswith(_DETECTOR) for name in weights(bundle))
 
 
 def encoder_of(recipe: Recipe) -> Encoder:
@@ -113,24 +134,26 @@ def _add_rows(rows: Tensor, size: int) -> Tensor:
 
 def weights(bundle: Bundle) -> dict[str, Tensor]:
     """Return what both graphs of a bundle store, by name, in single precision."""
-    found: dict[str, Tensor] = {}
+    tensors_by_name: dict[str, Tensor] = {}
     for name in ("encoder.onnx", "decoder.onnx"):
         for key, array in stored(onnx.load(bundle.path / name)).items():
             transposed = key.endswith(TRANSPOSED)
-            found[key.removesuffix(TRANSPOSED)] = torch.from_numpy(array.T if transposed else array)
-    return found
+            tensors_by_name[key.removesuffix(TRANSPOSED)] = torch.from_numpy(
+                array.T if transposed else array
+            )
+    return tensors_by_name
 
 
 def stored(model: onnx.ModelProto) -> dict[str, np.ndarray]:
     """Return what a graph stores in single precision, whatever it is stored in."""
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    found = {name.removesuffix(HALF): array.astype(np.float32) for name, array in arrays.items()}
+    restored = {name.removesuffix(HALF): array.astype(np.float32) for name, array in arrays.items()}
     for node in model.graph.node:
         if node.op_type == "DequantizeLinear" and node.input[0] in arrays:
             values, scale, zero = (arrays[name] for name in node.input)
             axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
             shape = [-1 if i == axis else 1 for i in range(values.ndim)]
             shift = zero.astype(np.float32).reshape(shape)
-            restored = (values - shift) * scale.reshape(shape)
-            found[node.input[0].removesuffix(QUANTIZED)] = restored.astype(np.float32)
-    return found
+            weight = (values - shift) * scale.reshape(shape)
+            restored[node.input[0].removesuffix(QUANTIZED)] = weight.astype(np.float32)
+    return restored

@@ -16,7 +16,7 @@ from showtell.train import recipe as recipes
 from showtell.train.encoder import Encoder
 from showtell.train.engine import train
 from showtell.train.model import ShowAttendTell
-from showtell.train.start import bundle_of, network_of, tell_new
+from showtell.train.start import bundle_of, network_of, tell_new, weights
 from showtell.vocab import SPECIAL, Vocabulary
 
 
@@ -34,7 +34,8 @@ def test_the_model_that_ships_can_be_trained_further() -> None:
     assert shipped.path == Bundle.load().path
     recipe = recipes.from_dict(dict(shipped.manifest["training"]["recipe"]))
     encoder = Encoder(recipe.encoder, pretrained=False)
-    network = ShowAttendTell(encoder, len(shipped.vocabulary), recipe.decoder)
+    words = len(shipped.vocabulary)
+    network = ShowAttendTell(encoder, words, recipe.decoder, recipe.detector)
     checkpoints.load_tensors(network, network_of(shipped, network))
     assert sum(p.numel() for p in network.parameters()) == shipped.manifest["parameters"]
 
@@ -56,6 +57,19 @@ def test_own_pictures_train_the_model_that_ships(shapes: Path, tmp_path: Path) -
     assert learned == "new words, which the model learns (1): zyzzogeton"
     assert rare.endswith("become <unk> (1): quokka")
     assert checkpoints.read(run).vocabulary.words == (*Bundle.load().vocabulary.words, "zyzzogeton")
+
+    detector = checkpoints.read(run).build().detector
+    assert detector is not None
+    shipped = weights(Bundle.load())["detector.output.weight"]
+    assert detector.output.weight[:-1].equal(shipped), "a few pictures teach it nothing"
+    evidence = detector.evidence(torch.rand(3, len(detector.mean)))
+    assert evidence[:, -1].abs().max() == 0, "none for or against a new word"
+
+
+def test_a_recipe_without_the_bundle_s_detector_is_refused(shapes: Path, tmp_path: Path) -> None:
+    changes = [f"data={shapes}", f"run={tmp_path / 'run'}", f"cache={tmp_path}", "detector=null"]
+    with pytest.raises(CheckpointError, match=r"has a detector of words; add 'detector: \{\}'"):
+        train(recipes.read("own", changes), say=lambda _: None)
 
 
 def test_corrections_train_the_model_that_ships(shapes: Path, tmp_path: Path) -> None:
