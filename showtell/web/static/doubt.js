@@ -8,7 +8,7 @@ export function tell(answer) {
   const share = (100 * answer.confidence).toFixed(0);
   sure.textContent =
     answer.unsure === false
-      ? `Confidence ${share} %: the share of its words for what is seen that is likely right.`
+      ? `Confidence ${share}%: the expected share of correct content words.`
       : "";
 }
 
@@ -20,11 +20,11 @@ export function clear() {
 export const ofWord = (answer, i) =>
   answer.unsure === false ? `, confidence ${answer.confidences[i].toFixed(2)}` : "";
 
-export const inTable = ({ unsure, confidence }) => (unsure ? "not sure" : confidence.toFixed(2));
+export const inTable = ({ unsure, confidence }) => (unsure ? "low" : confidence.toFixed(2));
 
 // What else there is to know of an answer, such as further frames.
 export const notes = ({ warnings }) => warnings.map((warning) => `Note: ${warning}.`).join(" ");
 
 // What is read aloud.
 export const spoken = ({ unsure, caption }) =>
-  `${unsure ? "Not sure, but a guess" : "Caption"}: ${caption}.`;
+  `${unsure ? "Low confidence" : "Caption"}: ${caption}.`;

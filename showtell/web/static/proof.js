@@ -11,7 +11,7 @@ export function losses({ proof, probabilities }, i) {
     (probabilities[i] - falls[i]).toFixed(2),
   );
   return (
-    `. Without what it looked at ${attended}, without as much at random ${random}: ` +
-    (unseen({ proof }, i) ? "said, not seen." : "seen.")
+    ` With the attended cells masked, the probability is ${attended}; with random cells, ${random}. ` +
+    `The word comes from the ${unseen({ proof }, i) ? "language model" : "photograph"}.`
   );
 }
