@@ -1,8 +1,8 @@
-// How sure the model is of a caption and of its words; a model may not know.
+// The confidence of a caption and of its words; not every model reports it.
 
 const [unsure, sure] = ["unsure", "sure"].map((id) => document.getElementById(id));
 
-// Say with the caption that hangs whether it is a guess, or how much of it is likely right.
+// Show the confidence of the caption, or that it is low.
 export function tell(answer) {
   unsure.hidden = !answer.unsure;
   const share = (100 * answer.confidence).toFixed(0);
@@ -22,7 +22,7 @@ export const ofWord = (answer, i) =>
 
 export const inTable = ({ unsure, confidence }) => (unsure ? "low" : confidence.toFixed(2));
 
-// What else there is to know of an answer, such as further frames.
+// The warnings of an answer, such as that the file has several frames.
 export const notes = ({ warnings }) => warnings.map((warning) => `Note: ${warning}.`).join(" ");
 
 // What is read aloud.

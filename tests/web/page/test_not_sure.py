@@ -1,4 +1,4 @@
-"""The page says when it is not sure, and how much of a caption is likely right."""
+"""The page marks captions of low confidence, and shows the confidence of the others."""
 
 from collections.abc import Callable
 from dataclasses import replace
