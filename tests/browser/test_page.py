@@ -29,7 +29,7 @@ def png() -> bytes:
 def page(visit: Callable[..., Page], site: int) -> Page:
     """The page, with its model."""
     page = visit(site)
-    expect(page.get_by_role("status")).to_have_text("The model is here.")
+    expect(page.get_by_role("status")).to_have_text("Model loaded.")
     return page
 
 
@@ -42,7 +42,7 @@ def caption_of(page: Page) -> str:
     """Return the caption once it stands there."""
     expect(page.locator("body")).to_have_attribute("data-state", "told")
     told = re.fullmatch(
-        r"(?:Caption|Not sure, but a guess): (.*)\.", page.get_by_role("status").inner_text()
+        r"(?:Caption|Low confidence): (.*)\.", page.get_by_role("status").inner_text()
     )
     assert told
     return told[1]
@@ -57,7 +57,7 @@ def test_a_photograph_its_caption_and_the_light_of_each_word(page: Page, png: by
     expect(page.locator(TOLD)).to_have_text(words)
     expect(page.locator("#panels li > span")).to_have_text(words)
     expect(page.locator("#took")).to_have_text(
-        re.compile(r"Captioned in \d+\.\d\d s on this machine\.")
+        re.compile(r"Captioned in \d+\.\d\d s on this device\.")
     )
     assert page.get_by_role("radio").count() > 1
     page.locator(TOLD).first.click()
@@ -88,7 +88,7 @@ def test_words_in_grey_are_not_explained_where_none_come(page: Page) -> None:
 
 def test_the_settings_are_heard(page: Page, png: bytes) -> None:
     page.get_by_text("Settings").click()
-    page.get_by_label("Longest caption").fill("3")
+    page.get_by_label("Maximum length").fill("3")
     page.get_by_label("Beam size").fill("1")
     choose(page, png)
     assert len(caption_of(page).split()) <= 3
@@ -116,7 +116,9 @@ def test_without_a_network_once_the_model_is_here(page: Page, png: bytes) -> Non
 
 def test_what_the_browser_cannot_read_is_told_in_words(page: Page, png: bytes) -> None:
     choose(page, b"no photograph", name="notes.txt")
-    expect(page.get_by_role("alert")).to_contain_text("Your browser cannot read this as a picture.")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "Your browser cannot read this file as a photograph."
+    )
     choose(page, png[:300])
     expect(page.get_by_role("alert")).to_contain_text("damaged")
     choose(page, b"")

@@ -79,7 +79,7 @@ def test_without_the_option_nothing_is_written(
 
 def test_the_page_offers_it_where_it_is_kept(client: FlaskClient, keeping: FlaskClient) -> None:
     assert '<form id="correction" class="when-told" hidden>' in client.get("/").text
-    promise = "this server keeps a small copy"
+    promise = "this server stores the correction and a small copy"
     assert promise not in " ".join(client.get("/").text.split())
     assert '<form id="correction" class="when-told">' in keeping.get("/").text
     assert promise in " ".join(keeping.get("/").text.split())

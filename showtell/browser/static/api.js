@@ -33,13 +33,13 @@ export function caption(photograph, { beam, max_length: maxLength, region, menti
 
 // Nobody draws here; the server's interface does.
 export const drawing = async () => {
-  throw new Error("Only a server draws this.");
+  throw new Error("Figures and animations need a server.");
 };
 
 // One of the pictures that the page offers, a Blob.
 export async function sample(address) {
   const blob = await samples.get(address);
-  if (!blob) throw new Error("This sample did not come. Load the page again.");
+  if (!blob) throw new Error("This sample could not be loaded. Reload the page.");
   return blob;
 }
 
@@ -50,16 +50,16 @@ worker.addEventListener("message", ({ data }) => {
   else settle(data);
 });
 // As when a module of the worker's did not come.
-worker.addEventListener("error", ({ message }) => fail(message || "a part of it did not come"));
+worker.addEventListener("error", ({ message }) => fail(message || "a file is missing"));
 
 function arrive() {
   progress.hidden = true;
-  say("The model is here.");
+  say("Model loaded.");
 }
 
 function fail(reason) {
   progress.hidden = true;
-  failure = new Error(`The model could not be loaded: ${reason}. Load the page again.`);
+  failure = new Error(`The model could not be loaded: ${reason}. Reload the page.`);
   for (const { reject } of waiting.values()) reject(failure);
   waiting.clear();
   complain(failure.message);
@@ -71,6 +71,6 @@ function settle({ id, answer, refusal }) {
   waiting.delete(id);
   if (refusal) return reject(new Error(refusal));
   const { seconds, ...caption } = answer;
-  took.textContent = `Captioned in ${seconds.toFixed(2)} s on this machine.`;
+  took.textContent = `Captioned in ${seconds.toFixed(2)} s on this device.`;
   resolve(caption);
 }

@@ -10,8 +10,8 @@ export async function read(photograph, size, region) {
   if (!photograph.size) throw new Error("This file is empty.");
   const bitmap = await createImageBitmap(photograph).catch(() => {
     throw new Error(
-      "Your browser cannot read this as a picture. Most read JPEG, PNG, WebP, GIF, AVIF and BMP; " +
-        "others can be saved as JPEG first. It may also be damaged, or too large.",
+      "Your browser cannot read this file as a photograph. Most browsers read JPEG, PNG, WebP, GIF, " +
+        "AVIF and BMP; save other formats as JPEG first. The file may also be damaged or too large.",
     );
   });
   const [left, top, right, bottom] = region ?? [0, 0, bitmap.width, bitmap.height];

@@ -11,7 +11,7 @@ let loaded = 0;
 
 async function bytes(path) {
   const response = await fetch(path);
-  if (!response.ok) throw new Error(`${path}: the server answered ${response.status}`);
+  if (!response.ok) throw new Error(`${path}: HTTP status ${response.status}`);
   const counted = new TransformStream({
     transform(chunk, out) {
       postMessage({ loaded: (loaded += chunk.length) });

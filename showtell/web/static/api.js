@@ -37,7 +37,7 @@ export async function sample(address) {
 async function post(kind, form, photograph, options, signal) {
   if (!photograph.size) throw new Refusal("This file is empty.");
   if (photograph.size > LIMIT) {
-    throw new Refusal(`This file is larger than ${LIMIT / 2 ** 20} MB, which is the limit.`);
+    throw new Refusal(`This file is larger than ${LIMIT / 2 ** 20} MB, the upload limit.`);
   }
   const url = new URL(kind, intake.action); // beside the one that the form itself posts to
   url.search = new URLSearchParams(options);
@@ -52,11 +52,11 @@ async function post(kind, form, photograph, options, signal) {
 
 function gone(error) {
   if (error.name === "AbortError") throw error;
-  throw new Refusal("The server does not answer. Is showtell still running?", { passing: true });
+  throw new Refusal("The server is not responding. Check that showtell is running.", { passing: true });
 }
 
 async function refusal(response) {
   const problem = await response.json().catch(() => ({}));
-  const message = problem.detail ?? `The server answered ${response.status}.`;
+  const message = problem.detail ?? `The server returned HTTP status ${response.status}.`;
   return new Refusal(message, { passing: response.status >= 500 });
 }

@@ -88,5 +88,5 @@ export function whereabouts({ values, width, height }) {
   const third = (i, n) => Math.floor((3 * (i + 0.5)) / n);
   const down = ["top", "middle", "bottom"][third(Math.floor(brightest / width), height)];
   const across = ["left", "centre", "right"][third(brightest % width, width)];
-  return `${down} ${across}`;
+  return `${down} ${across}`.replace("middle centre", "centre");
 }

@@ -6,8 +6,8 @@ const alert = dialog.querySelector("[role=alert]");
 const [take, cancel] = dialog.querySelectorAll("button");
 
 const REASONS = {
-  NotAllowedError: "The browser may not use the camera: allow it beside the address.",
-  NotFoundError: "There is no camera here.",
+  NotAllowedError: "Camera access is blocked. Allow it in the browser’s address bar.",
+  NotFoundError: "No camera was found.",
 };
 
 let turns = 0; // times that the dialog was opened
@@ -39,7 +39,7 @@ async function show() {
     await video.play();
     take.disabled = false;
   } catch (error) {
-    alert.textContent = REASONS[error.name] ?? `The camera cannot be used: ${error.message}`;
+    alert.textContent = REASONS[error.name] ?? `The camera could not be started: ${error.message}`;
   }
 }
 

@@ -25,9 +25,9 @@ form.addEventListener("submit", async (event) => {
   complain("");
   try {
     const { caption } = await api.correct(shown.blob, text.value);
-    say(`Kept: ${caption}.`);
-    button.textContent = "Kept";
-    setTimeout(() => (button.textContent = "Keep it"), 1500);
+    say(`Saved: ${caption}.`);
+    button.textContent = "Saved";
+    setTimeout(() => (button.textContent = "Save correction"), 1500);
   } catch (error) {
     complain(error.message);
   }

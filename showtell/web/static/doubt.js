@@ -1,14 +1,14 @@
-// How sure the model is of a caption and of its words; a model may not know.
+// The confidence of a caption and of its words; not every model reports it.
 
 const [unsure, sure] = ["unsure", "sure"].map((id) => document.getElementById(id));
 
-// Say with the caption that hangs whether it is a guess, or how much of it is likely right.
+// Show the confidence of the caption, or that it is low.
 export function tell(answer) {
   unsure.hidden = !answer.unsure;
   const share = (100 * answer.confidence).toFixed(0);
   sure.textContent =
     answer.unsure === false
-      ? `Confidence ${share} %: the share of its words for what is seen that is likely right.`
+      ? `Confidence ${share}%: the expected share of correct content words.`
       : "";
 }
 
@@ -20,11 +20,11 @@ export function clear() {
 export const ofWord = (answer, i) =>
   answer.unsure === false ? `, confidence ${answer.confidences[i].toFixed(2)}` : "";
 
-export const inTable = ({ unsure, confidence }) => (unsure ? "not sure" : confidence.toFixed(2));
+export const inTable = ({ unsure, confidence }) => (unsure ? "low" : confidence.toFixed(2));
 
-// What else there is to know of an answer, such as further frames.
+// The warnings of an answer, such as that the file has several frames.
 export const notes = ({ warnings }) => warnings.map((warning) => `Note: ${warning}.`).join(" ");
 
 // What is read aloud.
 export const spoken = ({ unsure, caption }) =>
-  `${unsure ? "Not sure, but a guess" : "Caption"}: ${caption}.`;
+  `${unsure ? "Low confidence" : "Caption"}: ${caption}.`;

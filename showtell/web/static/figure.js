@@ -8,9 +8,9 @@ import { losses, unseen } from "./proof.js";
 const GLIDE = 220; // milliseconds in which the light moves from word to word
 const PANEL = 320; // pixels of a panel's longer side
 const HINT =
-  "Point at a word to see where the model looked, or at a place to see which words did. " +
-  "Draw a frame to caption that region.";
-const TAP = "Tap a word to see where the model looked as it said it.";
+  "Hover over a word to see where the model looked, or over the photograph to see which word " +
+  "attends there most. Drag on the photograph to caption a region.";
+const TAP = "Tap a word to see where the model looked.";
 
 const [plate, photo, caption, reading, panels, template] =
   ["plate", "photo", "caption", "reading", "panels", "panel"].map((id) =>
@@ -136,10 +136,9 @@ const figures = (i, probability, gate) =>
   `${probability} ${told.probabilities[i].toFixed(2)}, ${gate} ${told.gates[i].toFixed(2)}`;
 
 const describe = (i) =>
-  `“${told.words[i]}”: brightest at the ${whereabouts(lights[i])}; ` +
-  figures(i, "probability", "gate β") +
-  doubt.ofWord(told, i) +
-  losses(told, i);
+  `“${told.words[i]}”: attention is strongest at the ${whereabouts(lights[i])}. ` +
+  figures(i, "Probability", "gate β") +
+  `${doubt.ofWord(told, i)}.${losses(told, i)}`;
 
 // ---- The light -----------------------------------------------------------------------------
 
@@ -153,7 +152,7 @@ export function look(word) {
 export function lookAt({ name, probability, attention }) {
   const map = lightOf(attention, told.grid, ownGrid);
   const percent = (100 * probability).toFixed(0);
-  light(-1, map, `“${name}”: seen at the ${whereabouts(map)}, with a probability of ${percent} %.`);
+  light(-1, map, `“${name}”: detected at the ${whereabouts(map)} with ${percent}% probability.`);
 }
 
 // Move the light, undefined for none, and say what it shows; of a caption's word, mark the word.
@@ -204,5 +203,5 @@ export function trace(x, y) {
   plate.style.setProperty("--col", col);
   for (const element of [plate, caption]) element.classList.add("traced");
   const word = told.words[shares.indexOf(most)];
-  reading.textContent = `“${word}” looked here most, with ${(100 * most).toFixed(0)} % of its attention.`;
+  reading.textContent = `“${word}” attends here most: ${(100 * most).toFixed(0)}% of its attention.`;
 }

@@ -21,7 +21,7 @@ export function listen(receive) {
       const photographs = await coming;
       if (turn === turns && photographs.length) receive(photographs);
     } catch (error) {
-      if (turn === turns) complain(`That could not be opened. ${error.message}`);
+      if (turn === turns) complain(`This could not be opened. ${error.message}`);
     }
   }
 
@@ -73,7 +73,7 @@ async function unpack({ files, items }) {
   const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.some((entry) => entry.isDirectory)) return [...files].map(named);
   const found = (await Promise.all(entries.map(walk))).flat();
-  if (!found.length) throw new Error("There is no photograph in this folder.");
+  if (!found.length) throw new Error("This folder contains no photographs.");
   return found;
 }
 

@@ -125,7 +125,7 @@ const again = (row) => row.waiting || row.error?.passing || (outdated && !row.ed
 function summary() {
   const done = rows.filter((row) => row.answer).length;
   const failed = rows.filter((row) => row.error && !row.answer).length;
-  return `${done} of ${rows.length} captioned` + (failed ? `, ${failed} could not be` : "");
+  return `${done} of ${rows.length} captioned` + (failed ? `, ${failed} failed` : "");
 }
 
 function show() {
@@ -136,7 +136,7 @@ function show() {
   const waiting = rows.filter((row) => row.waiting).length;
   left.textContent = workers ? timeLeft(performance.now() - began, finished, waiting) : "";
   go.hidden = !workers && !rows.some(again);
-  go.textContent = workers ? "Stop" : outdated ? "Caption again" : "Go on";
+  go.textContent = workers ? "Stop" : outdated ? "Caption again" : "Resume";
   keep.hidden = !areKept || !rows.some((row) => row.unkept);
 }
 
@@ -177,7 +177,7 @@ copyButton.addEventListener("click", () => {
   const lines = captions.map(({ image, caption }) =>
     [image, caption].map((text) => forSpreadsheet(text.replace(/\s+/g, " "))).join("\t"),
   );
-  copy(lines.join("\n"), copyButton, `Copied: ${captions.length} captions.`);
+  copy(lines.join("\n"), copyButton, `Copied ${captions.length} captions.`);
 });
 
 undoWithin(body);
@@ -190,7 +190,7 @@ keep.addEventListener("click", async () => {
   const kept = edited.filter((row) => !row.unkept).length;
   unsaved &&= rows.some((row) => row.unkept);
   show();
-  say(`${kept} of ${edited.length} edited captions kept.`);
+  say(`${kept} of ${edited.length} edited captions saved.`);
 });
 
 async function keepRow(row) {
@@ -207,7 +207,7 @@ async function keepRow(row) {
 }
 
 clear.addEventListener("click", () => {
-  if (unsaved && !confirm("Discard the captions that you edited?")) return;
+  if (unsaved && !confirm("Discard your edited captions?")) return;
   asking.abort();
   asking = new AbortController();
   rows = [];

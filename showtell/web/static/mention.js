@@ -45,7 +45,7 @@ function chip({ name, probability }) {
   button.ariaPressed = String(asked.includes(name));
   if (probability !== undefined) {
     const percent = document.createElement("small");
-    percent.textContent = `${(100 * probability).toFixed(0)} %`;
+    percent.textContent = `${(100 * probability).toFixed(0)}%`;
     button.append(" ", percent);
   }
   return button;

@@ -32,7 +32,7 @@ export async function open(photograph, region = null, words = []) {
   const asked = { ...options(), ...(region && { region }) };
   if (words.length) asked.mention = words.join();
   enter("busy");
-  say("Looking at the photograph…");
+  say("Captioning…");
   const hung = figure.hang(photograph.blob, region);
   try {
     const parameters = { ...asked, alternatives: true, proof: true, things: true };
@@ -146,7 +146,7 @@ async function draw(button, kind, name) {
   try {
     const parameters = { ...asked, alternative: chosen() };
     save(await api.drawing(kind, photograph.blob, parameters, asking.signal), name);
-    say(`Saved ${name}.`);
+    say(`Downloaded ${name}.`);
   } catch (error) {
     if (error.name !== "AbortError") complain(error.message);
   }

@@ -2,7 +2,7 @@
 
 const LEAST = 5; // photographs from which the time that the others take is estimated
 
-// Say the time left, such as "about 2 minutes left", from the milliseconds in which `done`
+// Return the time left, such as "about 2 minutes left", from the milliseconds in which `done`
 // photographs were captioned; "" when it is too early to tell.
 export function timeLeft(elapsed, done, waiting) {
   if (done < LEAST || !waiting) return "";

@@ -70,7 +70,7 @@ export function listen(tell, widen) {
     if (event.key === "Enter") done();
     else if (event.key.startsWith("Arrow")) {
       enclose(moved(event.key, event.shiftKey));
-      say(`Frame: ${percent("left", "right")} across, ${percent("top", "bottom")} down.`);
+      say(`Region: ${percent("left", "right")} across, ${percent("top", "bottom")} down.`);
     } else return;
     event.preventDefault();
   });
@@ -120,7 +120,7 @@ function moved(key, sizing) {
 }
 
 const percent = (near, far) =>
-  [near, far].map((side) => Math.round(100 * part[side])).join(" to ") + " %";
+  [near, far].map((side) => Math.round(100 * part[side])).join(" to ") + "%";
 
 // A part of a photograph as the server counts it: left, top, right and bottom in pixels of all of
 // it; `inside` is the part that the plate shows, null where it shows all.
@@ -133,7 +133,7 @@ export async function regionOf(photograph, { left, top, right, bottom }, inside)
 
 async function sizeOf(photograph) {
   const bitmap = await createImageBitmap(photograph).catch(() => {
-    throw new Error("This browser cannot read the photograph itself, so no region of it can be captioned.");
+    throw new Error("This browser cannot read this format, so no region can be selected. Save the photograph as JPEG.");
   });
   const { width, height } = bitmap;
   bitmap.close();

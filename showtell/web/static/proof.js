@@ -1,17 +1,17 @@
-// What the proof says of a word: whether it was seen, or merely said.
+// Whether a word comes from the photograph, or from the language model.
 
-// Whether word i of a caption was said, not seen; false where nothing is known of it.
+// Whether word i of a caption comes from the language model; false where that was not measured.
 export const unseen = ({ proof }, i) => proof?.seen[i] === false;
 
-// How likely it would be without the three quarters of the photograph that it looked at most, and
-// without as much at random.
+// The probability of word i with the most attended three quarters of the cells masked, and with as
+// many random cells masked.
 export function losses({ proof, probabilities }, i) {
   if (!proof) return "";
   const [attended, random] = [proof.attended, proof.random].map((falls) =>
     (probabilities[i] - falls[i]).toFixed(2),
   );
   return (
-    `. Without what it looked at ${attended}, without as much at random ${random}: ` +
-    (unseen({ proof }, i) ? "said, not seen." : "seen.")
+    ` With the attended cells masked, the probability is ${attended}; with random cells, ${random}. ` +
+    `The word comes from the ${unseen({ proof }, i) ? "language model" : "photograph"}.`
   );
 }

@@ -44,7 +44,7 @@ def show_a_thing(page: Page, jpeg: bytes) -> None:
 
 def show_many(page: Page, jpeg: bytes) -> None:
     choose(page, jpeg, upload(b"no photograph", "a-name-that-is-long-" * 9 + ".txt"))
-    expect(page.get_by_role("status")).to_have_text("1 of 2 captioned, 1 could not be.")
+    expect(page.get_by_role("status")).to_have_text("1 of 2 captioned, 1 failed.")
 
 
 def show_the_settings(page: Page, jpeg: bytes) -> None:
@@ -135,7 +135,7 @@ def test_without_javascript_the_form_answers(browser: Browser, app: Flask, jpeg:
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{port}/")
         choose(page, jpeg)
-        page.get_by_role("button", name="Send the photograph").click()
+        page.get_by_role("button", name="Caption photograph").click()
         assert json.loads(page.locator("body").inner_text())["caption"] == CAPTION
 
 

@@ -34,24 +34,24 @@ def kept(album: Path) -> list[str]:
 def test_the_caption_of_one_photograph(keeping: Page, jpeg: bytes, album: Path) -> None:
     choose(keeping, jpeg)
     expect_told(keeping)
-    field = keeping.get_by_label("What should it say?")
+    field = keeping.get_by_label("Correct this caption")
     expect(field).to_have_value(CAPTION)
     field.fill(OWN)
-    keeping.get_by_role("button", name="Keep it").click()
-    expect(keeping.get_by_role("status")).to_have_text(f"Kept: {OWN}.")
-    expect(keeping.get_by_role("button", name="Kept")).to_be_visible()
+    keeping.get_by_role("button", name="Save correction").click()
+    expect(keeping.get_by_role("status")).to_have_text(f"Saved: {OWN}.")
+    expect(keeping.get_by_role("button", name="Saved")).to_be_visible()
     assert kept(album) == [OWN]
 
 
 def test_an_alternative_that_is_right(keeping: Page, jpeg: bytes, album: Path) -> None:
     """And what a person wrote is not lost by looking at another."""
     choose(keeping, jpeg)
-    field = keeping.get_by_label("What should it say?")
+    field = keeping.get_by_label("Correct this caption")
     better = CAPTION.removesuffix(" flag")
     keeping.get_by_role("radio").nth(1).check()
     expect(field).to_have_value(better)
-    keeping.get_by_role("button", name="Keep it").click()
-    expect(keeping.get_by_role("status")).to_have_text(f"Kept: {better}.")
+    keeping.get_by_role("button", name="Save correction").click()
+    expect(keeping.get_by_role("status")).to_have_text(f"Saved: {better}.")
     assert kept(album) == [better]
     field.fill(OWN)
     keeping.get_by_role("radio").nth(2).check()
@@ -62,8 +62,8 @@ def test_an_alternative_that_is_right(keeping: Page, jpeg: bytes, album: Path) -
 
 def test_a_caption_without_words_is_refused(keeping: Page, jpeg: bytes) -> None:
     choose(keeping, jpeg)
-    keeping.get_by_label("What should it say?").fill("...")
-    keeping.get_by_role("button", name="Keep it").click()
+    keeping.get_by_label("Correct this caption").fill("...")
+    keeping.get_by_role("button", name="Save correction").click()
     expect(keeping.get_by_role("alert")).to_contain_text("a caption has a word in it")
     expect_told(keeping)
 
@@ -71,16 +71,16 @@ def test_a_caption_without_words_is_refused(keeping: Page, jpeg: bytes) -> None:
 def test_the_edited_captions_of_the_table(keeping: Page, jpeg: bytes, album: Path) -> None:
     choose(keeping, upload(jpeg, "a.jpg"), upload(jpeg + b"\0", "b.jpg"), upload(jpeg, "c.jpg"))
     expect(keeping.get_by_role("status")).to_have_text("3 of 3 captioned.")
-    button = keeping.get_by_role("button", name="Keep edited captions")
+    button = keeping.get_by_role("button", name="Save edited captions")
     expect(button).to_be_hidden()
     keeping.get_by_role("textbox", name="Caption of a.jpg").fill(OWN)
     keeping.get_by_role("textbox", name="Caption of b.jpg").fill("...")
     button.click()
-    expect(keeping.get_by_role("status")).to_have_text("1 of 2 edited captions kept.")
+    expect(keeping.get_by_role("status")).to_have_text("1 of 2 edited captions saved.")
     expect(keeping.locator("#rows tr").nth(1)).to_contain_text("a caption has a word in it")
     keeping.get_by_role("textbox", name="Caption of b.jpg").fill("Eileen")
     button.click()
-    expect(keeping.get_by_role("status")).to_have_text("1 of 1 edited captions kept.")
+    expect(keeping.get_by_role("status")).to_have_text("1 of 1 edited captions saved.")
     expect(button).to_be_hidden()
     assert kept(album) == ["Eileen", OWN]
 
@@ -88,8 +88,8 @@ def test_the_edited_captions_of_the_table(keeping: Page, jpeg: bytes, album: Pat
 def test_without_the_option_it_is_not_offered(page: Page, jpeg: bytes) -> None:
     choose(page, jpeg)
     expect_told(page)
-    expect(page.get_by_label("What should it say?")).to_be_hidden()
+    expect(page.get_by_label("Correct this caption")).to_be_hidden()
     choose(page, upload(jpeg, "a.jpg"), upload(jpeg, "b.jpg"))
     expect(page.get_by_role("status")).to_contain_text("2 of 2 captioned")
     page.get_by_role("textbox", name="Caption of a.jpg").fill(OWN)
-    expect(page.get_by_role("button", name="Keep edited captions")).to_be_hidden()
+    expect(page.get_by_role("button", name="Save edited captions")).to_be_hidden()

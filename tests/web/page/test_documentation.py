@@ -34,7 +34,7 @@ def test_nothing_sticks_out_at_any_width(docs: Page) -> None:
 
 
 def test_long_lines_are_reached_with_the_keyboard(docs: Page) -> None:
-    docs.get_by_role("link", name="Problems").focus()
+    docs.get_by_role("link", name="Errors").focus()
     focused = "() => document.activeElement.tagName"
     while docs.evaluate(focused) != "PRE":
         docs.keyboard.press("Tab")

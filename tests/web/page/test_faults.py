@@ -26,7 +26,7 @@ def test_a_server_that_has_gone_is_told_in_words(
     with serving(app) as port:
         page = visit(port)
     choose(page, jpeg)
-    expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+    expect(page.get_by_role("alert")).to_contain_text("The server is not responding")
     with serving(app, port):
         choose(page, jpeg)
         expect_told(page)
@@ -41,7 +41,7 @@ def test_a_server_that_stops_while_it_looks(visit: Callable[..., Page], jpeg: by
         expect(page.locator("#photo")).to_be_visible()
     captioner.let_go.set()  # too late
     expect(page.locator("body")).to_have_attribute("data-state", "empty")
-    expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+    expect(page.get_by_role("alert")).to_contain_text("The server is not responding")
 
 
 def test_a_busy_server_is_asked_again(visit: Callable[..., Page], jpeg: bytes) -> None:
@@ -63,7 +63,7 @@ def test_two_tabs_do_not_mix(visit: Callable[..., Page], jpeg: bytes, app: Flask
     with serving(app) as port:
         first, second = visit(port), visit(port)
         second.get_by_text("Settings").click()
-        second.get_by_label("Longest caption").fill("4")
+        second.get_by_label("Maximum length").fill("4")
         choose(first, jpeg)
         choose(second, jpeg)
         expect_told(first)

@@ -73,8 +73,8 @@ def test_a_picture_can_be_taken(visit: Callable[..., Page], app: Flask) -> None:
     with serving(app) as port:
         page = visit(port, permissions=["camera"])
         page.get_by_role("button", name="camera").click()
-        dialog = page.get_by_role("dialog", name="Take a picture")
-        dialog.get_by_role("button", name="Take it").click()
+        dialog = page.get_by_role("dialog", name="Take a photograph")
+        dialog.get_by_role("button", name="Take photograph").click()
         expect(dialog).to_be_hidden()
         expect_told(page)
         assert page.locator("#photo").evaluate("(photo) => photo.width") >= 320
@@ -83,8 +83,8 @@ def test_a_picture_can_be_taken(visit: Callable[..., Page], app: Flask) -> None:
 def test_a_camera_that_may_not_be_used(page: Page) -> None:
     page.get_by_role("button", name="camera").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("alert")).to_contain_text("The browser may not use the camera")
-    expect(dialog.get_by_role("button", name="Take it")).to_be_disabled()
+    expect(dialog.get_by_role("alert")).to_contain_text("Camera access is blocked")
+    expect(dialog.get_by_role("button", name="Take photograph")).to_be_disabled()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
 
@@ -124,7 +124,7 @@ def test_a_folder_without_photographs(page: Page, tmp_path: Path) -> None:
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "a.txt").write_text("no photograph")
     drop(page, tmp_path / "letters")
-    expect(page.get_by_role("alert")).to_contain_text("no photograph in this folder")
+    expect(page.get_by_role("alert")).to_contain_text("This folder contains no photographs")
 
 
 def test_the_same_file_can_be_chosen_again(page: Page, jpeg: bytes) -> None:
@@ -150,7 +150,7 @@ def test_a_file_over_the_limit_is_not_sent(visit: Callable[..., Page], app: Flas
         methods: list[str] = []
         page.on("request", lambda request: methods.append(request.method))
         choose(page, bytes(2**20 + 1))
-        expect(page.get_by_role("alert")).to_contain_text("larger than 1 MB")
+        expect(page.get_by_role("alert")).to_contain_text("larger than 1 MB, the upload limit")
         assert "POST" not in methods
 
 

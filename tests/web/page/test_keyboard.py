@@ -26,7 +26,7 @@ def edit(page: Page, name: str, text: str) -> None:
 def test_a_question_mark_lists_the_keys(page: Page) -> None:
     keys = page.get_by_role("dialog", name="Keyboard")
     page.keyboard.press("?")
-    expect(keys).to_contain_text("undo the last edit")
+    expect(keys).to_contain_text("Undo the last edit")
     page.keyboard.press("Escape")
     expect(keys).to_be_hidden()
     page.get_by_role("button", name="Keyboard").click()
@@ -72,8 +72,8 @@ def test_what_is_taken_back_is_no_edit(page: Page, jpeg: bytes) -> None:
     edit(page, "a.jpg", OWN)
     page.keyboard.press("Control+z")
     page.get_by_text("Settings").click()
-    page.get_by_label("Longest caption").fill("2")
-    page.get_by_label("Longest caption").press("Enter")
+    page.get_by_label("Maximum length").fill("2")
+    page.get_by_label("Maximum length").press("Enter")
     page.get_by_role("button", name="Caption again").click()
     expect(box(page, "a.jpg")).to_have_value("an astronaut")
 

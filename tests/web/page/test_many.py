@@ -41,7 +41,7 @@ def choose_three(page: Page, jpeg: bytes) -> None:
     """Choose two photographs and a text, and wait until all is said."""
     files = [upload(jpeg, "a.jpg"), upload(b"no photograph", "notes.txt"), upload(jpeg, "=b.jpg")]
     choose(page, *files)
-    expect(page.get_by_role("status")).to_have_text("2 of 3 captioned, 1 could not be.")
+    expect(page.get_by_role("status")).to_have_text("2 of 3 captioned, 1 failed.")
 
 
 def test_a_row_a_photograph_in_their_order(page: Page, jpeg: bytes) -> None:
@@ -96,7 +96,7 @@ def test_all_captions_are_copied(page: Page, jpeg: bytes) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    expect(page.get_by_role("status")).to_have_text("Copied: 2 captions.")
+    expect(page.get_by_role("status")).to_have_text("Copied 2 captions.")
     copied = page.evaluate("() => navigator.clipboard.readText()")
     # a line each; with an apostrophe, or a spreadsheet would take the name for a formula
     assert copied == f'a.jpg\tShe said "smile", and he did.\n\'=b.jpg\t{CAPTION}'
@@ -174,8 +174,8 @@ def test_new_settings_caption_again_what_nobody_edited(
     choose_three(page, jpeg)
     page.get_by_role("textbox", name="Caption of a.jpg").fill(OWN)
     page.get_by_text("Settings").click()
-    page.get_by_label("Longest caption").fill("2")
-    page.get_by_label("Longest caption").press("Enter")
+    page.get_by_label("Maximum length").fill("2")
+    page.get_by_label("Maximum length").press("Enter")
     page.get_by_role("button", name="Caption again").click()
     expect(page.get_by_role("textbox", name="Caption of =b.jpg")).to_have_value("an astronaut")
     assert captions(page) == [OWN, "an astronaut"]
@@ -193,8 +193,8 @@ def test_what_is_written_while_it_captions_again_stays(
         expect(page.get_by_role("status")).to_have_text("3 of 3 captioned.")
         captioner.let_go.clear()
         page.get_by_text("Settings").click()
-        page.get_by_label("Longest caption").fill("2")
-        page.get_by_label("Longest caption").press("Enter")
+        page.get_by_label("Maximum length").fill("2")
+        page.get_by_label("Maximum length").press("Enter")
         page.get_by_role("button", name="Caption again").click()
         for name in ("a.jpg", "c.jpg"):  # asked for already, and not yet
             page.get_by_role("textbox", name=f"Caption of {name}").fill(OWN)
@@ -212,13 +212,13 @@ def test_captions_stay_when_asking_again_fails(
         page = visit(port)
         choose_three(page, jpeg)
     page.get_by_text("Settings").click()
-    page.get_by_label("Longest caption").fill("2")
-    page.get_by_label("Longest caption").press("Enter")
+    page.get_by_label("Maximum length").fill("2")
+    page.get_by_label("Maximum length").press("Enter")
     page.get_by_role("button", name="Caption again").click()
-    expect(rows(page).first).to_contain_text("The server does not answer")
-    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    expect(rows(page).first).to_contain_text("The server is not responding")
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
     assert captions(page) == [CAPTION, CAPTION]
-    expect(page.get_by_role("heading", name="2 of 3 captioned, 1 could not be")).to_be_visible()
+    expect(page.get_by_role("heading", name="2 of 3 captioned, 1 failed")).to_be_visible()
 
 
 def test_one_more_joins_the_table(page: Page, jpeg: bytes, tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_one_more_joins_the_table(page: Page, jpeg: bytes, tmp_path: Path) -> No
     (tmp_path / "c.jpg").write_bytes(jpeg)
     drop(page, tmp_path / "c.jpg")
     expect(rows(page)).to_have_count(4)
-    expect(page.get_by_role("status")).to_have_text("3 of 4 captioned, 1 could not be.")
+    expect(page.get_by_role("status")).to_have_text("3 of 4 captioned, 1 failed.")
     assert captions(page) == [OWN, CAPTION, CAPTION]
 
 
@@ -241,10 +241,10 @@ def test_stopping_and_going_on(visit: Callable[..., Page], jpeg: bytes) -> None:
         choose(page, *(upload(jpeg, f"{i}.jpg") for i in range(5)))
         page.get_by_role("button", name="Stop").click()
         captioner.let_go.set()
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Resume").click()
         expect(page.get_by_role("status")).to_have_text("5 of 5 captioned.")
         assert captions(page) == [CAPTION] * 5
-        expect(page.get_by_role("button", name="Go on")).to_be_hidden()
+        expect(page.get_by_role("button", name="Resume")).to_be_hidden()
 
 
 def test_starting_over_does_not_lose_what_was_written(page: Page, jpeg: bytes) -> None:
@@ -278,9 +278,9 @@ def test_a_server_that_stops_half_way_costs_nothing_that_was_done(
         page = visit(port)
         choose_three(page, jpeg)
     choose(page, upload(jpeg, "late.jpg"))
-    expect(rows(page).nth(3)).to_contain_text("The server does not answer")
+    expect(rows(page).nth(3)).to_contain_text("The server is not responding")
     assert captions(page) == [CAPTION, CAPTION]
     with serving(app, port):
-        page.get_by_role("button", name="Go on").click()
-        expect(page.get_by_role("status")).to_have_text("3 of 4 captioned, 1 could not be.")
+        page.get_by_role("button", name="Resume").click()
+        expect(page.get_by_role("status")).to_have_text("3 of 4 captioned, 1 failed.")
     assert captions(page) == [CAPTION] * 3

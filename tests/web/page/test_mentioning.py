@@ -25,7 +25,7 @@ def pressed(page: Page) -> list[str]:
 
 def test_things_stand_below_the_caption(page: Page, jpeg: bytes) -> None:
     choose(page, jpeg)
-    expect(page.locator("#things button")).to_have_text(["dog 62 %", "traffic light 11 %"])
+    expect(page.locator("#things button")).to_have_text(["dog 62%", "traffic light 11%"])
     assert pressed(page) == []
 
 
@@ -33,7 +33,7 @@ def test_pointing_at_a_thing_shows_where_it_is_seen(page: Page, jpeg: bytes) -> 
     choose(page, jpeg)
     thing(page, "dog").hover()
     expect(page.locator("#reading")).to_have_text(
-        "“dog”: seen at the top left, with a probability of 62 %."
+        "“dog”: detected at the top left with 62% probability."
     )
     left, right = page.evaluate(DARKNESS)
     assert left < 70 < 190 < right
@@ -47,12 +47,14 @@ def test_the_keyboard_shows_it_too(page: Page, jpeg: bytes) -> None:
     page.locator("#caption button").first.click()
     page.keyboard.press("Tab")
     expect(thing(page, "dog")).to_be_focused()
-    expect(page.locator("#reading")).to_contain_text("“dog”: seen at the top left")
+    expect(page.locator("#reading")).to_contain_text("“dog”: detected at the top left")
     expect(page.locator("#caption .lit")).to_have_count(0)
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     expect(page.locator("#word")).to_be_focused()
-    expect(page.locator("#reading")).to_contain_text("“an”: brightest at the bottom left")
+    expect(page.locator("#reading")).to_contain_text(
+        "“an”: attention is strongest at the bottom left"
+    )
 
 
 def test_a_thing_is_mentioned_and_taken_back(page: Page, jpeg: bytes) -> None:
@@ -104,7 +106,7 @@ def test_words_stay_with_their_region_and_go_with_the_photograph(page: Page, jpe
     assert pressed(page) == []
     thing(page, "traffic light").click()
     expect(page.locator("#caption")).to_have_text("front of a flag light")
-    page.get_by_role("button", name="Back to it").click()
+    page.get_by_role("button", name="Go back").click()
     expect(page.locator("#caption")).to_have_text(f"{CAPTION} dog")
     assert pressed(page) == ["dog"]
     choose(page, jpeg)

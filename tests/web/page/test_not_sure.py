@@ -1,4 +1,4 @@
-"""The page says when it is not sure, and how much of a caption is likely right."""
+"""The page marks captions of low confidence, and shows the confidence of the others."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,10 +38,10 @@ def test_a_strange_photograph_gets_a_guess(visit: Callable[..., Page], jpeg: byt
         page = visit(port)
         choose(page, jpeg)
         expect_told(page)
-        expect(page.get_by_text("Not sure. A guess:")).to_be_visible()
+        expect(page.get_by_text("Low confidence", exact=True)).to_be_visible()
         expect(page.locator("#warnings")).to_have_text(f"Note: {OUT_OF_DISTRIBUTION}.")
         expect(page.locator("#sure")).to_be_hidden()
-        expect(page.get_by_role("status")).to_have_text(f"Not sure, but a guess: {CAPTION}.")
+        expect(page.get_by_role("status")).to_have_text(f"Low confidence: {CAPTION}.")
         assert page.evaluate(COLOUR, "caption") != page.evaluate(COLOUR, "take")
         word(page, "smile").hover()
         expect(page.locator("#reading")).not_to_contain_text("confidence")
@@ -52,10 +52,10 @@ def test_of_others_it_says_how_much_is_likely_right(
 ) -> None:
     with serving(create_app(Doubting(False))) as port:
         page = visit(port)
-        expect(page.get_by_text("Not sure")).to_be_hidden()
+        expect(page.get_by_text("Low confidence", exact=True)).to_be_hidden()
         choose(page, jpeg)
-        expect(page.locator("#sure")).to_contain_text("Confidence 47 %")
-        expect(page.get_by_text("Not sure")).to_be_hidden()
+        expect(page.locator("#sure")).to_contain_text("Confidence 47%")
+        expect(page.get_by_text("Low confidence", exact=True)).to_be_hidden()
         assert page.evaluate(COLOUR, "caption") == page.evaluate(COLOUR, "take")
         word(page, "an").hover()
         expect(page.locator("#reading")).to_contain_text("gate β 0.20, confidence 0.80")
@@ -65,10 +65,10 @@ def test_a_model_that_cannot_tell_promises_nothing(page: Page, jpeg: bytes) -> N
     choose(page, jpeg)
     expect_told(page)
     expect(page.locator("#sure")).to_be_hidden()
-    expect(page.get_by_text("Not sure")).to_be_hidden()
+    expect(page.get_by_text("Low confidence", exact=True)).to_be_hidden()
 
 
-@pytest.mark.parametrize(("unsure", "told"), [(True, "not sure"), (False, "0.47")])
+@pytest.mark.parametrize(("unsure", "told"), [(True, "low"), (False, "0.47")])
 def test_the_table_tells_it_of_each(
     visit: Callable[..., Page], jpeg: bytes, unsure: bool, told: str
 ) -> None:

@@ -48,7 +48,8 @@ def test_a_photograph_its_caption_and_a_panel_for_every_word(page: Page, jpeg: b
     expect(page.locator("#panels small").first).to_have_text("p 0.90, β 0.20")
     expect(
         page.get_by_role(
-            "img", name="“an”: brightest at the bottom left; probability 0.90, gate β 0.20"
+            "img",
+            name="“an”: attention is strongest at the bottom left. Probability 0.90, gate β 0.20",
         )
     ).to_be_visible()
 
@@ -58,12 +59,14 @@ def test_the_light_falls_where_the_model_looked(page: Page, jpeg: bytes) -> None
     first, last = page.locator("#caption button").first, page.locator("#caption button").last
     first.hover()
     assert page.evaluate(DARKNESS, LOWER_LEFT) < 70 < 200 < page.evaluate(DARKNESS, UPPER_RIGHT)
-    expect(page.locator("#reading")).to_contain_text("“an”: brightest at the bottom left")
+    expect(page.locator("#reading")).to_contain_text(
+        "“an”: attention is strongest at the bottom left"
+    )
     last.hover()
     assert page.evaluate(DARKNESS, UPPER_RIGHT) < 70 < 200 < page.evaluate(DARKNESS, LOWER_LEFT)
     assert page.evaluate(OPACITY, "dusk") == 1
     page.locator("h1").hover()
-    expect(page.locator("#reading")).to_contain_text("Point at a word to see")
+    expect(page.locator("#reading")).to_contain_text("Hover over a word to see")
     assert page.evaluate(OPACITY, "dusk") == page.evaluate(OPACITY, "grey") == 0
 
 
@@ -78,14 +81,14 @@ def test_a_place_tells_which_words_looked_there(
     assert box
     plate.hover(position={"x": 9, "y": box["height"] - 9})
     expect(page.locator("#reading")).to_have_text(
-        f"“an” looked here most, with {100 * share:.0f} % of its attention."
+        f"“an” attends here most: {100 * share:.0f}% of its attention."
     )
     thick = "(word) => parseFloat(getComputedStyle(word).textDecorationThickness)"
     assert word(page, "an").evaluate(thick) > 6 > 2 > word(page, "flag").evaluate(thick)
     plate.hover(position={"x": box["width"] - 9, "y": 9})
-    expect(page.locator("#reading")).to_contain_text("“flag” looked here most")
+    expect(page.locator("#reading")).to_contain_text("“flag” attends here most")
     page.locator("h1").hover()
-    expect(page.locator("#reading")).to_contain_text("Point at a word to see")
+    expect(page.locator("#reading")).to_contain_text("Hover over a word to see")
     assert word(page, "an").evaluate(thick) < 2
 
 
@@ -124,7 +127,9 @@ def test_the_keyboard_walks_through_the_sentence(page: Page, jpeg: bytes) -> Non
     page.keyboard.press("ArrowRight")
     expect(lit).to_have_text("astronaut")
     expect(lit).to_be_focused()
-    expect(lit).to_have_accessible_description(re.compile("“astronaut”: brightest at the"))
+    expect(lit).to_have_accessible_description(
+        re.compile("“astronaut”: attention is strongest at the")
+    )
     page.keyboard.press("End")
     page.keyboard.press("ArrowRight")
     expect(lit).to_have_text("flag")
@@ -145,7 +150,7 @@ def test_the_caption_writes_itself(visit: Callable[..., Page], app: Flask, jpeg:
         expect(page.locator("#caption")).to_have_text(CAPTION)
         last = page.locator("#caption button").last
         expect(last).to_have_css("opacity", "0.22")
-        page.locator("#speed").select_option("fourfold")
+        page.locator("#speed").select_option("4×")
         expect(page.locator("body")).not_to_have_attribute("data-playing", re.compile(""))
         expect(last).to_have_css("opacity", "1")
         assert page.evaluate("() => seen") == list(WORDS)
@@ -161,7 +166,7 @@ def test_playing_and_pausing(page: Page, jpeg: bytes) -> None:
     paused = lit.text_content() or ""
     page.clock.run_for(LONG)
     expect(lit).to_have_text(paused)
-    page.locator("#speed").select_option("fourfold")
+    page.locator("#speed").select_option("4×")
     page.get_by_role("button", name="Play").click()
     expect(lit).to_have_count(0)
     expect(page.get_by_role("button", name="Play")).to_be_visible()
@@ -184,7 +189,7 @@ def test_the_slider_goes_from_photograph_to_heat_map(
 ) -> None:
     choose(page, jpeg)
     word(page, "an").click()
-    page.get_by_role("slider", name="From photograph to heat-map").fill(str(strength))
+    page.get_by_role("slider", name="Blend of photograph and attention map").fill(str(strength))
     assert page.evaluate(OPACITY, "dusk") == dusk
     assert page.evaluate(OPACITY, "heat") == heat
 
@@ -194,7 +199,7 @@ def test_the_maps_can_be_seen_on_the_models_own_grid(page: Page, jpeg: bytes) ->
     word(page, "an").click()
     size = "(canvas) => [canvas.width, canvas.height]"
     assert page.locator("#heat").evaluate(size) == [56, 56]
-    page.get_by_role("checkbox", name="The model’s own grid").check()
+    page.get_by_role("checkbox", name="Raw grid").check()
     expect(word(page, "an")).to_have_attribute("aria-pressed", "true")
     page.evaluate(DARKNESS, LOWER_LEFT)  # waits for the animation
     assert page.locator("#heat").evaluate(size) == [7, 7]
@@ -215,7 +220,7 @@ def test_a_setting_asks_again(page: Page, captioner: FakeCaptioner, jpeg: bytes)
     choose(page, jpeg)
     expect_told(page)
     page.get_by_text("Settings").click()
-    longest, beam = page.get_by_label("Longest caption"), page.get_by_label("Beam size")
+    longest, beam = page.get_by_label("Maximum length"), page.get_by_label("Beam size")
     longest.fill("4")
     longest.press("Enter")
     expect_told(page, WORDS[:4])
@@ -306,7 +311,7 @@ def test_a_newcomer_that_is_refused_does_not_cost_what_was_told(
     page.get_by_text("Settings").click()
     page.get_by_label("Beam size").fill("2")
     page.get_by_label("Beam size").press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+    expect(page.get_by_role("alert")).to_contain_text("The server is not responding")
     expect_told(page)
 
 

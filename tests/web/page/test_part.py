@@ -61,7 +61,7 @@ def test_the_whole_photograph_comes_back(page: Page, jpeg: bytes, key: str | Non
     if key:
         page.keyboard.press(key)
     else:
-        page.get_by_role("button", name="Back to it").click()
+        page.get_by_role("button", name="Go back").click()
     expect_told(page)
     expect(page.locator("#whole")).to_be_hidden()
     assert page.locator("#photo").evaluate("(c) => [c.width, c.height]") == [512, 512]
@@ -85,12 +85,12 @@ def test_a_part_of_a_part(page: Page, jpeg: bytes) -> None:
 def test_the_keys_move_the_frame_and_size_it(page: Page, jpeg: bytes) -> None:
     show(page, jpeg)
     page.get_by_role("button", name="Caption a region").press("Enter")
-    frame = page.get_by_role("application", name="The region to caption")
+    frame = page.get_by_role("application", name="Region to caption")
     expect(frame).to_be_focused()
-    expect(page.get_by_text("Draw a frame. Or move this one")).to_be_visible()
+    expect(page.get_by_text("Drag on the photograph to select a region.")).to_be_visible()
     for key in ("ArrowRight", "Shift+ArrowUp", *["ArrowUp"] * 9):
         page.keyboard.press(key)
-    expect(page.get_by_role("status")).to_have_text("Frame: 30 to 80 % across, 0 to 45 % down.")
+    expect(page.get_by_role("status")).to_have_text("Region: 30 to 80% across, 0 to 45% down.")
     region = region_after(page, lambda: page.keyboard.press("Enter"))
     assert region == pytest.approx([154, 0, 410, 230], abs=2)
 
@@ -157,11 +157,13 @@ def test_words_that_were_merely_said_are_marked(page: Page, jpeg: bytes) -> None
     expect(page.locator("#panels .unseen > span")).to_have_text(WORDS[::2])
     word(page, "an").hover()
     expect(page.locator("#reading")).to_contain_text(
-        "Without what it looked at 0.99, without as much at random 0.90: said, not seen."
+        "With the attended cells masked, the probability is 0.99; with random cells, 0.90. "
+        "The word comes from the language model."
     )
     word(page, "astronaut").hover()
     expect(page.locator("#reading")).to_contain_text(
-        "Without what it looked at 0.32, without as much at random 0.70: seen."
+        "With the attended cells masked, the probability is 0.32; with random cells, 0.70. "
+        "The word comes from the photograph."
     )
 
 
@@ -171,13 +173,13 @@ def test_of_another_sentence_nothing_is_proved(page: Page, jpeg: bytes) -> None:
     expect_told(page, WORDS[:-1])
     expect(page.locator(".unseen")).to_have_count(0)
     word(page, "an").hover()
-    expect(page.locator("#reading")).not_to_contain_text("seen")
+    expect(page.locator("#reading")).not_to_contain_text("masked")
 
 
 def test_the_figure_of_a_part_is_taken_away(page: Page, jpeg: bytes) -> None:
     show(page, jpeg)
     region = region_after(page, lambda: draw(page, (0.1, 0.1), (0.9, 0.4)))
     with page.expect_download(), page.expect_request(re.compile("/figures")) as drawn:
-        page.get_by_role("button", name="PNG figure").click()
+        page.get_by_role("button", name="Figure").click()
     (told,) = parse_qs(urlsplit(drawn.value.url).query)["region"]
     assert told == ",".join(map(str, region))

@@ -11,15 +11,15 @@ from tests.web.standins import WORDS, FakeCaptioner, serving
 
 def set_length(page: Page, words: str) -> None:
     page.get_by_text("Settings").click()
-    page.get_by_label("Longest caption").fill(words)
-    page.get_by_label("Longest caption").press("Enter")
+    page.get_by_label("Maximum length").fill(words)
+    page.get_by_label("Maximum length").press("Enter")
 
 
 def test_the_address_holds_what_is_not_the_default(page: Page, jpeg: bytes) -> None:
     set_length(page, "2")
     assert page.url.endswith("/?max_length=2")
     page.reload()
-    expect(page.get_by_label("Longest caption")).to_have_value("2")
+    expect(page.get_by_label("Maximum length")).to_have_value("2")
     choose(page, jpeg)
     expect_told(page, WORDS[:2])
     set_length(page, "20")

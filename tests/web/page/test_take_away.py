@@ -57,7 +57,7 @@ def test_the_json_is_that_of_the_command_line(
 def test_the_figure_is_that_of_the_command_line(
     told: Page, captioner: FakeCaptioner, jpeg: bytes
 ) -> None:
-    name, data = download(told, "PNG")
+    name, data = download(told, "Figure")
     assert name == "my holiday.2026.png"
     drawn = attention.figure(image.open_upright(jpeg), captioner.caption(jpeg))
     with Image.open(BytesIO(data)) as figure:
@@ -68,7 +68,7 @@ def test_the_figure_is_that_of_the_command_line(
 def test_the_animation_is_that_of_the_command_line(
     told: Page, captioner: FakeCaptioner, jpeg: bytes
 ) -> None:
-    name, data = download(told, "GIF")
+    name, data = download(told, "Animation")
     assert name == "my holiday.2026.gif"
     assert data == attention.animation(image.open_upright(jpeg), captioner.caption(jpeg))
 
@@ -81,7 +81,7 @@ def test_what_is_taken_away_is_the_sentence_that_was_chosen(
     _, data = download(told, "JSON")
     things = captioner.caption(jpeg, things=True).to_dict()["things"]
     assert json.loads(data) == other.to_dict(NAME) | {"things": things}
-    _, data = download(told, "GIF")
+    _, data = download(told, "Animation")
     assert data == attention.animation(image.open_upright(jpeg), other)
 
 
@@ -89,6 +89,6 @@ def test_a_drawing_that_cannot_be_had_is_told_and_the_caption_stays(
     told: Page, captioner: FakeCaptioner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(captioner, "caption", None)
-    told.get_by_role("button", name="PNG").click()
+    told.get_by_role("button", name="Figure").click()
     expect(told.get_by_role("alert")).to_contain_text("internal error")
     expect_told(told)
