@@ -157,7 +157,10 @@ def test_an_error_is_a_value_in_its_place(captioner: showtell.Captioner) -> None
     for photograph, caption in ((data.coffee(), coffee), (data.rocket(), rocket)):
         assert isinstance(caption, showtell.Caption)
         alone = captioner.caption(photograph, beam=1, region=(0, 0, 100, 100))
-        assert caption.to_dict() == alone.to_dict()
+        assert caption.words == alone.words
+        # Matrix products of several photographs may be summed up in another order.
+        np.testing.assert_allclose(caption.confidences, alone.confidences, rtol=1e-5)
+        np.testing.assert_allclose(caption.attention, alone.attention, atol=1e-6)
 
 
 def test_an_error_does_not_keep_its_photograph(captioner: showtell.Captioner) -> None:
