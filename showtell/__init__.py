@@ -1,4 +1,4 @@
-"""Captions photographs with *Show, Attend and Tell* and shows where the model looked.
+"""Captions photographs with *Show, Attend and Tell*, with an attention map for each word.
 
 >>> import showtell
 >>> caption = showtell.load().caption("photo.jpg")
@@ -7,8 +7,8 @@
 
 import os
 
-# Makers of these libraries would be told of their use. Each reads its switch when it is imported,
-# and whatever uses them here imports this module first. A person's own setting stays.
+# Turn off the telemetry of these libraries. Each reads its variable when it is imported, and all
+# code here that uses them imports this module first. A value that the user has set is kept.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

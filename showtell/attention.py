@@ -1,4 +1,4 @@
-"""Where the model looked: attention maps over the photograph, as a figure and as an animation."""
+"""Attention maps over a photograph: as overlays, as a figure and as an animation."""
 
 import math
 import unicodedata
@@ -33,28 +33,28 @@ _COLOURS, _GLIDE_COLOURS = 240, 40
 
 
 def upsample(alpha: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Bring a map of attention to the size of the photograph, smoothly.
+    """Upsample an attention map to the size of the photograph.
 
-    As in the paper's figures the map is upsampled and filtered with a Gaussian (Xu et al., 2015,
-    section 5.4). The model sees the photograph squashed, so the grid covers all of it.
+    As in the paper's figures, the map is upsampled and filtered with a Gaussian (Xu et al., 2015,
+    section 5.4). The grid covers the whole photograph, whatever its aspect ratio.
 
     Parameters
     ----------
-    alpha : (rows, cols) weights of one word.
-    width, height : of the photograph, pixels.
+    alpha : (rows, cols) attention weights of one word.
+    width, height : size of the photograph in pixels.
 
     Returns
     -------
-    float32 (height, width), on the scale of `alpha`: divide by its maximum to show it.
+    float32 (height, width), on the scale of `alpha`. Divide it by its maximum to display it.
     """
     rows, cols = alpha.shape
     return _gaussian(height, rows) @ alpha.astype(np.float32) @ _gaussian(width, cols).T
 
 
 def _gaussian(pixels: int, cells: int) -> np.ndarray:
-    """Return how much each cell counts for each pixel of one axis, (pixels, cells); rows sum to 1.
+    """Return the weight of each cell for each pixel of one axis, (pixels, cells); rows sum to 1.
 
-    Coarse grids are filtered with at least half a cell, or the cells would show as blocks.
+    The standard deviation is at least half a cell, so that cells do not show as blocks.
     """
     sigma = max(_SIGMA * cells, 0.5)
     pixel_at = (np.arange(pixels) + 0.5) * cells / pixels
@@ -64,15 +64,15 @@ def _gaussian(pixels: int, cells: int) -> np.ndarray:
 
 
 def overlay(image: Image.Image, alpha: np.ndarray) -> Image.Image:
-    """Show where the model looked: bright there, dim and without colour elsewhere.
+    """Return the photograph, bright where the attention is high, dark and grey elsewhere.
 
-    Each map is shown on its own scale, its maximum the full light and 0 the dark: maps of a
-    caption are compared by where they look, not by how much. A uniform map lights everything.
+    Each map is scaled by its own maximum, so the maps of different words show where the model
+    attended, not how strongly. With a uniform map, the whole photograph is bright.
 
     Parameters
     ----------
     image : the photograph, upright, of mode RGB.
-    alpha : (rows, cols) weights of one word.
+    alpha : (rows, cols) attention weights of one word.
 
     Returns
     -------
@@ -90,15 +90,14 @@ def overlay(image: Image.Image, alpha: np.ndarray) -> Image.Image:
 
 
 def figure(image: Image.Image, caption: Caption) -> Image.Image:
-    """Draw the photograph and, for each word, where the model looked (the paper's figures 2 and 3).
+    """Draw the photograph and the attention map of each word, like the paper's figures 2 and 3.
 
-    Above each panel stand the word, its probability, and its gate (the paper's β, section 4.2.1:
-    how much what is seen counts for the word).
+    The word, its probability and its gate (β of the paper, section 4.2.1) are above each panel.
 
     Parameters
     ----------
     image : the photograph, upright.
-    caption : its caption, or that of a part of it, which alone is drawn then.
+    caption : its caption. If the caption has a `region`, only the region is drawn.
 
     Returns
     -------
@@ -138,19 +137,19 @@ def _label(
 
 
 def animation(image: Image.Image, caption: Caption) -> bytes:
-    """Tell the caption word by word, each with the photograph in the light of its attention.
+    """Draw the caption as an animation: word by word, each with its attention map.
 
-    The photograph comes first and last. The light glides from word to word, and the sentence grows
-    below, each word where it stands in the whole. A caption without words is a still picture.
+    The first and last frames show the photograph itself. The words of the caption appear below it
+    one after another. A caption without words gives a single frame.
 
     Parameters
     ----------
-    image : the photograph, upright; its longer side is shown with 480 pixels.
-    caption : as :func:`figure` takes it.
+    image : the photograph, upright. It is resized to 480 pixels on its longer side.
+    caption : as for :func:`figure`.
 
     Returns
     -------
-    A GIF file, which plays for ever.
+    The bytes of a GIF file that loops.
     """
     photograph = _fitted(crop(image, caption.region), _SIDE, _SIDE)
     width = max(photograph.width, _NARROWEST_PAGE)
@@ -170,7 +169,7 @@ def animation(image: Image.Image, caption: Caption) -> bytes:
 
 
 def _lights(photograph: Image.Image, caption: Caption) -> Iterator[Image.Image]:
-    """Yield the photograph in the light of each word, and whole when all are said."""
+    """Yield the overlay of each word, and at the end the photograph itself."""
     for alpha in caption.attention:
         yield overlay(photograph, alpha)
     if caption.words:
@@ -178,9 +177,9 @@ def _lights(photograph: Image.Image, caption: Caption) -> Iterator[Image.Image]:
 
 
 def _sentence(caption: Caption, said: int, width: int) -> Image.Image:
-    """Write the words that are `said`, a light behind the last of them, in ``_letters()``.
+    """Draw the first `said` words, the last of them highlighted, with the palette ``_letters()``.
 
-    One more than there are words is the end: all of them, and no light.
+    If `said` is more than the number of words, all are drawn and none is highlighted.
     """
     words = [_drawable(word) for word in caption.words]
     lines = _wrapped(detokenize(words), width - 2 * _GAP)
@@ -198,7 +197,7 @@ def _sentence(caption: Caption, said: int, width: int) -> Image.Image:
 def _say(
     draw: ImageDraw.ImageDraw, at: tuple[int, int], line: str, start: int, end: int, width: int
 ) -> None:
-    """Write the letters of a line before `end`, with a light behind those from `start` on."""
+    """Write the letters of a line before `end`, and highlight those from `start` on."""
     x, y = at
     size = _shrunk(line, _TITLE, width)
     if line[start:end]:
@@ -209,7 +208,7 @@ def _say(
 
 @cache
 def _letters() -> Image.Image:
-    """Return the palette of sentences, white first: ink that fades into the paper and the light."""
+    """Return the palette of sentences, white first: shades of ink on white and on the highlight."""
     papers = np.array([(255, 255, 255), _GLOW])
     fade = np.linspace(0, 1, 8)[:, None, None]
     palette = Image.new("P", (1, 1))

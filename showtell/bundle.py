@@ -1,11 +1,11 @@
-"""A bundle: the folder that holds a model and everything needed to run it. Nothing is pickled.
+"""Bundles: folders with a model and everything needed to run it. Nothing is pickled.
 
 manifest.json   format, name, licence, origin, image size, grid, scores, SHA-256 of each file
 vocab.json      the words in the order of their ids
 encoder.onnx    uint8 RGB -> annotations, projected annotations, h0, c0
 decoder.onnx    one step: words and state -> log-probabilities, attention, gate, next state
-familiar.npy    what the training photographs have in common; older bundles lack it
-things.json     names of what the encoder's classifier sees, and the words for them; optional
+familiar.npy    principal components of the training photographs; not in older bundles
+things.json     names of the classes of the encoder's classifier, and words for them; optional
 README.md       the model card
 """
 
@@ -36,13 +36,13 @@ MAX_GRAPH = 2**30
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle that was read and verified.
+    """A verified bundle.
 
     Attributes
     ----------
-    path : its folder.
-    manifest : what manifest.json says.
-    vocabulary : its words.
+    path : the folder.
+    manifest : content of manifest.json.
+    vocabulary : the words of the model.
     """
 
     path: Path
@@ -51,26 +51,28 @@ class Bundle:
 
     @property
     def image_size(self) -> int:
-        """Width and height in pixels that photographs are squashed to."""
+        """Width and height of the model's input, in pixels."""
         return int(self.manifest["image_size"])
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of the annotations."""
+        """Rows and columns of the grid of annotations."""
         rows, cols = self.manifest["grid"]
         return int(rows), int(cols)
 
     @classmethod
     def load(cls, model: str | Path | None = None) -> "Bundle":
-        """Read and verify a bundle.
+        """Read a bundle and verify its checksums.
 
         Parameters
         ----------
-        model : its folder, ``hf://owner/name``, or None for the one that ships.
+        model : folder of the bundle, ``hf://owner/name`` on the Hugging Face hub, or None for the
+            one that ships.
 
         Raises
         ------
-        BundleError : it is missing, damaged, or of a newer format.
+        BundleError : the bundle is missing, damaged, or of a newer format.
+        MissingExtraError : ``hf://`` was given, and the extra ``hub`` is not installed.
         """
         if isinstance(model, str) and model.startswith("hf://"):
             path = _from_hub(model.removeprefix("hf://"))
@@ -83,38 +85,40 @@ class Bundle:
         if len(bundle.vocabulary) != manifest["vocabulary_size"]:
             raise BundleError(
                 f"{path}: vocab.json has {len(bundle.vocabulary)} words, "
-                f"the model was made for {manifest['vocabulary_size']}"
+                f"but the manifest says {manifest['vocabulary_size']}; export the bundle again"
             )
         return bundle
 
     @property
     def card(self) -> str:
-        """The model card.
+        """The model card, as Markdown.
 
         Raises
         ------
-        BundleError : it cannot be read.
+        BundleError : the card cannot be read.
         """
         return read_file(self.path / CARD, MAX_TEXT).decode(errors="replace")
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     if not path.is_dir():
-        raise BundleError(f"{path}: there is no such folder; a model is the folder of a bundle")
+        raise BundleError(f"{path}: there is no such folder; give the folder of a bundle")
     manifest = _read_json(path / MANIFEST)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
         raise BundleError(f"{path / MANIFEST}: not the manifest of a bundle")
     if manifest["format"] > FORMAT:
         raise BundleError(
-            f"{path}: written in format {manifest['format']}, this version reads up to {FORMAT}; "
-            "upgrade showtell"
+            f"{path}: the bundle has format {manifest['format']}, but this version reads formats "
+            f"up to {FORMAT}; upgrade showtell"
         )
     if missing := _RIGHT.keys() - manifest.keys():
-        raise BundleError(f"{path / MANIFEST}: lacks {', '.join(sorted(missing))}")
+        raise BundleError(
+            f"{path / MANIFEST}: {', '.join(sorted(missing))} is missing; export the bundle again"
+        )
     if wrong := [name for name, is_right in _RIGHT.items() if not is_right(manifest[name])]:
-        raise BundleError(f"{path / MANIFEST}: not the manifest of a bundle: its {wrong[0]} is odd")
+        raise BundleError(f"{path / MANIFEST}: {wrong[0]} is invalid; export the bundle again")
     if missing := set(REQUIRED) - manifest["sha256"].keys():
-        raise BundleError(f"{path / MANIFEST}: lists no checksum of {', '.join(sorted(missing))}")
+        raise BundleError(f"{path / MANIFEST}: has no checksum for {', '.join(sorted(missing))}")
     return manifest
 
 
@@ -122,7 +126,7 @@ def _is_size(value: object) -> bool:
     return type(value) is int and 1 <= value <= 4096
 
 
-# What the entries of a manifest may be: a stranger's could ask for any amount of memory.
+# Valid entries of a manifest. Untrusted values could otherwise demand any amount of memory.
 _RIGHT: dict[str, Callable[[Any], bool]] = {
     "name": lambda value: isinstance(value, str) and value.isprintable(),
     "image_size": _is_size,
@@ -142,7 +146,7 @@ def _read_json(path: Path) -> Any:
 
 
 def _require_flat(value: Any, deeper: int = 32) -> None:
-    """Refuse what is nested so deeply that it could not be written again."""
+    """Raise a ValueError if `value` is nested too deeply to be written again."""
     if not deeper:
         raise ValueError("it is nested too deeply")
     if isinstance(value, dict | list):
@@ -151,27 +155,37 @@ def _require_flat(value: Any, deeper: int = 32) -> None:
 
 
 def read_file(path: Path, limit: int) -> bytes:
-    """Return the contents of a file of a bundle: a regular one, inside of its folder.
+    """Return the content of a file of a bundle.
 
-    Of what the Hugging Face hub fetched, files are links to those beside the folder, which may be.
+    Links out of the bundle are refused, except those in the cache of the Hugging Face hub.
+
+    Parameters
+    ----------
+    path : a regular file inside the bundle's folder.
+    limit : maximum size in bytes.
 
     Raises
     ------
-    BundleError : it is missing, something else than that, larger than `limit`, or cannot be read.
+    BundleError : the file is missing, not a regular file, outside the bundle, larger than `limit`,
+        or cannot be read.
     """
     folder = path.parent.parents[1] if path.parent.parent.name == "snapshots" else path.parent
     try:
         if not path.resolve(strict=True).is_relative_to(folder.resolve()):
-            raise BundleError(f"{path}: leads out of the bundle; put the file itself there")
+            raise BundleError(
+                f"{path}: is a link out of the bundle; replace it with the file itself"
+            )
         with open(path, "rb", opener=_open_at_once) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise BundleError(f"{path}: not a regular file")
             if status.st_size > limit:
-                raise BundleError(f"{path}: has {status.st_size:,} bytes, {limit:,} may be")
+                raise BundleError(
+                    f"{path}: has {status.st_size:,} bytes; at most {limit:,} are allowed"
+                )
             return file.read(limit)
     except FileNotFoundError as error:
-        raise BundleError(f"{path}: missing; the folder is not a whole bundle") from error
+        raise BundleError(f"{path}: missing; the bundle is incomplete") from error
     except (OSError, RuntimeError) as error:  # the latter of a loop of links
         reason = getattr(error, "strerror", None) or error
         raise BundleError(f"{path}: cannot be read: {reason}") from error
@@ -186,15 +200,15 @@ def _verify(path: Path, name: str, digest: str) -> None:
         raise BundleError(f"{path / MANIFEST}: names a file outside the bundle: {name!a}")
     data = read_file(path / name, MAX_GRAPH)
     if hashlib.sha256(data).hexdigest() != digest:
-        raise BundleError(f"{path / name}: damaged (its checksum is wrong); copy the bundle again")
+        raise BundleError(f"{path / name}: damaged (wrong checksum); copy the bundle again")
     try:
         # Of that file no checksum would be known.
         if name.endswith(".onnx") and names_another_file(data):
             raise BundleError(
-                f"{path / name}: keeps weights in another file; export it as one file"
+                f"{path / name}: stores weights in another file; export it as one file"
             )
     except ValueError as error:
-        raise BundleError(f"{path / name}: not a graph: {error}") from error
+        raise BundleError(f"{path / name}: not an ONNX graph: {error}") from error
 
 
 def _read_vocabulary(path: Path) -> Vocabulary:
@@ -205,7 +219,7 @@ def _read_vocabulary(path: Path) -> Vocabulary:
 
 
 def _from_hub(name: str) -> Path:
-    """Fetch a bundle from the Hugging Face hub, or find it where an earlier call put it."""
+    """Download a bundle from the Hugging Face hub, or return its path in the cache."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
@@ -215,27 +229,31 @@ def _from_hub(name: str) -> Path:
             snapshot_download(name, allow_patterns=[MANIFEST, *REQUIRED, COMPONENTS, THINGS, CARD])
         )
     except Exception as error:  # the hub's, the network's and the file system's
-        raise BundleError(f"hf://{name}: cannot be fetched: {error}") from error
+        raise BundleError(f"hf://{name}: cannot be downloaded: {error}") from error
 
 
 def refuse_other(path: Path) -> None:
-    """Raise a BundleError when `path` holds something that is no bundle."""
+    """Raise a BundleError if `path` exists and is not a bundle."""
     if path.exists() and not (path / MANIFEST).is_file():
-        raise BundleError(f"{path}: holds something else already; name a new folder")
+        raise BundleError(f"{path}: already contains other files; choose a new folder")
 
 
 def write(path: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Bundle:
-    """Write a bundle as a whole: until everything is on disk, `path` stays as it was.
+    """Write a bundle atomically: `path` does not change until all files are written.
 
     Parameters
     ----------
-    path : its folder; a bundle that is there already is replaced.
-    manifest : everything but the format and the checksums, which are added here.
-    files : contents of the other files by name, those of ``REQUIRED`` among them.
+    path : folder of the bundle. An existing bundle is replaced.
+    manifest : entries of the manifest, except the format and the checksums, which are added.
+    files : contents of the other files by name, including those of ``REQUIRED``.
+
+    Returns
+    -------
+    The new bundle.
 
     Raises
     ------
-    BundleError : `path` holds something that is no bundle, or cannot be written.
+    BundleError : `path` exists and is not a bundle, or cannot be written.
     """
     refuse_other(path)
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}

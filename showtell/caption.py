@@ -1,4 +1,4 @@
-"""Caption: the result for a photograph."""
+"""Caption: the result of captioning a photograph."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,32 +12,33 @@ from showtell.things import Thing
 
 @dataclass(frozen=True, eq=False)
 class Caption:
-    """A caption, and where the model looked for each of its words.
+    """A caption of a photograph, with an attention map for each word.
 
     Attributes
     ----------
-    text : the caption as a sentence is written, in lower case.
-    words : its words.
-    logprob : natural logarithm of its probability, that of its end included.
-    confidence : share of its words naming what is seen that is likely right, 0..1; in a bundle
-        without a confidence model the geometric mean of all words' probabilities, the end included.
-    attention : (words, rows, cols) float32; each map sums to 1 and covers all that is captioned.
-    probabilities : (words,) float32, of each word behind those before it.
-    gates : (words,) float32, the gate β of each word (Xu et al., 2015, section 4.2.1).
-    confidences : (words,) float32, how likely it is that one of five people would say each word of
-        this photograph; the probabilities in a bundle without a
-        confidence model.
+    text : the caption, in lower case.
+    words : the words of the caption, T of them.
+    logprob : log-probability of the caption in nats, including the end-of-sentence token.
+    confidence : expected share of correct visual words, 0..1. Without a confidence model in the
+        bundle: geometric mean of the word probabilities, including the end-of-sentence token.
+    attention : (T, rows, cols) float32. Each map sums to 1 and covers the whole photograph, or the
+        whole `region`.
+    probabilities : (T,) float32, probability of each word given the words before it.
+    gates : (T,) float32, the gate β of each word, 0..1 (Xu et al., 2015, section 4.2.1).
+    confidences : (T,) float32, probability that at least one of five people would use each word to
+        describe the photograph. Without a confidence model: equal to `probabilities`.
     model : name of the model.
-    alternatives : what else the beam search found, the best first; they have none themselves.
-    warnings : what a reader should know of the photograph, as that it has more frames than one.
-    unsure : whether the caption is probably wrong: the photograph is unlike those that the model
-        was trained on, or the confidence is low. None in a bundle without a
-        confidence model.
-    region : the part that is captioned: left, top, right and bottom in pixels of the upright
-        photograph; None is all of it.
-    proof : which words need what the model looked at; None unless it was asked for, and in older
-        bundles, whose decoders take no fewer cells than the grid has.
-    things : what the CNN's classifier sees, the likeliest first; none in older bundles.
+    alternatives : the other captions that the beam search found, best first. Their own
+        `alternatives` are empty.
+    warnings : messages about the photograph or the caption, such as that only the first of several
+        frames is captioned.
+    unsure : whether the caption is probably wrong, because the photograph is unlike the training
+        data or the confidence is low. None without a confidence model.
+    region : the captioned region: left, top, right and bottom in pixels of the upright photograph.
+        None is the whole photograph.
+    proof : how much each word depends on the cells that the model attended to. None unless
+        requested; also None in older bundles, which do not support it.
+    things : what the CNN's classifier recognises, most probable first. Empty without a classifier.
     """
 
     text: str
@@ -64,8 +65,12 @@ class Caption:
         Parameters
         ----------
         image : name of the photograph.
-        attention : whether to tell the maps: rows * cols numbers a word.
-        alternatives : whether to tell the alternatives, each as the caption is told itself.
+        attention : whether to include the attention maps, a list of rows * cols weights per word.
+        alternatives : whether to include the alternatives.
+
+        Returns
+        -------
+        The ``Caption`` object of the HTTP interface, whose OpenAPI document describes each key.
         """
         content: dict[str, Any] = {
             "image": image,

@@ -1,4 +1,4 @@
-"""Captioner: photographs in, captions out."""
+"""Captioner: captions photographs with the model of a bundle."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,12 +34,18 @@ T = TypeVar("T")
 
 
 class Captioner:
-    """Captions photographs with the model of a bundle; make one and keep it.
+    """Captions photographs with the model of a bundle.
+
+    Create one captioner and reuse it: loading a model takes time. Threads may share it.
 
     Parameters
     ----------
     bundle : the model.
-    threads : how many a single photograph may use; None is one for each core.
+    threads : number of threads for the encoder; None is one per available core.
+
+    Raises
+    ------
+    BundleError : the bundle cannot be run.
     """
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
@@ -62,22 +68,25 @@ class Captioner:
         search: Search = DEFAULTS,
         **options: Any,
     ) -> Caption | list[Caption]:
-        """Caption one photograph, or several together.
+        """Caption one photograph or several.
 
         Parameters
         ----------
-        source : a path, the bytes of a file, a Pillow image, or a uint8 array (H, W, 3);
-            or an iterable of those.
-        search : options of the caption.
-        options : fields of :class:`~showtell.search.Search` by name, such as ``beam=1``; they
-            override those of `search`.
+        source : a path, the bytes of a file, a Pillow image, or a uint8 array (H, W, 3) in RGB;
+            or an iterable of these.
+        search : options of the search.
+        options : fields of :class:`~showtell.search.Search`, such as ``beam=1``. They override
+            those of `search`.
+
+        Returns
+        -------
+        A :class:`Caption` for one source, a list of them for an iterable, in the same order.
 
         Raises
         ------
-        ImageError : a photograph cannot be used.
-        RegionError : the region is empty, or not all of it is inside a photograph.
-        OptionError : an option is outside of its limits, or the model does not know a word that
-            captions must mention.
+        ImageError : a photograph cannot be read.
+        RegionError : the region is empty, or not inside a photograph.
+        OptionError : an option is out of range, or a word to mention is not in the vocabulary.
         """
         if isinstance(source, image.Source):
             return self.caption([source], search, **options)[0]
@@ -90,17 +99,17 @@ class Captioner:
         search: Search = DEFAULTS,
         **options: Any,
     ) -> list[Caption | ImageError]:
-        """Caption several photographs together; for one that cannot be used, return the error.
+        """Caption several photographs; return an error in place of each that cannot be read.
 
         Parameters
         ----------
-        sources : as for :meth:`caption`. An error among them, of a photograph that could not be
-            fetched, is returned in its place.
+        sources : as for :meth:`caption`. An :class:`~showtell.errors.ImageError` among them is
+            returned in its place.
         search, options : as for :meth:`caption`.
 
         Returns
         -------
-        One result for each source, in their order.
+        One caption or error per source, in the same order.
 
         Raises
         ------
@@ -109,27 +118,42 @@ class Captioner:
         return list(self._results(sources, replace(search, **options)))
 
     def require_possible(self, search: Search) -> None:
-        """Raise an OptionError if no caption of this model can mention what it must."""
+        """Raise an OptionError if no caption of this model can mention the words of `search`."""
         require_room(mention.asked(search.mention, self.bundle, self.things), search.max_length)
 
     def encode(self, sources: Iterable[image.Source]) -> Encoded:
-        """Return what the encoder gives of photographs.
+        """Encode photographs, for :meth:`decode`.
 
         Parameters
         ----------
-        sources : see :meth:`caption`; all of them are in memory together.
+        sources : as for :meth:`caption`. All are in memory at the same time.
+
+        Returns
+        -------
+        The encoder's outputs for all photographs: see :class:`~showtell.runtime.Encoded`.
 
         Raises
         ------
-        ImageError : a photograph cannot be used.
+        ImageError : a photograph cannot be read.
         """
         inputs = [self._read(source, None) for source in sources]
         return self._encode([_or_raise(result) for result in inputs], places=False)
 
     def decode(self, encoded: Encoded, search: Search = DEFAULTS, **options: Any) -> list[Caption]:
-        """Caption the photographs of :meth:`encode`; options as for :meth:`caption`.
+        """Caption photographs that :meth:`encode` has encoded.
 
-        The photographs are not read here, so that `region` has no effect; nor has `proof`.
+        Parameters
+        ----------
+        encoded : from :meth:`encode`.
+        search, options : as for :meth:`caption`. `region` and `proof` have no effect here.
+
+        Returns
+        -------
+        One caption per photograph, in the same order.
+
+        Raises
+        ------
+        OptionError : see :meth:`caption`.
         """
         search = replace(search, **options)
         hypotheses = self._search(encoded, search)
@@ -140,10 +164,10 @@ class Captioner:
         ]
 
     def _search(self, encoded: Encoded, search: Search) -> list[list[Hypothesis]]:
-        """Return the hypotheses of each photograph, the best first.
+        """Return the hypotheses of each photograph, best first.
 
-        Where nobody asked for words, a thing that is certain and that the caption does not mention
-        makes the search run once more, for captions that do.
+        Without words to mention, the search runs again if the classifier is certain of a thing that
+        the best caption does not mention; the new captions must mention it.
         """
         n, limits = len(encoded.state.h), {"beam": search.beam, "max_length": search.max_length}
         sets = mention.asked(search.mention, self.bundle, self.things)
@@ -164,7 +188,7 @@ class Captioner:
     def _caption(
         self, encoded: Encoded, photo: int, unusual: bool, hypotheses: Sequence[Hypothesis]
     ) -> Caption:
-        """Return the caption of one of the photographs, and the alternatives to it."""
+        """Return the best caption of a photograph, with its alternatives."""
         sentences = [self._sentence(encoded, photo, each) for each in hypotheses]
         unsure = None
         if self.confidence_model:
@@ -179,15 +203,16 @@ class Captioner:
         return replace(caption, alternatives=tuple(others))
 
     def _things(self, encoded: Encoded, photo: int) -> tuple[Thing, ...]:
-        """Return what is seen in one of the photographs."""
+        """Return the things that the classifier recognises in a photograph."""
         if self.things is None or encoded.things is None:
             return ()
         places = None if encoded.places is None else encoded.places[photo]
         return self.things.seen(encoded.things[photo], places, self.bundle.grid)
 
     def evidence(self, encoded: Encoded, photo: int, words: Sequence[str]) -> np.ndarray | None:
-        """Return what the classifier says of the words of a caption, as
-        :meth:`~showtell.things.Names.evidence` does; None in a bundle without a classifier.
+        """Return the classifier's evidence for the words of a caption, (T, 3).
+
+        See :meth:`~showtell.things.Names.evidence`; None in a bundle without a classifier.
         """
         if self.things is None or encoded.things is None:
             return None
@@ -229,7 +254,7 @@ class Captioner:
             return _without_frames(error)
 
     def _encode(self, inputs: Sequence["_Input"], places: bool) -> Encoded:
-        """Encode photographs, `ENCODED` at a time: more are no quicker and need more memory."""
+        """Encode photographs, `ENCODED` at a time: more is no faster and takes more memory."""
         pixels = [i.pixels for i in inputs]
         parts = (pixels[i : i + ENCODED] for i in range(0, len(pixels), ENCODED))
         encoded = [self.runtime.encode(np.stack(part), places) for part in parts]
@@ -237,14 +262,14 @@ class Captioner:
         return Encoded(join(states), _joined(things), _joined(where))
 
     def _out_of_distribution(self, annotations: np.ndarray) -> Sequence[bool]:
-        """Return which photographs are; none where the bundle has no confidence model."""
+        """Return for each photograph whether it is; all False without a confidence model."""
         model = self.confidence_model
         if model is None:
             return [False] * len(annotations)
         return (model.ood_score(annotations) > model.ood_limit).tolist()
 
     def _prove(self, state: State, photo: int, caption: Caption) -> Proof | None:
-        """Return the proof of a photograph's caption; None where there is nothing to prove."""
+        """Return the proof of a caption; None if it has no words or the bundle is too old."""
         if not caption.words or not self.runtime.cells_vary:
             return None
         _, *words, _ = self.bundle.vocabulary.encode(caption.words)
@@ -274,7 +299,7 @@ class Captioner:
 
 
 class _Input(NamedTuple):
-    """A photograph as the model takes it.
+    """A photograph as input of the model.
 
     Attributes
     ----------
@@ -307,15 +332,17 @@ def _or_raise(result: T | ImageError) -> T:
 
 
 def load(model: str | Path | None = None, threads: int | None = None) -> Captioner:
-    """Load a captioner.
+    """Load a model and return a captioner.
 
     Parameters
     ----------
-    model : a bundle's folder, ``hf://owner/name``, or None for the model that ships.
-    threads : see :class:`Captioner`.
+    model : folder of a bundle, ``hf://owner/name`` on the Hugging Face hub, or None for the model
+        that ships.
+    threads : number of threads for the encoder; None is one per available core.
 
     Raises
     ------
     BundleError : the bundle is missing, damaged, or of a newer format.
+    MissingExtraError : ``hf://`` was given, and the extra ``hub`` is not installed.
     """
     return Captioner(Bundle.load(model), threads)

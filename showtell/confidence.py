@@ -66,9 +66,13 @@ class ConfidenceModel:
             limit, least = float(entry["limit"]), float(entry.get("least", 0.0))
             model = cls(visual, function, components, limit, least)
         except Exception as error:  # NumPy's parser of headers raises those of Python's
-            raise BundleError(f"{bundle.path}: its doubt cannot be read: {error}") from error
+            raise BundleError(
+                f"{bundle.path}: its confidence model cannot be read: {error}"
+            ) from error
         if not model._fits(size):
-            raise BundleError(f"{bundle.path}: its doubt does not fit its graphs; export it again")
+            raise BundleError(
+                f"{bundle.path}: its confidence model does not match its graphs; export it again"
+            )
         return model
 
     def _fits(self, size: int) -> bool:

@@ -214,7 +214,7 @@ def require_room(sets: Mention, max_length: int) -> None:
     fewest = _fewest_words(sets)
     if fewest > max_length:
         raise OptionError(
-            f"'mention': a caption with all of it takes {fewest} words or more, "
+            f"'mention': a caption that mentions all of it needs at least {fewest} words, "
             f"but 'max_length' is {max_length}"
         )
 

@@ -1,16 +1,16 @@
-"""One tree of errors meant for the user: every message is a sentence that says what to do next."""
+"""The errors meant for the user. A message says what happened, and what to do about it."""
 
 
 class ShowtellError(Exception):
-    """Base of every error that is the input's fault; its message is shown without a traceback."""
+    """Base of all errors that the user can fix; commands print the message without a traceback."""
 
 
 class ImageError(ShowtellError):
-    """A photograph cannot be used."""
+    """A photograph cannot be read."""
 
 
 class UnsupportedImageError(ImageError):
-    """The bytes are not a photograph in a format that is read here."""
+    """The file is not in a supported image format."""
 
 
 class BrokenImageError(ImageError):
@@ -18,7 +18,7 @@ class BrokenImageError(ImageError):
 
 
 class ImageTooLargeError(ImageError):
-    """The file, or the picture it declares, is over a limit."""
+    """The file has too many bytes or too many pixels, or takes too long to decode."""
 
 
 class RegionError(ImageError):
@@ -26,7 +26,7 @@ class RegionError(ImageError):
 
 
 class OptionError(ShowtellError, ValueError):
-    """An option of the search has a value that it cannot have."""
+    """An option of the search has an invalid value."""
 
 
 class BundleError(ShowtellError):
@@ -38,19 +38,19 @@ class OutputError(ShowtellError):
 
 
 class DataError(ShowtellError):
-    """A data set is missing, or is not in a layout that is known."""
+    """A data set is missing, damaged, or not in a known layout."""
 
 
 class DownloadError(DataError):
-    """A file cannot be fetched, or what came is not what was promised."""
+    """A file cannot be downloaded, or does not match its checksum."""
 
 
 class CorrectionError(ShowtellError):
-    """A correction cannot be kept."""
+    """A correction cannot be saved."""
 
 
 class RecipeError(ShowtellError):
-    """A training recipe has a value that cannot be used."""
+    """A training recipe has an invalid value."""
 
 
 class CheckpointError(ShowtellError):
@@ -58,7 +58,7 @@ class CheckpointError(ShowtellError):
 
 
 class PageError(ShowtellError):
-    """The page without a server cannot be built."""
+    """The static page cannot be built."""
 
 
 class MissingExtraError(ShowtellError):
@@ -66,11 +66,12 @@ class MissingExtraError(ShowtellError):
 
     Parameters
     ----------
-    what : what needs it, as the start of a sentence.
-    extra : name of the extra of this package that brings it.
+    what : the feature that requires it, as the start of the message.
+    extra : the extra of this package that installs it.
     """
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(
-            f"{what} needs packages that are not installed: in a checkout, pip install '.[{extra}]'"
+            f"{what} requires packages that are not installed; "
+            f"in a checkout, run: pip install '.[{extra}]'"
         )

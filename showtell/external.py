@@ -39,7 +39,7 @@ def names_another_file(graph: bytes) -> bool:
                 waiting.append((_FIELDS[kind][number], at, at + size))
             at += size
         if at != end:
-            raise ValueError("a field ends behind its message")
+            raise ValueError("a field ends after its message")
     return False
 
 
@@ -51,7 +51,7 @@ def _size(data: bytes, at: int, wire: int) -> tuple[int, int]:
         return 0, _varint(data, at)[1]
     if wire in (_EIGHT, _FOUR, _START, _END):
         return {_EIGHT: 8, _FOUR: 4}.get(wire, 0), at
-    raise ValueError("a wire type that there is not")
+    raise ValueError("an unknown wire type")
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -65,4 +65,4 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         value |= (byte & 127) << shift
         if byte < 128:
             return value, at
-    raise ValueError("a number that does not end")
+    raise ValueError("an unterminated number")

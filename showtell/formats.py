@@ -80,9 +80,9 @@ class LeftOut:
         if others := sum(n for _, n in ranked[_MOST:]):
             parts.append(f"{others:,} others")
         total = self._endings.total()
-        sentence = f"{total:,} {'file' if total == 1 else 'files'} left out: {', '.join(parts)}"
+        sentence = f"{total:,} {'file' if total == 1 else 'files'} skipped: {', '.join(parts)}"
         if _RAW & self._endings.keys():
-            sentence += "; RAW files hold no finished picture: export them as JPEG"
+            sentence += "; RAW files are not supported: export them as JPEG"
         return sentence
 
 

@@ -1,4 +1,4 @@
-"""Anything that Pillow opens, made an upright RGB picture; every odd file is handled here."""
+"""Reading photographs: from files, bytes or arrays to upright RGB pixels."""
 
 import os
 import stat
@@ -22,8 +22,8 @@ from showtell.region import Region, crop
 
 Source = str | os.PathLike | bytes | Image.Image | np.ndarray
 
-_UNSUPPORTED = f"not a photograph that is read here ({formats.NAMES})"
-_DAMAGED = "the file is damaged or ends too early: copy or download it again"
+_UNSUPPORTED = f"not a supported image format ({formats.NAMES})"
+_DAMAGED = "the file is damaged or incomplete: copy or download it again"
 
 # Two letters or less: text can begin so as well ("BMW ...", "P1 ...").
 _SHORT_SIGNATURE = ("BMP", "PPM")
@@ -36,8 +36,8 @@ _one_large = Lock()
 # Bytes of a JPEG between two looks at the clock: a whole scan of it fits into a few.
 _JPEG_BLOCK = 2048
 
-SEVERAL_FRAMES = "it has several frames or pages; the first is captioned"
-PREVIEW = "it is a RAW file or a preview: the small picture inside is captioned; export it as JPEG"
+SEVERAL_FRAMES = "the file has several frames or pages; only the first is captioned"
+PREVIEW = "this is a RAW file or a preview: only its small preview is captioned; export it as JPEG"
 
 _NEW_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
@@ -55,16 +55,16 @@ _TURNS = {
 
 
 def read(source: Source, size: int, region: Region | None = None) -> np.ndarray:
-    """Read a photograph, or a part of it, as the input of a model.
+    """Read a photograph, or a region of it, as input of a model.
 
-    The photograph is squashed: its aspect ratio is not kept, so that nothing of it is cut off and
-    the grid of annotations covers all of it. One that has the size already comes back as it is.
+    The photograph is resized to a square without keeping its aspect ratio: nothing is cropped, and
+    the grid of annotations covers the whole photograph.
 
     Parameters
     ----------
-    source : path, bytes of a file, Pillow image, or uint8 array (H, W, 3) of RGB.
-    size : side of the result, pixels.
-    region : the part; None is all of it.
+    source : path, bytes of a file, Pillow image, or uint8 array (H, W, 3) in RGB.
+    size : width and height of the result in pixels.
+    region : the region to read; None is the whole photograph.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def read(source: Source, size: int, region: Region | None = None) -> np.ndarray:
 def read_and_warn(
     source: Source, size: int, region: Region | None = None
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Read a photograph as :func:`read` does, and tell what the reader should know of it."""
+    """Read a photograph as :func:`read` does; return the pixels and warnings about the file."""
     if isinstance(source, str | os.PathLike):
         source = read_file(source)
     pixels = read(source, size, region)
@@ -90,7 +90,10 @@ def read_and_warn(
 
 
 def _warnings(data: bytes) -> tuple[str, ...]:
-    """Say what of a file is not captioned; a JPEG's further pictures are previews of the first."""
+    """Return warnings about a file, of which only a part is captioned.
+
+    A JPEG gets none: its other pictures are previews of the first.
+    """
     if data.startswith(b"\xff\xd8"):
         return ()
     try:
@@ -116,25 +119,25 @@ def _is_preview(image: Image.Image, data: bytes) -> bool:
 
 
 def open_upright(source: Source, *, at_least: int | None = None) -> Image.Image:
-    """Open a photograph as a person would see it: upright, in sRGB, on white, its first frame.
+    """Open the first frame of a photograph, upright, in sRGB, on a white background.
 
     Parameters
     ----------
-    source : path, bytes of a file, Pillow image, or uint8 array (H, W, 3) of RGB.
-    at_least : when given, a JPEG may come back smaller, its sides still at least twice this many
-        pixels (or what they were): far quicker, as the decoder leaves out what is not needed.
+    source : path, bytes of a file, Pillow image, or uint8 array (H, W, 3) in RGB.
+    at_least : if given, a JPEG may be decoded at a smaller size, which is much faster. Its sides
+        then have at least twice this many pixels, or their full length if that is less.
 
     Returns
     -------
-    Pillow image of mode RGB, a new one, without metadata.
+    A new Pillow image of mode RGB, without metadata.
 
     Raises
     ------
-    UnsupportedImageError : the bytes are not a photograph in a format that is read here.
-    BrokenImageError : the file is damaged or cut off.
-    ImageTooLargeError : it is over one of :mod:`showtell.limits`; of one that declares too many
-        pixels nothing was decoded.
-    ImageError : there is no such file, it may not be read, or the array is of another kind.
+    UnsupportedImageError : the file is not in a supported format.
+    BrokenImageError : the file is damaged or incomplete.
+    ImageTooLargeError : the file exceeds a limit of :mod:`showtell.limits`. A file with too many
+        pixels is not decoded.
+    ImageError : the file does not exist or cannot be read, or the array has another type or shape.
     """
     image = _as_pillow(source)
     _check_size(image)
@@ -199,14 +202,14 @@ def _check_size(image: Image.Image) -> None:
         raise ImageError("the picture has no pixels")
     if width * height > MAX_PIXELS:
         raise ImageTooLargeError(
-            f"the picture is {width} x {height} pixels; "
-            f"at most {MAX_PIXELS / 1e6:g} million are read"
+            f"the picture has {width} x {height} pixels; "
+            f"at most {MAX_PIXELS / 1e6:g} million are allowed"
         )
     codecs = {tile[0] for tile in getattr(image, "tile", ())}
     if width * height > _MAX_PIXELS_IN_PYTHON and not codecs.isdisjoint(Image.DECODERS):
         raise ImageTooLargeError(
-            f"of a {image.format} of this kind at most {_MAX_PIXELS_IN_PYTHON / 1e6:g} million "
-            "pixels are read: save it anew as JPEG or PNG"
+            f"this kind of {image.format} may have at most {_MAX_PIXELS_IN_PYTHON / 1e6:g} million "
+            "pixels: save it as JPEG or PNG"
         )
 
 
@@ -232,7 +235,7 @@ def read_file(path: str | os.PathLike) -> bytes:
     except OSError as error:
         raise ImageError(f"it cannot be read: {(error.strerror or str(error)).lower()}") from error
     except ValueError as error:  # a NUL inside
-        raise ImageError("it cannot be the name of a file") from error
+        raise ImageError("it is not a valid file name") from error
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -280,7 +283,7 @@ def _opened(image: Image.Image, data: bytes) -> Image.Image:
 def _broken_header(name: str) -> tuple[type[ImageError], str]:
     if name in _SHORT_SIGNATURE:
         return UnsupportedImageError, _UNSUPPORTED
-    message = f"it begins as {name} but is damaged, cut off, or of a kind that is not read here"
+    message = f"the file starts as {name} but is damaged, incomplete, or of an unsupported kind"
     return BrokenImageError, message
 
 
@@ -314,7 +317,7 @@ def _open_heic(data: bytes, seconds: float | None) -> Image.Image:
         from pillow_heif import HeifImageFile
     except ImportError as error:
         raise UnsupportedImageError(
-            "HEIC photographs need one more package: pip install pillow-heif"
+            "HEIC photographs require one more package: pip install pillow-heif"
         ) from error
     with _decoder_errors_as(*_broken_header("HEIC")):
         image: Image.Image = HeifImageFile(Metered(data, seconds))

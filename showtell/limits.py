@@ -51,7 +51,7 @@ class Metered(BytesIO):
         """Return the next `size` bytes, or all that are left."""
         if thread_time() > self._end:
             raise ImageTooLargeError(
-                f"it takes longer than {MAX_SECONDS} s to decode: save it anew as a plain JPEG, "
-                "or allow more by SHOWTELL_MAX_SECONDS"
+                f"it takes longer than {MAX_SECONDS} s to decode: save it as a plain JPEG, "
+                "or raise the limit SHOWTELL_MAX_SECONDS"
             )
         return super().read(size)

@@ -33,8 +33,8 @@ def _ids(word: str, vocabulary: Vocabulary, things: Names | None) -> frozenset[i
         if ids:
             return ids
     raise OptionError(
-        f"'mention': the model does not know {word!r}, so no caption can mention it; "
-        f"it knows {len(vocabulary):,} words"
+        f"'mention': {word!r} is not in the model's vocabulary of {len(vocabulary):,} words; "
+        "try another word"
     )
 
 

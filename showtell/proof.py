@@ -1,8 +1,9 @@
-"""Proof that the model looked: which words of a caption need what they attended to.
+"""Proof: which words of a caption depend on the cells that the model attended to.
 
-Each word is said again without most of the photograph: once without the cells that it attended to
-most, and for comparison without as many at random. A word that was read off the photograph becomes
-less likely without the former; one that the words before it call for does not mind.
+The probability of each word is computed again without three quarters of the cells: once without the
+cells that the word attended to most, and for comparison without as many at random. A word that
+comes from the photograph becomes less probable without the former. A word that follows from the
+words before it does not.
 """
 
 from collections.abc import Sequence
@@ -16,22 +17,22 @@ from showtell.runtime import State
 
 # Both were chosen on the dev split, by how well they tell which words other photographs make half
 # as likely or less: docs/proof.md.
-SHARE = 0.75  # of the cells, left out
-NEED = 0.25  # of its probability, which a word that was seen loses
+SHARE = 0.75  # share of the cells that are removed
+NEED = 0.25  # share of its probability that a word must lose to count as seen
 DRAWS = 4  # random sets of cells for each word
 
 
 @dataclass(frozen=True, eq=False)
 class Proof:
-    """What leaving out three quarters of the cells does to each word of a caption.
+    """For each word of a caption, the fall of its probability when cells are removed.
 
     Attributes
     ----------
-    attended : (words,) float32, how far the word's probability falls without the cells that it
-        attended to most; below 0 where it rises.
-    random : (words,) float32, how far it falls without as many at random.
-    seen : (words,) bool, whether the former costs it a quarter of its probability more than the
-        latter. Of other words one should think that they are said, not seen.
+    attended : (T,) float32, fall of the word's probability without the three quarters of the cells
+        that it attended to most. Negative if the probability rises.
+    random : (T,) float32, the same without as many random cells, mean over draws.
+    seen : (T,) bool, whether `attended` exceeds `random` by at least a quarter of the word's
+        probability. Other words come from the language model rather than from the photograph.
     """
 
     attended: np.ndarray
@@ -40,13 +41,13 @@ class Proof:
 
 
 def prove(model: StepModel, state: State, words: Sequence[int]) -> Proof:
-    """Find out which words of a caption need what the model looked at.
+    """For each word, measure how much its probability falls when cells are removed.
 
-    Chance is always the same here: so is the proof of a caption.
+    The random seed is fixed, so results are reproducible.
 
     Parameters
     ----------
-    model, state, words : as :func:`showtell.deletion.drops` takes them.
+    model, state, words : as for :func:`showtell.deletion.drops`.
     """
     losses = drops(model, state, words, np.random.default_rng(0), DRAWS, SHARE)
     seen = losses.attended - losses.random >= NEED * losses.probability

@@ -1,4 +1,4 @@
-"""Regions: parts of a photograph that people point at."""
+"""Regions: rectangles of a photograph, to caption instead of the whole."""
 
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,11 @@ Region = tuple[int, int, int, int]
 
 
 def parse(text: str) -> Region:
-    """Read a region as people type it: ``120,40,300,260``.
+    """Return the region that a text such as ``120,40,300,260`` denotes.
 
     Raises
     ------
-    ValueError : it is something else.
+    ValueError : the text is not of this form.
     """
     numbers = text.split(",")
     if len(numbers) != 4 or not all(n.isascii() and n.isdecimal() and len(n) < 10 for n in numbers):
@@ -26,11 +26,11 @@ def parse(text: str) -> Region:
 
 
 def crop(photograph: "Image.Image", region: Region | None) -> "Image.Image":
-    """Return a part of a photograph, all of it for None.
+    """Return a region of a photograph; the whole photograph for None.
 
     Raises
     ------
-    RegionError : the region is empty, or not all of it is inside the photograph.
+    RegionError : the region is empty, or not inside the photograph.
     """
     if region is None:
         return photograph
@@ -38,7 +38,9 @@ def crop(photograph: "Image.Image", region: Region | None) -> "Image.Image":
     width, height = photograph.size
     text = ",".join(map(str, region))
     if left >= right or top >= bottom:
-        raise RegionError(f"the region {text} is empty: left is below right, and top below bottom")
+        raise RegionError(
+            f"the region {text} is empty: left must be less than right, top less than bottom"
+        )
     if left < 0 or top < 0 or right > width or bottom > height:
         raise RegionError(
             f"the region {text} is not inside the photograph, which is {width} x {height} pixels"

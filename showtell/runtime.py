@@ -15,7 +15,7 @@ from showtell.errors import BundleError
 _PART = onnxruntime.RunOptions()
 _PART.only_execute_path_to_fetches = True
 
-WHOLE_GRID_ONLY = "the decoder's graph takes the whole grid only; export the model again"
+WHOLE_GRID_ONLY = "this model's decoder requires the whole grid; export the model again"
 
 
 class State(NamedTuple):
@@ -147,7 +147,7 @@ class Runtime:
             )
             if not fits or array.dtype != np.float32:
                 raise BundleError(
-                    f"{self._path}: its graphs do not fit its manifest: {name} comes as "
+                    f"{self._path}: its graphs do not match its manifest: {name} is "
                     f"{array.dtype} of shape {list(array.shape)}"
                 )
 
@@ -175,7 +175,7 @@ def _session(bundle: Bundle, name: str, threads: int) -> onnxruntime.InferenceSe
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own classes have no common base
-        raise BundleError(f"{path}: not a graph that ONNX Runtime can run: {error}") from error
+        raise BundleError(f"{path}: ONNX Runtime cannot load this graph: {error}") from error
 
 
 def _require_fit(
@@ -205,7 +205,7 @@ def _require(bundle: Bundle, nodes: Sequence[Any], **ends: list[int | None]) -> 
         if shape is None or not _ends(shape, end):
             problem = "missing" if shape is None else f"of shape {shape}"
             raise BundleError(
-                f"{bundle.path}: its graphs do not fit its manifest: {name} is {problem}; "
+                f"{bundle.path}: its graphs do not match its manifest: {name} is {problem}; "
                 "export the bundle again"
             )
 

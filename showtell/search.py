@@ -21,7 +21,7 @@ class Option:
 
     Attributes
     ----------
-    form : the valid texts, as the end of a sentence: "a whole number from 1 to 20".
+    form : the valid texts, as the end of "'beam' must be ...": "a whole number from 1 to 20".
     parse : returns the value of a text; raises LookupError or ValueError for an invalid one.
     help : what the option does, for users of the command line and of the HTTP interface.
     schema : JSON Schema of the value in a query or a form.
@@ -48,7 +48,7 @@ class Option:
 
     def error(self, name: str) -> OptionError:
         """Return the error of an invalid value."""
-        return OptionError(f"'{name}' is {self.form}")
+        return OptionError(f"'{name}' must be {self.form}")
 
 
 def _option(form: str, parse: Callable[[str], Any], help: str, **more: Any) -> dict[str, Option]:
@@ -57,7 +57,7 @@ def _option(form: str, parse: Callable[[str], Any], help: str, **more: Any) -> d
 
 
 def _number(least: int, most: int, help: str) -> dict[str, Option]:
-    """Return the metadata of a whole number, which as text has no sign and no leading zeros."""
+    """Return the metadata of a whole number, written without a sign and without leading zeros."""
     texts = {str(number): number for number in range(least, most + 1)}
     schema = {"type": "integer", "minimum": least, "maximum": most}
     form, metavar = f"a whole number from {least} to {most}", f"{least}..{most}"
@@ -82,17 +82,19 @@ class Search:
 
     Attributes
     ----------
-    beam : width of the beam search; 1 is greedy.
-    max_length : words at most; ``END`` is not counted.
-    region : the part of the photograph to caption, as if nothing were around it; None is all of it.
-    proof : whether to measure which words need the cells that the model attended to.
-    things : whether to map where in the photograph each thing is seen.
-    mention : words, or names of things, that every caption must mention; a string is one.
+    beam : beam width, 1..20; 1 is greedy search.
+    max_length : maximum number of words, 1..40; ``END`` is not counted.
+    region : the region to caption: left, top, right and bottom in pixels of the upright photograph.
+        None is the whole photograph.
+    proof : whether to measure, for each word, how much its probability falls when the cells that
+        the model attended to are removed.
+    things : whether to report where in the photograph each thing is.
+    mention : words, or names of things, that every caption must mention. A string is one of them.
 
     Raises
     ------
-    OptionError : a number is outside of its limits, or there are too many words to mention; it is
-        a ValueError too.
+    OptionError : a number is out of range, or there are too many words to mention. It is also a
+        ValueError.
     """
 
     beam: int = field(
@@ -100,8 +102,8 @@ class Search:
         metadata=_number(
             1,
             20,
-            "Width of the beam search: the unfinished captions that are kept from word to word. "
-            "1 is greedy search: the quickest, without alternatives.",
+            "Beam width: how many unfinished captions the search keeps at each word. "
+            "1 is greedy search, which is the fastest and returns no alternatives.",
         ),
     )
     max_length: int = field(
@@ -109,8 +111,8 @@ class Search:
         metadata=_number(
             1,
             40,
-            "Words of a caption at most. A caption is never cut off: only captions that end by "
-            "then are found.",
+            "Maximum number of words. Captions are never cut off: the search only returns captions "
+            "that end within this length.",
         ),
     )
     region: Region | None = field(
@@ -118,9 +120,9 @@ class Search:
         metadata=_option(
             "left,top,right,bottom in whole pixels",
             parse,
-            "Caption this part of the photograph alone: left, top, right and bottom in whole "
-            "pixels of the upright photograph, such as `120,40,300,260`. Right and bottom are the "
-            "first column and row behind the part. The attention maps cover the part alone.",
+            "Caption only this region: left, top, right and bottom in whole pixels of the upright "
+            "photograph, such as `120,40,300,260`. Right and bottom are exclusive. The attention "
+            "maps cover only the region.",
             schema={"type": "string", "pattern": "^[0-9]{1,9}(,[0-9]{1,9}){3}$"},
             metavar="L,T,R,B",
         ),
@@ -129,15 +131,15 @@ class Search:
         default=False,
         metadata=_switch(
             "For each word, measure how much its probability falls when the cells that the model "
-            "attended to are left out. Takes about as long as the caption."
+            "attended to are removed. This roughly doubles the time."
         ),
     )
 
     things: bool = field(
         default=False,
         metadata=_switch(
-            "For each thing that the classifier sees, map where it is seen: `attention` in "
-            "`things`, a number for each cell of the grid."
+            "For each thing that the classifier recognises, report where it is: `attention` in "
+            "`things`, one number per cell of the grid."
         ),
     )
 
@@ -146,9 +148,9 @@ class Search:
         metadata=_option(
             f"1 to {MAX_MENTIONS} words, separated by commas",
             _words,
-            "Only find captions that mention each of these words, such as `bus` or `dog,ball`. "
-            "Each is a word of the model's vocabulary or the name of a thing. Takes two to three "
-            "times as long for one word.",
+            "Only return captions that mention all of these words, such as `bus` or `dog,ball`. "
+            "Each must be in the model's vocabulary or be the name of a thing. With one word, "
+            "captioning takes two to three times as long.",
             schema={
                 "type": "string",
                 "pattern": r"^\s*[^\s,][^,]*(,\s*[^\s,][^,]*){0,3}$",

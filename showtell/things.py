@@ -22,14 +22,14 @@ MOST = 10  # things that are reported of a photograph
 
 @dataclass(frozen=True, eq=False)
 class Thing:
-    """What the classifier sees in a photograph.
+    """A thing that the classifier recognises in a photograph.
 
     Attributes
     ----------
     name : an everyday name, such as ``traffic light``.
-    probability : 0..1; the probabilities of all things sum to 1 at most.
-    attention : (rows, cols) float32, where in the grid it is seen; sums to 1. None unless it was
-        asked for.
+    probability : 0..1. The probabilities of all things sum to at most 1.
+    attention : (rows, cols) float32, where in the grid the thing is; sums to 1. None unless
+        requested.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Thing:
     attention: np.ndarray | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain types: ``name``, ``probability`` and, where it is known, ``attention``."""
+        """Return plain types: ``name``, ``probability`` and, if there is one, ``attention``."""
         content: dict[str, Any] = {"name": self.name, "probability": round(self.probability, 6)}
         if self.attention is not None:
             content["attention"] = np.round(self.attention.astype(float), 6).ravel().tolist()
@@ -46,12 +46,12 @@ class Thing:
 
 @dataclass(frozen=True)
 class Names:
-    """The things that a model knows.
+    """The things that a model can recognise.
 
     Attributes
     ----------
     names : T names, in the order of the encoder's outputs.
-    words : the words that mention each of them in a caption; no other thing has them.
+    words : for each thing, the words that mention it in a caption. Things share no words.
     """
 
     names: tuple[str, ...]
@@ -78,11 +78,13 @@ class Names:
                 tuple(tuple(map(str, row["words"])) for row in rows),
             )
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise BundleError(f"{path}: the names of things cannot be read: {error}") from error
+            raise BundleError(f"{path}: cannot be read: {error}") from error
         if len(names.names) != count:
-            raise BundleError(f"{path}: names {len(names.names)} things, the encoder has {count}")
+            raise BundleError(
+                f"{path}: lists {len(names.names)} things, but the encoder has {count}"
+            )
         if odd := [name for name in names.names if not name.isprintable()]:
-            raise BundleError(f"{path}: a name is not printable: {odd[0]!r}")
+            raise BundleError(f"{path}: contains an unprintable name: {odd[0]!r}")
         return names
 
     def content(self) -> bytes:
@@ -94,12 +96,12 @@ class Names:
     def seen(
         self, probabilities: np.ndarray, places: np.ndarray | None, grid: tuple[int, int]
     ) -> tuple[Thing, ...]:
-        """Return the things of a photograph, the likeliest first.
+        """Return the things in a photograph, most probable first.
 
         Parameters
         ----------
-        probabilities : (T,) of each thing.
-        places : (L, T), the same of each cell alone, or None.
+        probabilities : (T,) probability of each thing in the photograph.
+        places : (L, T) probability of each thing in each cell alone, or None.
         grid : rows and columns of the cells.
         """
         order = np.argsort(-probabilities, kind="stable")[:MOST]

@@ -75,13 +75,13 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         if self.words[: len(SPECIAL)] != SPECIAL:
-            raise ValueError(f"a vocabulary starts with {', '.join(SPECIAL)}")
+            raise ValueError(f"a vocabulary must start with {', '.join(SPECIAL)}")
         # They are printed on terminals, and written as XML.
         if not all(isinstance(word, str) and word.isprintable() for word in self.words):
-            raise ValueError("a vocabulary holds words that can be printed")
+            raise ValueError("all words of a vocabulary must be printable")
         ids = {word: i for i, word in enumerate(self.words)}
         if len(ids) != len(self.words):
-            raise ValueError("a vocabulary holds each word once")
+            raise ValueError("a vocabulary must not repeat a word")
         object.__setattr__(self, "_ids", ids)
 
     @classmethod

@@ -83,7 +83,7 @@ def test_a_name_outside_the_folder_is_refused(copy: Path, name: str) -> None:
 
 def test_a_vocabulary_of_another_length_is_refused(copy: Path) -> None:
     edit(copy, lambda manifest: manifest.update(vocabulary_size=3))
-    with pytest.raises(BundleError, match="words, the model was made for 3"):
+    with pytest.raises(BundleError, match="words, but the manifest says 3"):
         Bundle.load(copy)
 
 
@@ -99,7 +99,7 @@ def test_a_graph_that_cannot_run_is_refused(copy: Path) -> None:
     files = {name: (copy / name).read_bytes() for name in manifest["sha256"]}
     files["decoder.onnx"] = files["decoder.onnx"][:1000]
     bundle.write(copy, manifest, files)
-    with pytest.raises(BundleError, match=r"decoder.onnx: not a graph"):
+    with pytest.raises(BundleError, match=r"decoder.onnx: ONNX Runtime cannot load"):
         load(copy)
 
 
@@ -121,7 +121,7 @@ def test_a_graph_that_cannot_run_is_refused(copy: Path) -> None:
 def test_an_odd_entry_of_a_manifest_is_named(copy: Path, name: str, value: object) -> None:
     """An image_size of a thousand million would have been allocated."""
     edit(copy, lambda manifest: manifest.update({name: value}))
-    with pytest.raises(BundleError, match=f"its {name} is odd"):
+    with pytest.raises(BundleError, match=f": {name} is invalid"):
         Bundle.load(copy)
 
 
@@ -139,21 +139,21 @@ def test_weights_in_another_file_are_refused(copy: Path) -> None:
     onnx.external_data_helper.convert_model_to_external_data(model, location="weights.bin")
     onnx.save(model, copy / "decoder.onnx")
     replace_graph(copy, "decoder.onnx", (copy / "decoder.onnx").read_bytes())
-    with pytest.raises(BundleError, match=r"decoder\.onnx: keeps weights in another file"):
+    with pytest.raises(BundleError, match=r"decoder\.onnx: stores weights in another file"):
         Bundle.load(copy)
 
 
 def test_graphs_that_do_not_fit_are_refused(copy: Path) -> None:
     decoder = (copy / "decoder.onnx").read_bytes()
     replace_graph(copy, "decoder.onnx", (copy / "encoder.onnx").read_bytes())
-    with pytest.raises(BundleError, match="do not fit its manifest: words is missing"):
+    with pytest.raises(BundleError, match="do not match its manifest: words is missing"):
         load(copy)
     replace_graph(copy, "decoder.onnx", decoder)
     edit(copy, lambda manifest: manifest.update(grid=[8, 8]))
-    with pytest.raises(BundleError, match="do not fit its manifest: annotations is of shape"):
+    with pytest.raises(BundleError, match="do not match its manifest: annotations is of shape"):
         load(copy)
     edit(copy, lambda manifest: manifest.update(grid=[7, 7], image_size=160))
-    with pytest.raises(BundleError, match="do not fit its manifest: images is of shape"):
+    with pytest.raises(BundleError, match="do not match its manifest: images is of shape"):
         load(copy)
 
 
@@ -223,7 +223,7 @@ def test_write_replaces_a_bundle_as_a_whole(copy: Path) -> None:
 
 def test_write_does_not_touch_a_folder_with_something_else(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(BundleError, match="holds something else"):
+    with pytest.raises(BundleError, match="already contains other files"):
         bundle.write(tmp_path, {}, {})
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
@@ -310,7 +310,7 @@ def test_an_odd_name_of_a_file_is_refused(copy: Path, name: str) -> None:
 )
 def test_doubt_that_is_no_array_is_refused(copy: Path, data: bytes) -> None:
     replace_file(copy, "familiar.npy", data)
-    with pytest.raises(BundleError, match="its doubt cannot be read"):
+    with pytest.raises(BundleError, match="its confidence model cannot be read"):
         load(copy)
 
 
@@ -351,11 +351,11 @@ def test_a_tensor_in_another_file_is_found_wherever_it_is(copy: Path, place: str
             model.functions.add().node.append(node)
 
     changed(copy, "decoder.onnx", hide)
-    with pytest.raises(BundleError, match="keeps weights in another file"):
+    with pytest.raises(BundleError, match="stores weights in another file"):
         Bundle.load(copy)
 
 
 def test_bytes_that_are_no_graph_are_refused(copy: Path) -> None:
     replace_graph(copy, "decoder.onnx", b"location" * 100)
-    with pytest.raises(BundleError, match=r"decoder\.onnx: not a graph"):
+    with pytest.raises(BundleError, match=r"decoder\.onnx: not an ONNX graph"):
         load(copy)

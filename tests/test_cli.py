@@ -137,7 +137,7 @@ def test_frames_that_are_not_captioned_are_told(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
     frames[0].save(path, save_all=True, append_images=frames[1:])
     done = run("caption", path)
-    warning = "it has several frames or pages; the first is captioned"
+    warning = "the file has several frames or pages; only the first is captioned"
     assert (done.exit_code, len(done.stdout.splitlines())) == (0, 1)
     assert done.stderr.splitlines()[0] == f"showtell: {path}: warning: {warning}"
     done = run("caption", path, "--json")
@@ -156,7 +156,7 @@ def test_output_that_cannot_be_written_is_one_line(photographs: Path) -> None:
             text=True,
         )
     assert done.returncode == 1
-    assert done.stderr == "showtell: its output: no space left on device\n"
+    assert done.stderr == "showtell: standard output: no space left on device\n"
 
 
 def test_standard_input_without_an_end_is_not_waited_for() -> None:
@@ -204,15 +204,15 @@ def test_the_proof_is_a_line_a_word(photographs: Path) -> None:
     done = run("caption", photographs / "astronaut.png", "--proof")
     line, *table = done.stdout.splitlines()
     words = showtell.load().bundle.vocabulary.words
-    assert table[0].split() == ["word", "p", "β", "attended", "random"]
+    assert table[0].split() == ["word", "p", "β", "attended", "random", "source"]
     assert len(table) > 3
     for row in table[1:]:
-        word, p, gate, attended, random, verdict = row.split()
+        word, p, gate, attended, random, source = row.split()
         assert word in words
         assert 0 < float(p) <= 1
         assert 0 < float(gate) <= 1
         assert attended[-1] == random[-1] == "%"
-        assert verdict in ("seen", "said")
+        assert source in ("image", "context")
     assert line.split("\t")[1].split()[0] == table[1].split()[0]
 
 

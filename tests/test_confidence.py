@@ -75,7 +75,7 @@ def test_a_bundle_keeps_it(tmp_path: Path) -> None:
     ],
 )
 def test_one_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, np.ndarray]) -> None:
-    with pytest.raises(BundleError, match="does not fit"):
+    with pytest.raises(BundleError, match="does not match"):
         ConfidenceModel.read(bundle_with(tmp_path, replace(MODEL, **changes)), 3)
 
 

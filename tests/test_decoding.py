@@ -210,7 +210,7 @@ def test_an_early_word_does_not_keep_a_likelier_late_one_out() -> None:
         ([[{A}]], "for 1 photographs, not for 2"),
         ([[], [set()]], "photograph 1: .* a word or more"),
         ([[], [{A, END}]], "photograph 1: .* special"),
-        ([[{A}, {B}, {C}], []], "^'mention': .* takes 3 words or more, but 'max_length' is 2"),
+        ([[{A}, {B}, {C}], []], "^'mention': .* at least 3 words, but 'max_length' is 2"),
         ([[{A}] * 5, []], "photograph 0: 5 sets .* at most 4"),
     ],
 )

@@ -158,7 +158,7 @@ def test_a_copy_that_was_not_finished_ends_in_zeros(progressive: bool) -> None:
     photograph = Image.fromarray(data.astronaut()[:128, :128])
     file = encode(photograph, "JPEG", progressive=progressive)
     half = len(file) // 2
-    with pytest.raises(BrokenImageError, match="ends too early"):
+    with pytest.raises(BrokenImageError, match="damaged or incomplete"):
         open_upright(file[:half] + bytes(len(file) - half))
 
 
@@ -226,7 +226,7 @@ def test_paths_that_are_no_photographs(tmp_path: Path) -> None:
         (tmp_path / "none.jpg", "no such file"),
         (tmp_path, "folder"),
         (tmp_path / "file" / "a.jpg", "not a directory"),
-        ("a\0b", "name of a file"),
+        ("a\0b", "valid file name"),
         ("/dev/null", "regular"),
     ]:
         with pytest.raises(ImageError, match=reason) as raised:

@@ -39,7 +39,7 @@ def test_words_and_names_of_things(word: str, expected: list[str]) -> None:
 @pytest.mark.parametrize("word", ["zebra", "<unk>", "a bus", "sea lion", "!"])
 def test_an_unknown_word_is_named(word: str) -> None:
     """Also the name of a thing for which the model has no word."""
-    with pytest.raises(OptionError, match="does not know") as caught:
+    with pytest.raises(OptionError, match="is not in the model's vocabulary") as caught:
         mention.asked(("bus", word), BUNDLE, NAMES)
     assert repr(word) in str(caught.value)
 

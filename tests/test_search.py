@@ -34,7 +34,7 @@ def test_options_cannot_be_changed() -> None:
 )
 def test_limits_hold_in_python(name: str, value: object) -> None:
     """The command line allowed a beam of 100, HTTP 20, and Python any."""
-    with pytest.raises(ValueError, match=f"'{name}' is a whole number from 1 to "):
+    with pytest.raises(ValueError, match=f"'{name}' must be a whole number from 1 to "):
         Search(**{name: value})
 
 
@@ -43,7 +43,9 @@ def test_limits_are_the_same_as_text(name: str) -> None:
     most = OPTIONS[name].schema["maximum"]
     assert OPTIONS[name].read(name, str(most)) == most
     for text in ("0", str(most + 1), "05", "+5", " 5", "٥", "", "9" * 5000):
-        with pytest.raises(OptionError, match=f"^'{name}' is a whole number from 1 to {most}$"):
+        with pytest.raises(
+            OptionError, match=f"^'{name}' must be a whole number from 1 to {most}$"
+        ):
             OPTIONS[name].read(name, text)
 
 
@@ -52,7 +54,7 @@ def test_switches_and_regions_as_text() -> None:
     assert OPTIONS["proof"].read("proof", "false") is False
     assert OPTIONS["region"].read("region", "1,2,3,4") == (1, 2, 3, 4)
     for name, text in (("proof", "yes"), ("region", "1,2,3")):
-        with pytest.raises(OptionError, match=f"'{name}' is "):
+        with pytest.raises(OptionError, match=f"'{name}' must be "):
             OPTIONS[name].read(name, text)
 
 
@@ -82,7 +84,7 @@ def test_the_command_line_takes_every_option() -> None:
     given = parsed("--mention", "bus", "--mention", "dog, ball", "--things")
     assert given == repr(Search(mention=("bus", "dog", "ball"), things=True))
     for arguments in (("--beam", "21"), ("--region", "1,2,3"), ("--mention", "a,b,c,d,e")):
-        assert f"'{arguments[0][2:]}' is " in parsed(*arguments)
+        assert f"'{arguments[0][2:]}' must be " in parsed(*arguments)
 
 
 def test_the_help_names_every_option_its_limits_and_default() -> None:

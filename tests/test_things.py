@@ -57,8 +57,8 @@ def test_names_come_back_from_a_bundle(tmp_path: Path) -> None:
         (NAMES.content()[:-5], "cannot be read"),
         (b'[{"name": "dog"}]', "cannot be read"),
         (b"[" * 100_000, "cannot be read"),
-        (json.dumps([{"name": "dog", "words": ["dog"]}]).encode(), "names 1 things"),
-        (NAMES.content().replace(b'"eel"', b'"e\\nl"'), "not printable"),
+        (json.dumps([{"name": "dog", "words": ["dog"]}]).encode(), "lists 1 things"),
+        (NAMES.content().replace(b'"eel"', b'"e\\nl"'), "unprintable"),
     ],
 )
 def test_names_that_cannot_be_used_are_refused(tmp_path: Path, content: bytes, reason: str) -> None:

@@ -139,7 +139,7 @@ def serving(python: Path) -> Iterator[str]:
     with Popen(command, cwd=python.parent, env=plain(), stdout=PIPE, text=True) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
-            assert line.startswith(f"showtell is at http://127.0.0.1:{port} ")
+            assert line.startswith(f"showtell is running at http://127.0.0.1:{port} ")
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()

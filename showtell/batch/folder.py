@@ -69,8 +69,8 @@ def caption_folder(
 ) -> Summary:
     """Caption photographs into a file of rows, with a progress bar on a terminal.
 
-    Ctrl+C ends it when what was begun is finished: the file then holds that much, and beside it
-    lies the journal with which a later call goes on.
+    Ctrl+C ends the run after the photographs in progress. The file then holds all rows so far, and
+    a journal beside it lets a later call continue.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def caption_folder(
     resume : whether to go on with a run that was interrupted, if there is one.
     sidecars : whether to write each caption into an XMP sidecar as well.
     workers : processes; None is one for each core that may be used.
-    say : is told what is wrong with a photograph, a line each.
+    say : called with one line for each photograph that has an error or a warning.
 
     Raises
     ------
@@ -120,8 +120,8 @@ def _survey(
     changed, gone = journal.keep((path for path, _ in photographs), _is_same)
     if changed or gone:
         say(
-            f"{out}: of what was finished, {changed:,} changed and are captioned again, "
-            f"{gone:,} are gone"
+            f"{out}: of the finished photographs, {changed:,} changed and are captioned again, "
+            f"{gone:,} no longer exist"
         )
 
 
@@ -286,6 +286,6 @@ class _Run:
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise output.unwritable(sidecar.path_for(path), error) from error
-            message = f"its sidecar may not be written: {os.strerror(error.errno).lower()}"
+            message = f"the sidecar cannot be written: {os.strerror(error.errno).lower()}"
         if message:
             self.say(f"{row['image']}: {message}")

@@ -74,11 +74,11 @@ class Journal:
         """Make the file if it is not there; what somebody else put there is not touched."""
         with suppress(FileExistsError):
             if os.path.lexists(self._undo) and not os.path.lexists(self.path):
-                raise OutputError(f"{self._undo}: is in the way; move it")
+                raise OutputError(f"{self._undo}: already exists; move it away")
             self.path.touch(exist_ok=False)
         for path in filter(os.path.lexists, (self.path, self._undo)):
             if not stat.S_ISREG(os.lstat(path).st_mode):
-                raise OutputError(f"{path}: is in the way: a link, or no file; move it")
+                raise OutputError(f"{path}: not a regular file; move it away")
 
     def _open(self, settings: Mapping[str, Any], resume: bool) -> None:
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")  # the lock is kept to the end
@@ -90,25 +90,23 @@ class Journal:
             if old:
                 self._require_same(json.loads(old[0]), settings, resume)
                 if self._db.execute("PRAGMA quick_check").fetchone() != ("ok",):
-                    raise ValueError("pages that do not fit together")
+                    raise ValueError("inconsistent pages")
             elif self._out.exists():
                 self.delete()
-                raise OutputError(f"{self._out}: is there already; delete it, or name another file")
+                raise OutputError(f"{self._out}: already exists; delete it, or choose another file")
             else:
                 self._db.execute("INSERT INTO run VALUES (?)", [json.dumps(settings)])
 
     def _require_same(self, old: Any, settings: Mapping[str, Any], resume: bool) -> None:
-        anew = f"delete {self.path} to begin anew"
+        anew = f"delete {self.path} to start again"
         if not resume:
-            raise OutputError(
-                f"{self._out}: an unfinished run is there: go on with --resume, or {anew}"
-            )
+            raise OutputError(f"{self._out}: unfinished run; continue it with --resume, or {anew}")
         if not isinstance(old, dict):
-            raise ValueError("settings that are none")
+            raise ValueError("invalid settings")
         if other := [name for name, value in settings.items() if old.get(name) != value]:
             raise OutputError(
-                f"{self._out}: the unfinished run differs in its {', '.join(other)}: "
-                f"give the same, or {anew}"
+                f"{self._out}: the unfinished run has other settings ({', '.join(other)}); "
+                f"use the same, or {anew}"
             )
 
     def close(self) -> None:
@@ -189,13 +187,15 @@ class Journal:
             yield
         except (sqlite3.DatabaseError, ValueError) as error:
             if "locked" in str(error):
-                raise OutputError(f"{self._out}: another process is writing it") from error
+                raise OutputError(
+                    f"{self._out}: another process is writing to it; wait for it to finish"
+                ) from error
             if isinstance(error, ValueError) or _DAMAGED.search(str(error)):
                 raise OutputError(
-                    f"{self.path}: damaged: {error}; delete it to begin anew"
+                    f"{self.path}: damaged: {error}; delete it to start again"
                 ) from error
             raise OutputError(
-                f"{self.path}: cannot be written: {error}; mend that, and go on with --resume"
+                f"{self.path}: cannot be written: {error}; fix this, then continue with --resume"
             ) from error
         except OSError as error:
             raise OutputError(f"{self._out}: cannot be written: {error.strerror}") from error

@@ -33,7 +33,7 @@ def require_format(out: Path) -> None:
     MissingExtraError : it is Parquet, and pyarrow is not installed.
     """
     if out.suffix not in _WRITERS:
-        raise OutputError(f"{out}: name a file that ends in {', '.join(_WRITERS)}")
+        raise OutputError(f"{out}: the file name must end in {' or '.join(_WRITERS)}")
     if out.suffix == ".parquet" and find_spec("pyarrow") is None:
         raise MissingExtraError("Parquet", "parquet")
 
@@ -57,7 +57,9 @@ def write(out: Path, rows: Iterable[Row]) -> None:
 def unwritable(path: str | Path, error: OSError) -> OutputError:
     """Return the error of a file that cannot be written while a run is going on."""
     reason = (error.strerror or str(error)).lower()
-    return OutputError(f"{path}: cannot be written: {reason}; mend that, and go on with --resume")
+    return OutputError(
+        f"{path}: cannot be written: {reason}; fix this, then continue with --resume"
+    )
 
 
 def _write_jsonl(path: Path, rows: Iterable[Row]) -> None:

@@ -16,7 +16,7 @@ from showtell.batch import written, xmp
 from showtell.formats import ENDINGS
 
 _FIELDS = (xmp.DESCRIPTION, xmp.ALT_TEXT)
-_LEFT = "is left as it is"
+_LEFT = "was not changed"
 
 
 def path_for(photograph: str) -> Path:
@@ -40,14 +40,14 @@ def write(photograph: str, caption: str) -> str | None:
         old = _read(path) if os.path.lexists(path) else xmp.NEW
         packet = xmp.parse(old)
     except ValueError:
-        return f"its sidecar {_LEFT}: it is not one that is understood here"
+        return f"the sidecar {_LEFT}: it is not valid XMP"
     said = _said(photograph)
     if empty := [field for field in _FIELDS if field not in said]:
         if reason := _refusal(photograph, path):
             return f"{path.name} {_LEFT}: {reason}"
         _replace(path, xmp.filled(old, packet, empty, caption))
     kept = [field.name for field in _FIELDS if said.get(field, caption) != caption]
-    return f"{' and '.join(kept)} had a text already, which was kept" if kept else None
+    return f"{' and '.join(kept)} already had text, which was kept" if kept else None
 
 
 def _there(photograph: str) -> list[Path]:
@@ -102,6 +102,6 @@ def _replace(path: Path, content: bytes) -> None:
 
 def _read(path: Path) -> bytes:
     if not path.is_file():  # a pipe would be waited for
-        raise ValueError("not a file")
+        raise ValueError("not a regular file")
     with path.open("rb") as file:
         return file.read(xmp.MAX_BYTES + 1)

@@ -18,7 +18,7 @@ from showtell.search import Search
 
 Item = tuple[str, bytes]
 
-_ENDED = "the process that read it came to an end: it is damaged, or needs too much memory"
+_ENDED = "its worker process crashed: the file is damaged, or needs too much memory"
 
 _captioner: Captioner  # of a worker
 
@@ -104,7 +104,7 @@ def _require_alive(pool: ProcessPoolExecutor) -> None:
         alive.result()
     except BrokenProcessPool as error:
         raise ShowtellError(
-            "the processes that caption cannot start; is there too little memory?"
+            "the worker processes cannot start; free some memory and try again"
         ) from error
 
 

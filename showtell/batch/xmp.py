@@ -76,7 +76,7 @@ def parse(data: bytes) -> Packet:
         RDF, or is too large.
     """
     if len(data) > MAX_BYTES:
-        raise ValueError("larger than a packet is")
+        raise ValueError("too large for an XMP packet")
     data.decode("utf-8")
     reader = _Reader(data)
     try:
@@ -189,7 +189,7 @@ class _Reader:
         key = re.escape(f"{name.prefix}:{name.local}".encode())
         attribute = tag and re.search(rb"\s+" + key + rb"\s*=\s*(\"[^\"]*\"|'[^']*')", tag[0])
         if not (tag and attribute):
-            raise ValueError("an attribute that is not found")
+            raise ValueError("an attribute cannot be found")
         return tag.start() + attribute.start(), tag.start() + attribute.end()
 
     def _say(self, text: str) -> None:

@@ -53,7 +53,7 @@ def build(target: Path, bundle: Bundle) -> int:
         written.
     """
     if target.exists() and not (target / "model" / MANIFEST).is_file():
-        raise PageError(f"{target}: holds something else already; name a new folder")
+        raise PageError(f"{target}: already contains other files; choose a new folder")
     files = _static()
     files |= {f"ort/{name}": content for name, content in vendor.fetch().items()}
     model = [MANIFEST, *bundle.manifest["sha256"]]

@@ -41,15 +41,15 @@ def _pack(folder: Path) -> Path:
     """Let npm put the package into `folder`, as one file."""
     npm = shutil.which("npm")
     if npm is None:
-        raise PageError(f"npm is not installed: it fetches {PACKAGE}, which runs the model")
+        raise PageError(f"npm is not installed; it is required to download {PACKAGE}")
     command = [npm, "pack", PACKAGE, "--prefer-offline", "--ignore-scripts", "--silent"]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS)
     except subprocess.TimeoutExpired as error:
-        raise PageError(f"npm could not fetch {PACKAGE} within {_SECONDS} s") from error
+        raise PageError(f"npm could not download {PACKAGE} within {_SECONDS} s") from error
     archives = list(folder.glob("*.tgz"))
     if done.returncode or len(archives) != 1:
-        raise PageError(f"npm could not fetch {PACKAGE}: try `npm pack {PACKAGE}` to see why")
+        raise PageError(f"npm could not download {PACKAGE}; run `npm pack {PACKAGE}` to see why")
     return archives[0]
 
 
@@ -57,8 +57,7 @@ def _verify(archive: Path) -> None:
     digest = hashlib.sha512(archive.read_bytes()).digest()
     if f"sha512-{b64encode(digest).decode()}" != INTEGRITY:
         raise PageError(
-            f"{PACKAGE}: what npm fetched is not the package that this version was made with "
-            "(its checksum is another)"
+            f"{PACKAGE}: the download has the wrong checksum; clear npm's cache and try again"
         )
 
 

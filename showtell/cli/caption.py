@@ -37,34 +37,36 @@ _THING = "    {:16}{:>6}"
     "--attention",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write three files of each photograph there: a figure with one panel a word (PNG), "
-    "an animation that goes from word to word (GIF), and what --json prints.",
+    help="Write three files for each photograph to DIR: a figure with one panel per word (PNG), "
+    "an animation of the same maps (GIF), and the output of --json.",
 )
 @model_option
 @click.option(
     "--out",
     metavar="FILE",
-    help="Write a row of each photograph into FILE, .jsonl, .csv or .parquet, and print nothing.",
+    help="Write one row per photograph to FILE (.jsonl, .csv or .parquet) instead of printing.",
 )
 @click.option(
-    "--recursive", is_flag=True, help="With --out: caption all photographs in folders, and below."
+    "--recursive",
+    is_flag=True,
+    help="With --out: caption all photographs in folders and their subfolders.",
 )
-@click.option("--resume", is_flag=True, help="With --out: go on with a run that was interrupted.")
+@click.option("--resume", is_flag=True, help="With --out: continue an interrupted run.")
 @click.option(
     "--sidecar",
     type=click.Choice(["xmp"]),
-    help="With --out: write each caption into PHOTO.xmp as well, where nothing is said yet.",
+    help="With --out: also write each caption to the sidecar PHOTO.xmp. Existing text is kept.",
 )
 @click.option(
     "--engine",
     type=click.Choice(["ray"]),
-    help="With --out: caption one folder, or URI as s3://bucket/folder, on a cluster of Ray's; "
-    "FILE is a folder or URI then, of Parquet.",
+    help="With --out: caption one folder, or a URI such as s3://bucket/folder, on a Ray cluster. "
+    "FILE is then a folder or URI, which receives Parquet files.",
 )
 @click.option(
     "--column",
     metavar="NAME",
-    help="With --engine: the photographs are in this column of Parquet files.",
+    help="With --engine: read the photographs from this column of Parquet files.",
 )
 def caption(
     paths: tuple[str, ...],
@@ -79,32 +81,32 @@ def caption(
     engine: str | None,
     column: str | None,
 ) -> None:
-    """Caption photographs; - reads one from standard input.
+    """Caption photographs. The path - reads one from standard input.
 
     Files that cannot be read are reported on standard error; the rest are still captioned.
     """
     if column and not engine:
-        raise click.UsageError("--column needs --engine")
+        raise click.UsageError("--column requires --engine")
     if out:
         alone = as_json, attention, search.region, search.proof, search.things, STDIN in paths
         if any(alone):
             raise click.UsageError(
-                "--out goes with files and folders, without --json, --attention, --region, "
-                "--proof, --things"
+                "--out cannot be combined with --json, --attention, --region, --proof, --things "
+                "or standard input (-)"
             )
         options: dict[str, Any] = {"model": model, "search": search, "resume": resume}
         if engine:
             if len(paths) > 1 or sidecar:
-                raise click.UsageError("--engine goes with one folder or URI, without --sidecar")
+                raise click.UsageError("--engine takes one folder or URI, and no --sidecar")
             caption_on_cluster(paths[0], out, column=column, **options)
         elif far := [place for place in (*paths, out) if "://" in place]:
-            raise click.UsageError(f"{far[0]}: an object store needs --engine ray")
+            raise click.UsageError(f"{far[0]}: object stores require --engine ray")
         else:
             options |= {"recursive": recursive, "sidecars": sidecar is not None}
             caption_many(paths, Path(out), **options)
         return
     if recursive or resume or sidecar or engine:
-        raise click.UsageError("--recursive, --resume, --sidecar and --engine need --out")
+        raise click.UsageError("--recursive, --resume, --sidecar and --engine require --out")
     _print(paths, search, as_json, attention, model)
 
 
@@ -116,7 +118,7 @@ def _print(
     attention: Path | None,
     model: str | None,
 ) -> None:
-    """Caption photographs one by one, and print a line of each."""
+    """Caption photographs one by one, and print a line for each."""
     from showtell import image
     from showtell.captioner import load
     from showtell.limits import MAX_BYTES
@@ -126,7 +128,9 @@ def _print(
     if search.proof and not captioner.runtime.cells_vary:
         raise BundleError(f"{captioner.bundle.path}: {WHOLE_GRID_ONLY}")
     if search.things and captioner.things is None:
-        raise BundleError(f"{captioner.bundle.path}: the model has no classifier for --things")
+        raise BundleError(
+            f"{captioner.bundle.path}: this model has no classifier, which --things requires"
+        )
     failed = False
     for path, stem in zip(paths, _stems(attention, paths), strict=True):
         name = click.format_filename(path)
@@ -156,8 +160,8 @@ def _print(
 
 
 def _table(result: "Caption", proof: "Proof") -> str:
-    """Tell what each word loses, in percent of its probability, below its caption."""
-    lines = [_ROW.format("word", "p", "β", "attended", "random", "")]
+    """Return the table of a proof: how much each word's probability falls, in percent."""
+    lines = [_ROW.format("word", "p", "β", "attended", "random", "source")]
     for word, p, gate, attended, random, seen in zip(
         result.words,
         result.probabilities,
@@ -168,15 +172,15 @@ def _table(result: "Caption", proof: "Proof") -> str:
         strict=True,
     ):
         losses = (f"{100 * fall / p:+.0f}%" for fall in (-attended, -random))
-        verdict = "seen" if seen else "said"
-        lines.append(_ROW.format(word, f"{p:.2f}", f"{gate:.2f}", *losses, verdict))
+        source = "image" if seen else "context"
+        lines.append(_ROW.format(word, f"{p:.2f}", f"{gate:.2f}", *losses, source))
     return "\n".join(lines)
 
 
 def _things(things: tuple["Thing", ...]) -> str:
-    """Return a line for each thing that the classifier sees, below a heading."""
+    """Return a line for each thing that the classifier recognises, below a heading."""
     rows = [_THING.format(thing.name, f"{thing.probability:.2f}") for thing in things]
-    return "\n".join([_THING.format("thing", "p"), *(rows or ["    none is likely"])])
+    return "\n".join([_THING.format("thing", "p"), *(rows or ["    none recognised"])])
 
 
 def _write(stem: Path, data: bytes, result: "Caption", name: str) -> None:

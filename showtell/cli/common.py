@@ -1,4 +1,4 @@
-"""What the commands share: options, and how an error is told."""
+"""What the commands share: options, and how errors are reported."""
 
 import errno
 import io
@@ -24,7 +24,7 @@ _CONTROL = re.compile(
 
 
 class Group(click.Group):
-    """Tells errors that are the input's fault in one line, without a traceback."""
+    """Reports errors that the user can fix in one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -34,11 +34,13 @@ class Group(click.Group):
         except ShowtellError as error:
             reason = str(error)
         except MemoryError:
-            reason = "there is not enough memory for this"
+            reason = "not enough memory"
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # whoever read our output has had enough of it, which is no error
-            reason = f"{error.filename or 'its output'}: {(error.strerror or str(error)).lower()}"
+            reason = (
+                f"{error.filename or 'standard output'}: {(error.strerror or str(error)).lower()}"
+            )
         click.echo(f"showtell: {on_a_line(reason)}", err=True)
         ctx.exit(1)
 
@@ -83,7 +85,7 @@ def ending_at_once() -> Iterator[None]:
 model_option = click.option(
     "--model",
     metavar="M",
-    help="A bundle's folder or hf://owner/name; the one that ships if not given.",
+    help="Folder of a bundle, or hf://owner/name. Default: the model that ships.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -102,7 +104,7 @@ class _SearchValue(click.ParamType):
 
 
 def search_options(*names: str) -> Callable[[Callable], Callable]:
-    """Give a command some options of :class:`Search`; it gets them as its argument `search`."""
+    """Add options of :class:`Search` to a command, which receives them as its argument `search`."""
 
     def decorate(command: Callable) -> Callable:
         @wraps(command)

@@ -1,4 +1,4 @@
-"""What tells of a model: showtell evaluate and info."""
+"""showtell evaluate and showtell info."""
 
 import json
 from pathlib import Path
@@ -16,17 +16,19 @@ from showtell.search import Search
 
 
 @click.command()
-@click.option("--data", "folder", metavar="DIR", help="A data set, as for `showtell data`.")
-@click.option("--split", default="test", show_default=True, help="Which of its splits to caption.")
+@click.option("--data", "folder", metavar="DIR", help="Folder of a data set.")
+@click.option("--split", default="test", show_default=True, help="Split to caption.")
 @search_options("beam")
 @model_option
 @click.option(
     "--predictions",
     type=click.Path(path_type=Path),
-    help="Captions to score, COCO's result format.",
+    help="File of captions to score, in COCO's result format.",
 )
 @click.option(
-    "--references", type=click.Path(path_type=Path), help="Their references, COCO's format."
+    "--references",
+    type=click.Path(path_type=Path),
+    help="File of reference captions, in COCO's annotation format.",
 )
 @json_option
 @ending_at_once()
@@ -39,7 +41,11 @@ def evaluate(
     references: Path | None,
     as_json: bool,
 ) -> None:
-    """Caption a split and score the captions; or score the captions in a file."""
+    """Score the captions of a model or a file.
+
+    With --data, the model captions a split of the data set. With --predictions and --references,
+    the captions in a file are scored.
+    """
     from showtell.captioner import load
     from showtell.data import load as load_data
     from showtell.evaluation import evaluate as evaluation
@@ -49,7 +55,7 @@ def evaluate(
     elif folder and not predictions and not references:
         card = evaluation.evaluate(load(model), load_data(folder), split, search.beam)
     else:
-        raise click.UsageError("give --data, or --predictions and --references")
+        raise click.UsageError("give either --data, or both --predictions and --references")
     click.echo(json.dumps(card.to_dict(), indent=2) if as_json else card)
 
 
@@ -57,7 +63,7 @@ def evaluate(
 @json_option
 @model_option
 def info(as_json: bool, model: str | None) -> None:
-    """Describe a model: its card, or with --json its manifest."""
+    """Print the card of a model, or its manifest with --json."""
     from showtell.bundle import Bundle
 
     bundle = Bundle.load(model)

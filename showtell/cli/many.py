@@ -1,4 +1,4 @@
-"""showtell caption --out: what is told of a run over many photographs."""
+"""showtell caption --out: runs over many photographs, and their summary."""
 
 import sys
 from pathlib import Path
@@ -16,14 +16,14 @@ def caption_many(paths: tuple[str, ...], out: Path, *, resume: bool, **options: 
     from showtell.batch.journal import path_for
 
     if resume and out.exists() and not path_for(out).exists():
-        _say(f"{out}: finished already")
+        _say(f"{out}: already finished")
         return
     summary = caption_folder(paths, out, resume=resume, say=_say, **options)
-    _say(f"{out}: {summary.captioned:,} captioned, {summary.failed:,} not")
+    _say(f"{out}: {summary.captioned:,} captioned, {summary.failed:,} failed")
     if summary.left_out:
         _say(summary.left_out)
     if summary.interrupted:
-        _say("interrupted; --resume goes on")
+        _say("interrupted; run again with --resume to continue")
         raise SystemExit(_INTERRUPTED)
     if summary.failed:
         raise SystemExit(1)
@@ -41,7 +41,7 @@ def caption_on_cluster(uri: str, out: str, **options: Any) -> None:
 
     tally = run(uri, out, **options)
     captions = tally.photographs - tally.errors
-    _say(f"{out}: {captions:,} captioned, {tally.errors:,} not")
+    _say(f"{out}: {captions:,} captioned, {tally.errors:,} failed")
     if tally.left_out:
         _say(tally.left_out)
     if tally.errors:

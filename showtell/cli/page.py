@@ -11,12 +11,15 @@ from showtell.cli.common import model_option
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
 @model_option
 def page(folder: Path, model: str | None) -> None:
-    """Write the page that captions in the visitor's browser to DIR, for any web server.
+    """Build a page for any static web server.
 
-    Needs npm, which fetches ONNX Runtime for browsers.
+    The page is written to DIR and captions in the visitor's browser. Requires npm, to download
+    ONNX Runtime for browsers.
     """
     from showtell.browser import build
     from showtell.bundle import Bundle
 
     size = build(folder, Bundle.load(model))
-    click.echo(f"{folder}: {size / 1e6:.1f} MB; try it: python -m http.server --directory {folder}")
+    click.echo(
+        f"{folder}: {size / 1e6:.1f} MB. To try it: python -m http.server --directory {folder}"
+    )

@@ -7,7 +7,11 @@ import click
 from showtell.cli.common import on_lines, require_torch
 
 overrides_option = click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a value of the recipe."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a value of the recipe. May be given several times.",
 )
 
 
@@ -18,9 +22,9 @@ def data() -> None:
 
 @data.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
-@click.option("--download", is_flag=True, help="Fetch the release into DIR first; 1.1 GB.")
+@click.option("--download", is_flag=True, help="Download the data set into DIR first (1.1 GB).")
 def flickr8k(folder: Path, download: bool) -> None:
-    """Check Flickr8k, in any form that people have, and say what is in it."""
+    """Check a copy of Flickr8k in DIR, and print what it contains."""
     from showtell.data import describe, load
 
     if download:
@@ -33,9 +37,12 @@ def flickr8k(folder: Path, download: bool) -> None:
 @click.command()
 @click.argument("recipe", type=click.Path(path_type=Path))
 @overrides_option
-@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
+@click.option("--resume", is_flag=True, help="Continue from the run's last checkpoint.")
 def train(recipe: Path, overrides: tuple[str, ...], resume: bool) -> None:
-    """Train a model by a RECIPE: a YAML file, or the name of one that ships, such as quick."""
+    """Train a model from a recipe.
+
+    RECIPE is a YAML file, or the name of a recipe that ships with showtell, such as quick.
+    """
     require_torch("showtell train")
     from showtell.train import recipe as recipes
     from showtell.train.engine import train as run
@@ -47,19 +54,26 @@ def train(recipe: Path, overrides: tuple[str, ...], resume: bool) -> None:
 @click.argument("recipe", type=click.Path(path_type=Path))
 @overrides_option
 def pair(recipe: Path, overrides: tuple[str, ...]) -> None:
-    """Find captions for photographs that have none, as the RECIPE's 'pairing' says."""
+    """Find captions for uncaptioned photographs.
+
+    The section 'pairing' of RECIPE names the photographs, the sentences and the output folder.
+    """
     require_torch("showtell pair")
     from showtell.train import recipe as recipes
     from showtell.train.pairing import pair as run
 
-    click.echo(f"{run(recipes.read(recipe, overrides))}: a data set to train on")
+    click.echo(f"{run(recipes.read(recipe, overrides))}: data set written")
 
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("bundle", type=click.Path(path_type=Path))
 def export(checkpoint: Path, bundle: Path) -> None:
-    """Write the bundle of a CHECKPOINT, or of the best one in a run's folder."""
+    """Export a checkpoint as a bundle.
+
+    CHECKPOINT is a checkpoint file, or the folder of a run to export its best checkpoint. BUNDLE is
+    the folder to write.
+    """
     require_torch("showtell export")
     from showtell.train.export import export as write
 
@@ -69,7 +83,10 @@ def export(checkpoint: Path, bundle: Path) -> None:
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def results(folder: Path) -> None:
-    """Print the scores of the runs below a FOLDER as a table in Markdown."""
+    """Print the scores of runs as a table.
+
+    The table is in Markdown, and has all runs in FOLDER and its subfolders.
+    """
     require_torch("showtell results")
     from showtell.train.results import table
 

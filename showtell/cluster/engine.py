@@ -137,8 +137,8 @@ class _Worker:
         captioner = load(self._job.model, threads=1)
         if captioner.bundle.manifest["sha256"] != self._job.sha256:
             raise BundleError(
-                f"{captioner.bundle.path}: another model than where the run was started: have the "
-                "same on every machine"
+                f"{captioner.bundle.path}: not the model that the run was started with; "
+                "install the same model on every machine"
             )
         return captioner
 
@@ -197,8 +197,8 @@ def _digest(blocks: Sequence[Block]) -> str:
 def _require_whole(output: Output, blocks: int, failures: Collection[str]) -> None:
     if missing := sorted(set(range(blocks)) - output.finished()):
         first = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
-        why = min(failures, default="their workers died each time")
+        why = min(failures, default="their workers crashed each time")
         raise OutputError(
             f"{output}: {len(missing)} of {blocks} blocks are missing ({first}): {why}; "
-            "then go on with --resume"
+            "fix this, then continue with --resume"
         )

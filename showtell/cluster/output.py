@@ -58,13 +58,15 @@ class Output:
         if _RUN in names:
             self._require_same(settings, resume)
         elif names:
-            raise OutputError(f"{self}: holds something else already; name a new folder")
+            raise OutputError(f"{self}: already contains other files; choose a new folder")
         else:
             self._write(_RUN, json.dumps(settings, indent=2).encode())
 
     def _require_same(self, settings: Mapping[str, Any], resume: bool) -> None:
         if not resume:
-            raise OutputError(f"{self}: a run is there: go on with --resume, or name a new folder")
+            raise OutputError(
+                f"{self}: already contains a run; add --resume, or choose a new folder"
+            )
         try:
             with self.files.open_input_stream(f"{self.path}/{_RUN}") as file:
                 old = json.loads(file.read())
@@ -72,8 +74,8 @@ class Output:
             raise OutputError(f"{self}/{_RUN}: cannot be read: {error}") from error
         if other := [name for name, value in settings.items() if old.get(name) != value]:
             raise OutputError(
-                f"{self}: its run was begun with another {', '.join(other)}: "
-                "give the same, or name a new folder"
+                f"{self}: its run has other settings ({', '.join(other)}); "
+                "use the same, or choose a new folder"
             )
 
     def finished(self) -> set[int]:

@@ -103,7 +103,7 @@ def locate(uri: str) -> tuple[FileSystem, str]:
     try:
         return FileSystem.from_uri(quote(uri, _OF_URIS, errors="surrogateescape"))
     except ValueError as error:
-        raise DataError(f"{uri}: not an address of files: {error}") from error
+        raise DataError(f"{uri}: not a valid URI: {error}") from error
     except OSError as error:
         raise DataError(f"{uri}: cannot be reached: {error}; {_CHECK}") from error
 
@@ -153,7 +153,7 @@ def cut(
         blocks = [block for table in tables for block in table.cut(size)]
     if not blocks:
         kind = "photographs" if column is None else "rows of Parquet"
-        raise DataError(f"{address(files, path)}: there are no {kind} in it")
+        raise DataError(f"{address(files, path)}: contains no {kind}")
     return blocks
 
 
@@ -221,7 +221,9 @@ def _leaf(name: str, schema: pa.Schema, column: str) -> str:
     if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         kind, leaf = kind.field("bytes").type, f"{column}.bytes"
     if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
-        raise DataError(f"{name}: its column {column!r} holds {kind}, not the bytes of photographs")
+        raise DataError(
+            f"{name}: its column {column!r} contains {kind}, not the bytes of photographs"
+        )
     return leaf
 
 

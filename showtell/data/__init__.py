@@ -40,4 +40,4 @@ def load(root: str | os.PathLike[str]) -> Dataset:
         if release is not None:
             return assemble(root, layout.name, release)
     looked_for = "; ".join(f"{layout.looks_for} ({layout.name})" for layout in layouts)
-    raise DataError(f"{root} holds no data set that is known: looked for {looked_for}")
+    raise DataError(f"{root} contains no known data set; looked for {looked_for}")

@@ -68,14 +68,18 @@ class Corrections:
         ImageError : the photograph cannot be used.
         """
         if not has_words(caption) or len(caption) > LONGEST:
-            raise CorrectionError(f"a caption has a word in it, and {LONGEST} characters at most")
+            raise CorrectionError(
+                f"the caption must have at least one word and at most {LONGEST} characters"
+            )
         caption = " ".join(caption.split())
         name = f"{hashlib.sha256(photograph).hexdigest()[:16]}.jpg"
         copy = b"" if (self._folder / name).exists() else _copy(photograph)
         line = {"image": name, "caption": caption}
         with self._lock:
             if self._lines >= MOST:
-                raise CorrectionError(f"there are {MOST:,} corrections already: start a new folder")
+                raise CorrectionError(
+                    f"the folder has {MOST:,} corrections, the maximum: use a new one"
+                )
             if copy:
                 with replacing(self._folder / name) as partial:
                     partial.write_bytes(copy)

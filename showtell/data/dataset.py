@@ -87,8 +87,8 @@ _SENTENCES = {
         "photographs are in no split: they are left out",
     ),
     "stray": (
-        "captioned name is not a picture's: it is left out",
-        "captioned names are not a picture's: they are left out",
+        "captioned file name is not that of an image: it is left out",
+        "captioned file names are not those of images: they are left out",
     ),
     "duplicates": (
         "caption repeats another of its photograph: it is kept",
@@ -99,10 +99,9 @@ _SENTENCES = {
         "captions have no words: they are dropped",
     ),
     "unspaced": (
-        "caption has no spaces between its words, which take a dictionary to find: separate them "
-        "with spaces first, or each sentence counts as one word",
-        "captions have no spaces between their words, which take a dictionary to find: separate "
-        "them with spaces first, or each sentence counts as one word",
+        "caption has no spaces between its words: it counts as one word unless you separate them",
+        "captions have no spaces between their words: each counts as one word unless you separate "
+        "them",
     ),
     "broken": (
         "line cannot be read: it is skipped",
@@ -144,9 +143,9 @@ class Dataset:
         """
         photographs = self._known(name)
         if not photographs:
-            empty = f"{self.root}: the {name} split holds no photograph with a caption."
+            empty = f"{self.root}: the {name} split contains no photograph with a caption."
             if self.layout == "own":
-                empty += f" Write {name} for some in a column 'split' of captions.csv."
+                empty += f" Write {name} for some of them in the column 'split' of captions.csv."
             if self.layout == "corrections":
                 empty += " Correct ten photographs or more: the fifth is in dev, the tenth in test."
             raise DataError(" ".join([empty, *self.findings.sentences()]))

@@ -93,7 +93,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _download(url: str, target: Path, checksum: str | None) -> None:
     if not url.startswith(("http://", "https://")):
-        raise DownloadError(f"{url} is not an address of http or https")
+        raise DownloadError(f"{url} is not an http or https URL")
     if target.is_file() and _is_right(target, checksum):
         return
     part = target.with_name(target.name + ".part")
@@ -101,7 +101,7 @@ def _download(url: str, target: Path, checksum: str | None) -> None:
         _fetch(url, part)
         if not _is_right(part, checksum):
             part.unlink()
-            raise DownloadError(f"{url} is not the file that was expected: its {checksum} is wrong")
+            raise DownloadError(f"{url}: the download does not match its checksum {checksum}")
         part.replace(target)
     except (OSError, EOFError, HTTPException, ValueError) as error:
         raise DownloadError(_reason(url, error)) from error
@@ -118,12 +118,12 @@ def _is_right(path: Path, checksum: str | None) -> bool:
 
 def _reason(url: str, error: Exception) -> str:
     if isinstance(error, HTTPError):
-        return f"{url} answers {error.code} {error.reason}"
+        return f"{url} responded with {error.code} {error.reason}"
     if isinstance(error, URLError):
         return f"{url} cannot be reached: {error.reason}"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename} cannot be written: {error.strerror}"
-    return f"{url}: {error}; run again to go on from what has come"
+    return f"{url}: {error}; run again to continue the download"
 
 
 def _fetch(url: str, part: Path) -> None:
@@ -143,7 +143,7 @@ def _fetch(url: str, part: Path) -> None:
             file.seek(0)
             file.truncate()
         if start not in (0, have):
-            raise DownloadError(f"{url}: the server sent another part than asked for; run again")
+            raise DownloadError(f"{url}: the server sent the wrong part of the file; run again")
         _copy(response, file, total)
 
 
@@ -186,7 +186,7 @@ def _copy(response: HTTPResponse, file: BinaryIO, total: int | None) -> None:
             file.write(chunk)
             bar.update(len(chunk))
     if total is not None and file.tell() != total:
-        raise EOFError(f"cut off after {file.tell():,} of {total:,} bytes")
+        raise EOFError(f"the download stopped after {file.tell():,} of {total:,} bytes")
 
 
 @dataclass(frozen=True)
@@ -245,7 +245,9 @@ def _install(root: Path, mirror: str, archive: Archive) -> None:
             source.rename(root / archive.folder)
     except DataError as error:
         zipped.unlink()  # so that the next run fetches it anew
-        raise DownloadError(f"{mirror}/{archive.name} is not the release: {error}") from error
+        raise DownloadError(
+            f"{mirror}/{archive.name} is not the original release: {error}"
+        ) from error
     except OSError as error:
         raise DownloadError(f"{zipped} cannot be unpacked: {error}") from error
     zipped.unlink()
@@ -255,7 +257,7 @@ def _check_text(folder: Path) -> None:
     _check_splits(flickr8k.read_splits(folder))
     lines = sum(1 for _ in flickr8k.read_captions(folder))
     if lines != CAPTIONS:
-        raise DataError(f"{lines:,} captions, not {CAPTIONS:,}")
+        raise DataError(f"it has {lines:,} captions, not {CAPTIONS:,}")
 
 
 def _check_photographs(folder: Path) -> None:

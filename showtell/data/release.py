@@ -65,7 +65,10 @@ def assign(splits: dict[str, str], name: str, split: str, where: str) -> None:
     DataError : it is in another split already, which would let a model train on its test.
     """
     if splits.setdefault(name, split) != split:
-        raise DataError(f"{where}: {name} is in the {splits[name]} split and in the {split} split")
+        raise DataError(
+            f"{where}: {name} is in the {splits[name]} split and in the {split} split; "
+            "keep it in one"
+        )
 
 
 def split_by_name(name: str) -> str:

@@ -90,7 +90,9 @@ def evaluate_files(predictions: Path, references: Path) -> Scorecard:
     hypotheses = _read_predictions(predictions)
     wanted = _read_references(references)
     for image in hypotheses.keys() - wanted.keys():
-        raise DataError(f"{predictions} has a caption for image {image!r}, {references} has none")
+        raise DataError(
+            f"{predictions} has a caption for image {image!r}, but {references} has none"
+        )
     words = [tuple(tokenize(caption)) for caption in hypotheses.values()]
     return Scorecard(
         model=predictions.name,
@@ -166,7 +168,9 @@ def _read_predictions(path: Path) -> dict[int | str, str]:
 def _read_references(path: Path) -> dict[int | str, list[str]]:
     stored = _read_json(path)
     if not isinstance(stored, dict):
-        raise DataError(f"{path} is not COCO's format: an object with a list 'annotations'")
+        raise DataError(
+            f"{path} is not in COCO's format: it needs an object with a list 'annotations'"
+        )
     captions: dict[int | str, list[str]] = {}
     for image, caption in _entries(path, stored.get("annotations"), "'annotations'"):
         captions.setdefault(image, []).append(caption)
@@ -176,12 +180,12 @@ def _read_references(path: Path) -> dict[int | str, list[str]]:
 def _entries(path: Path, entries: Any, what: str) -> list[tuple[int | str, str]]:
     """Return (image_id, caption) of each entry of a list in COCO's format."""
     if not isinstance(entries, list) or not entries:
-        raise DataError(f"{path} is not COCO's format: {what} is a list with captions in it")
+        raise DataError(f"{path} is not in COCO's format: {what} must be a list of captions")
     for number, entry in enumerate(entries, start=1):
         match entry:
             case {"image_id": int() | str(), "caption": str()}:
                 continue
         raise DataError(
-            f"{path}, entry {number}: needs an 'image_id', a number or text, and a 'caption', text"
+            f"{path}, entry {number}: needs 'image_id' (number or string) and 'caption' (string)"
         )
     return [(entry["image_id"], entry["caption"]) for entry in entries]

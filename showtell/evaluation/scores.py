@@ -16,7 +16,7 @@ from showtell.vocab import tokenize
 PTB = "PTBTokenizer"
 OWN = "showtell"
 
-_NO_SPICE = "SPICE's parser is a large download of its own, which is not fetched here"
+_NO_SPICE = "it requires a large separate download, which showtell does not support"
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def load_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     try:
         network.load_state_dict(dict(tensors))
     except RuntimeError as error:
-        raise CheckpointError(f"the checkpoint does not fit its recipe: {error}") from error
+        raise CheckpointError(f"the checkpoint does not match its recipe: {error}") from error
 
 
 def mix(start: Mapping[str, Tensor], end: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
@@ -187,16 +187,18 @@ def find(run: Path, recipe: Recipe, resume: bool) -> Checkpoint | None:
     """
     if not (run / LAST).exists():
         if resume:
-            raise CheckpointError(f"{run}: there is no run to resume; leave --resume out to start")
+            raise CheckpointError(f"{run}: there is no run to resume; omit --resume to start one")
         return None
     if not resume:
         raise CheckpointError(
-            f"{run}: there is a run already; add --resume to go on, or --set run=FOLDER"
+            f"{run}: already contains a run; add --resume to continue it, or --set run=FOLDER"
         )
     last = read(run / LAST)
     if last.recipe != recipe:
         changed = sorted(k for k, v in recipe.to_dict().items() if v != last.recipe.to_dict()[k])
-        raise CheckpointError(f"{run}: was started with other values of {', '.join(changed)}")
+        raise CheckpointError(
+            f"{run}: the run was started with other values of {', '.join(changed)}; use the same"
+        )
     return last
 
 

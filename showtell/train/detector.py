@@ -25,7 +25,7 @@ PRIOR = 100, 0.01  # captions that are added for each word, and the share of the
 def classifier_of(encoder: Encoder) -> nn.Linear:
     """Return the classifier of an encoder, or raise a RecipeError: a detector of words needs it."""
     if encoder.classifier is None:
-        raise RecipeError("encoder.classifier: set it to true, the detector of words needs it")
+        raise RecipeError("encoder.classifier: set it to true; the word detector requires it")
     return encoder.classifier
 
 
@@ -110,7 +110,7 @@ class WordDetector(nn.Module):
         steps = EPOCHS * math.ceil(len(pooled) / BATCH)
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
         self._learns = True
-        for _ in tqdm(range(EPOCHS), desc="detector of words", unit="epoch"):
+        for _ in tqdm(range(EPOCHS), desc="word detector", unit="epoch"):
             for rows in torch.randperm(len(pooled)).split(BATCH):  # type: ignore[no-untyped-call]
                 losses = F.binary_cross_entropy_with_logits(
                     self(pooled[rows]), targets[rows], reduction="none"

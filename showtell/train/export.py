@@ -97,7 +97,7 @@ def _choose(
     data = sets[0]
     small = quantized(half, graphs, data, scratch / "integers")
     before, after = (_cider(each, data) for each in (half, small))
-    say(f"CIDEr is {before:.4f}, and {after:.4f} in 8 bits")
+    say(f"CIDEr: {before:.4f}; {after:.4f} in 8 bits")
     kept = before - after <= MAX_LOSS
     chosen = _calibrated(small if kept else half, sets)
     if kept:
@@ -182,7 +182,7 @@ def quantized(written: Bundle, graphs: Graphs, data: Dataset, target: Path) -> B
     integers = _write(target, written.manifest, texts, small)
     lost = start.weights(written).keys() - start.weights(integers).keys()
     if lost := {name for name in lost if ".weight" in name or ".bias" in name}:  # no mere constants
-        raise CheckpointError(f"the quantised graphs do not hold {min(lost)} of the network")
+        raise CheckpointError(f"the quantised graphs lack the network's {min(lost)}")
     return integers
 
 
@@ -246,7 +246,7 @@ def _require_weights(network: ShowAttendTell, draft: Bundle) -> None:
     held = start.weights(draft)
     for name, weight in network.named_parameters():
         if weight.numel() >= HALF_FROM and not (name in held and held[name].equal(weight)):
-            raise CheckpointError(f"the exported graphs do not hold {name} of the network")
+            raise CheckpointError(f"the exported graphs lack the network's {name}")
 
 
 @torch.inference_mode()
@@ -284,7 +284,9 @@ def compare(network: ShowAttendTell, written: Bundle, n_photos: int = 3) -> floa
         theirs = beam_search(runtime, other, n_photos, beam=beam)
         for a, b in zip(ours, theirs, strict=True):
             if a[0].words != b[0].words:
-                raise CheckpointError("the exported graphs give other captions than the network")
+                raise CheckpointError(
+                    "the exported graphs and the network return different captions"
+                )
             worst = max(worst, float(np.abs(a[0].logprobs - b[0].logprobs).max()))
     if worst > TOLERANCE:
         raise CheckpointError(f"the exported graphs differ from the network by {worst:.1e}")

@@ -191,7 +191,7 @@ def _cached(
             part.unlink(missing_ok=True)
     rows = np.load(path, mmap_mode="r")
     if rows.shape != shape:
-        raise DataError(f"{path}: not what was written there; delete it and run again")
+        raise DataError(f"{path}: damaged; delete it and run again")
     return rows
 
 
@@ -203,7 +203,7 @@ def _reserve(path: Path, size: int, say: Callable[[str], None]) -> None:
     say(f"caching {kind}: {size / 1e9:.2f} GB in {path} ({free / 1e9:.0f} GB free)")
     if size > free:
         raise DataError(
-            f"{folder}: the {kind} take {size / 1e9:.2f} GB, {free / 1e9:.2f} GB are free"
+            f"{folder}: the {kind} need {size / 1e9:.2f} GB, but {free / 1e9:.2f} GB are free"
         )
 
 

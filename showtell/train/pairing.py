@@ -64,7 +64,7 @@ def pair(recipe: Recipe, say: Callable[[str], None] = tqdm.write) -> Path:
     """
     wanted = recipe.pairing
     if wanted is None:
-        raise DataError("the recipe has no 'pairing'")
+        raise DataError("the recipe has no section 'pairing'")
     photographs = _pictures(Path(wanted.photographs))
     sentences = Sentences.read(Path(wanted.sentences))
     captioned = [more for more in recipe.more if more.written]
@@ -81,7 +81,7 @@ def pair(recipe: Recipe, say: Callable[[str], None] = tqdm.write) -> Path:
 def _pictures(folder: Path) -> tuple[Photograph, ...]:
     paths = find_pictures(folder, ["."])
     if not paths:
-        raise DataError(f"{folder}: holds no photograph to pair with sentences")
+        raise DataError(f"{folder}: contains no photographs")
     return tuple(Photograph(name, path, ()) for name, path in sorted(paths.items()))
 
 
@@ -90,7 +90,7 @@ def _write(out: Path, photographs: Sequence[Photograph], captions: Sequence[Sequ
     try:
         out.mkdir(parents=True)
     except FileExistsError as error:
-        raise DataError(f"{out}: is there already; delete it to pair again") from error
+        raise DataError(f"{out}: already exists; delete it to pair again") from error
     for photograph in photographs:
         os.symlink(photograph.path.resolve(), out / photograph.name)
     with replacing(out / CAPTIONS) as partial, partial.open("w", newline="") as file:
@@ -156,7 +156,7 @@ class Sentences:
             if len(words) in LENGTHS and all(counts[word] >= LEAST_SENTENCES for word in words)
         ]
         if not kept:
-            raise DataError(f"{path}: holds no sentence of {LENGTHS[0]} to {LENGTHS[-1]} words")
+            raise DataError(f"{path}: contains no sentence of {LENGTHS[0]} to {LENGTHS[-1]} words")
         content = (frozenset(words).difference(FUNCTION_WORDS) for words in kept)
         return cls(tuple(map(" ".join, kept)), tuple(content))
 

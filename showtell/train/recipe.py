@@ -171,7 +171,9 @@ class Phase:
 
     def __post_init__(self) -> None:
         if self.same_length and self.captions != 1:
-            raise ValueError("same_length: takes captions: 1, since those of a photograph differ")
+            raise ValueError(
+                "same_length requires captions: 1, since captions of a photograph differ"
+            )
 
 
 @dataclass(frozen=True)
@@ -259,7 +261,7 @@ def _find(path: Path) -> Path:
     found = path if path.is_file() else shipped.get(str(path))
     if found is None:
         known = ", ".join(shipped)
-        raise RecipeError(f"{path}: there is no such recipe. In {SHIPPED} there are {known}")
+        raise RecipeError(f"{path}: there is no such recipe; {SHIPPED} has {known}")
     return found
 
 

@@ -65,7 +65,7 @@ class SelfCritical:
         vocabulary: Vocabulary,
     ) -> None:
         if phase.captions < 2:
-            raise RecipeError("selfcritical.captions: take 2 or more, each is compared with others")
+            raise RecipeError("selfcritical.captions: must be 2 or more")
         self._recipe, self._phase, self._network = recipe, phase, network
         self._captions, self._words = captions, vocabulary.words
         self._reward = Reward([[tokenize(c) for c in p.captions] for p in photographs])

@@ -30,7 +30,7 @@ def table(folder: Path) -> str:
     """
     runs = sorted(path.parent for path in folder.rglob(LOG))
     if not runs:
-        raise DataError(f"{folder}: there is no run: no {LOG} in any of its folders")
+        raise DataError(f"{folder}: no run found: no {LOG} in any of its subfolders")
     cards = [_read_scores(run) for run in runs]
     rows = [
         _row(run.relative_to(folder).as_posix(), read_log(run), card["scores"] if card else {})

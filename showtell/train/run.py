@@ -77,7 +77,7 @@ class Run:
         written = zip(self.photographs, corpus.copies_written, strict=True)
         self.log_frequencies = log_frequencies([p for p, n in written if n], self.vocabulary.words)
         judges = sum(map(len, self.dev.values()))
-        say(f"{len(self.photographs):,} photographs to train on, {judges:,} to judge by")
+        say(f"{len(self.photographs):,} photographs for training, {judges:,} for validation")
         if base is not None:
             say(tell_new(self.photographs, base.vocabulary, self.vocabulary))
         self.network = self._build(last, base).to(fabric.device)
@@ -137,7 +137,8 @@ class Run:
     def _restore(self, last: Checkpoint) -> None:
         if last.vocabulary != self.vocabulary:
             raise CheckpointError(
-                f"{self.folder}: the captions have changed since the run was started"
+                f"{self.folder}: the captions have changed since the run was started; "
+                "start a new run with --set run=FOLDER"
             )
         checkpoints.load_tensors(self.network, last.network)
         self.progress = Progress(**last.progress)

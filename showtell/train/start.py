@@ -51,12 +51,12 @@ def tell_new(photographs: Sequence[Photograph], known: Vocabulary, vocabulary: V
     counts = Counter(w for p in photographs for c in p.captions for w in tokenize(c))
     new = [word for word, _ in counts.most_common() if word not in known]
     if not new:
-        return f"the model knows all {len(counts):,} words of the captions"
+        return f"the model's vocabulary has all {len(counts):,} words of the captions"
     learned = [word for word in new if word in vocabulary]
     rare = [word for word in new if word not in vocabulary]
     sentences = {
         "new words, which the model learns": learned,
-        f"words that are too rare to be learned, and become {SPECIAL[UNK]}": rare,
+        f"words that are too rare to learn and become {SPECIAL[UNK]}": rare,
     }
     lines = (
         f"{text} ({len(words):,}): {_few(words)}" for text, words in sentences.items() if words

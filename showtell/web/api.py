@@ -68,7 +68,7 @@ def create_correction() -> Response:
         raise Problem(
             404,
             "no_corrections",
-            "This server keeps no corrections: start it with --corrections FOLDER.",
+            "This server does not accept corrections. Start it with --corrections FOLDER.",
         )
     photograph, options = _photograph(), _options("caption")
     text, heavy = options.get("caption", ""), is_heavy(photograph, whole=False)
@@ -85,7 +85,7 @@ def _drawn(draw: Callable[[Image, Caption], bytes], mimetype: str, *, heavy: boo
         caption = captioner.caption(photograph, search)
         captions = (caption, *caption.alternatives)
         if chosen >= len(captions):
-            raise _invalid(f"'alternative' is below {len(captions)} for this photograph.")
+            raise _invalid(f"'alternative' must be below {len(captions)} for this photograph.")
         return draw(image.open_upright(photograph), captions[chosen])
 
     heavy = heavy or is_heavy(photograph, whole=True)
@@ -126,13 +126,13 @@ def _photograph() -> bytes:
     if _is_form():
         uploads = request.files.getlist("image")
         if len(uploads) > 1:
-            raise _invalid("One photograph a request: there is more than one 'image'.")
+            raise _invalid("Send one photograph per request: there is more than one 'image'.")
         data = uploads[0].read() if uploads else b""
     else:
         data = request.get_data(parse_form_data=False)
     if not data:
         raise Problem(
-            400, "no_image", "Send a photograph as the form's field 'image', or as the body."
+            400, "no_image", "Send a photograph as the form field 'image', or as the request body."
         )
     return data
 
@@ -142,9 +142,11 @@ def _options(*known: str) -> dict[str, str]:
     options = request.values if _is_form() else request.args
     for name, values in options.lists():
         if name not in known:
-            raise _invalid(f"There is no '{name}': known are {', '.join(known) or 'none'}.")
+            raise _invalid(
+                f"Unknown parameter '{name}'. Known parameters: {', '.join(known) or 'none'}."
+            )
         if len(values) > 1:
-            raise _invalid(f"'{name}' is told more than once.")
+            raise _invalid(f"'{name}' is given more than once.")
     return options.to_dict()
 
 
@@ -158,14 +160,14 @@ def _number(options: dict[str, str], name: str, allowed: range, default: int) ->
     values = {str(value): value for value in allowed}
     text = options.get(name, str(default))
     if text not in values:
-        raise _invalid(f"'{name}' is a whole number from {allowed[0]} to {allowed[-1]}.")
+        raise _invalid(f"'{name}' must be a whole number from {allowed[0]} to {allowed[-1]}.")
     return values[text]
 
 
 def _switch(options: dict[str, str], name: str, default: bool) -> bool:
     text = options.get(name, str(default).lower())
     if text not in SWITCH:
-        raise _invalid(f"'{name}' is true or false.")
+        raise _invalid(f"'{name}' must be true or false.")
     return SWITCH[text]
 
 

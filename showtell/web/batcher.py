@@ -221,4 +221,4 @@ class Batcher:
 
 
 def _busy() -> Problem:
-    return Problem(503, "busy", "Too many requests are waiting. Try again.", retry_after=1)
+    return Problem(503, "busy", "Too many requests are waiting. Try again later.", retry_after=1)

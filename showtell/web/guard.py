@@ -51,7 +51,7 @@ def _refuse_untrusted_hosts() -> None:
         raise Problem(
             400,
             "untrusted_host",
-            "This server answers to localhost and to IP addresses. To let it answer to another "
+            "This server answers only to localhost and to IP addresses. To allow another host "
             "name, start it with SHOWTELL_HOSTS=NAME in its environment.",
         )
 
@@ -107,9 +107,8 @@ def _refuse_foreign_origins() -> None:
         raise Problem(
             403,
             "foreign_origin",
-            "Only this server's own pages may send this from a browser. A proxy before it must "
-            "pass the header Host as the browser sent it (nginx: proxy_set_header Host "
-            "$http_host).",
+            "A browser may send this only from this server's own pages. A reverse proxy must pass "
+            "the Host header on unchanged (nginx: proxy_set_header Host $http_host).",
         )
 
 

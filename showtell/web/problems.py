@@ -1,4 +1,4 @@
-"""How a request is refused: problems as in RFC 9457, each with a code that never changes."""
+"""Errors of the HTTP interface: problem details (RFC 9457), each with a stable code."""
 
 import json
 from http import HTTPStatus
@@ -67,7 +67,7 @@ def _option_problem(error: OptionError) -> Response:
 
 def _correction_problem(error: CorrectionError) -> Response:
     """Tell why a correction cannot be kept."""
-    detail = f"This correction cannot be kept: {error}."
+    detail = f"This correction cannot be saved: {error}."
     return _http_problem(Problem(422, "invalid_correction", detail))
 
 
@@ -76,7 +76,9 @@ def _too_large(error: HTTPException) -> Response:
     limit = current_app.config["MAX_CONTENT_LENGTH"] // 2**20
     return _http_problem(
         Problem(
-            413, "too_large", f"An upload may have {limit} MB, and a form 1,000 parts, at most."
+            413,
+            "too_large",
+            f"An upload may have at most {limit} MB, and a form at most 1,000 parts.",
         )
     )
 

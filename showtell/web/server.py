@@ -46,13 +46,13 @@ def serve(app: Flask, host: str = "localhost", port: int = 5000) -> None:
         raise SystemExit(f"showtell: {_reason(error, host, port)}") from None
     except RuntimeError as error:  # a limit of this user's, or of the container
         raise SystemExit(
-            f"showtell: {THREADS} threads cannot be started here ({error}): allow more memory, or "
-            "more processes"
+            f"showtell: {THREADS} threads cannot be started ({error}): allow more memory or more "
+            "processes"
         ) from None
     app.config["HOSTS"] += f",{host}"
     _stop_on_signals(server)
     name = f"[{host}]" if ":" in host else host
-    print(f"showtell is at http://{name}:{port} (Ctrl+C stops it)", flush=True)
+    print(f"showtell is running at http://{name}:{port} (press Ctrl+C to stop)", flush=True)
     server.run()
 
 
@@ -147,7 +147,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
 def _reason(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
-            f"port {port} is taken by another program (macOS holds port 5000 for AirPlay); "
-            f"take another with --port {port + 1}"
+            f"port {port} is used by another program (macOS uses port 5000 for AirPlay); "
+            f"choose another with --port {port + 1}"
         )
     return f"cannot listen at {host}, port {port}: {error.strerror}"

@@ -32,14 +32,14 @@ def test_a_folder_from_end_to_end(small_model: Path, photographs: Make, tmp_path
     assert done.exit_code == 1
     assert done.stdout == ""
     reason, summary, left_out = done.stderr.splitlines()
-    assert reason.startswith(rf"showtell: {path}/a\nb.jpg: not a photograph")
-    assert summary == f"showtell: {out}: 3 captioned, 1 not"
-    assert left_out == "showtell: 1 file left out: 1 .mp4"
+    assert reason.startswith(rf"showtell: {path}/a\nb.jpg: not a supported image format")
+    assert summary == f"showtell: {out}: 3 captioned, 1 failed"
+    assert left_out == "showtell: 1 file skipped: 1 .mp4"
     found = [json.loads(line) for line in out.read_text().splitlines()]
     for row in found:
         assert sidecar.path_for(row["image"]).exists() == (row["caption"] is not None)
     again = run(path, "--recursive", "--out", out, "--resume")
-    assert (again.exit_code, again.stderr) == (0, f"showtell: {out}: finished already\n")
+    assert (again.exit_code, again.stderr) == (0, f"showtell: {out}: already finished\n")
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_bad_files_are_rows_and_the_rest_goes_on(run: Callable, photographs: Mak
     assert told.keys() == {"loop.jpg", "up", "text.jpg", "text2.jpg", "cut.png", "pipe.jpg"}
     assert "too many levels of symbolic links" in told["loop.jpg"]
     assert "not a regular file" in told["pipe.jpg"]
-    assert "ends too early" in told["cut.png"]
+    assert "damaged or incomplete" in told["cut.png"]
     assert told["text.jpg"] == told["text2.jpg"]
     assert found["line\nbreak.png"]["caption"] == found["a/000.png"]["caption"]
     assert found[r"\xff.png"]["caption"] == found["b/001.png"]["caption"]
@@ -230,7 +230,7 @@ def added(path: Path) -> None:
     Image.new("RGB", (3, 3)).save(path / "a" / "000a.png")
 
 
-CHANGED = "of what was finished, {} changed and are captioned again, {} are gone"
+CHANGED = "of the finished photographs, {} changed and are captioned again, {} no longer exist"
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_a_damaged_journal_is_used_or_told(
     if is_used:
         assert run(path, resume=True) == run(path, "anew.jsonl")
     else:
-        with pytest.raises(OutputError, match=r"unfinished: damaged: .*; delete it to begin anew"):
+        with pytest.raises(OutputError, match=r"unfinished: damaged: .*; delete it to start again"):
             run(path, resume=True)
 
 
@@ -312,7 +312,7 @@ def test_what_is_in_the_way_of_the_journal_is_left_alone(
         path.mkdir()
     else:
         path.symlink_to(other)
-    with pytest.raises(OutputError, match=f"{name}: is in the way"):
+    with pytest.raises(OutputError, match=f"{name}: (already exists|not a regular file)"):
         run(photographs(2), resume=True)
     assert os.path.lexists(path)
     assert other.exists() == (kind == "link")
@@ -383,7 +383,7 @@ def test_a_read_only_disk_costs_the_sidecars_alone(
     told: list[str] = []
     found = run(small_disk, sidecars=True, say=told.append)
     assert all(row["caption"] for row in found)
-    reason = "its sidecar may not be written: read-only file system"
+    reason = "the sidecar cannot be written: read-only file system"
     assert [line.partition(": ")[2] for line in told] == [reason] * 2
 
 
@@ -405,5 +405,5 @@ def test_sidecars_that_cannot_be_written(
     monkeypatch.setattr(sidecar, "write", fail(errno.EACCES))
     assert all(row["caption"] for row in run(path, sidecars=True, resume=True, say=told.append))
     assert [line.partition(": ")[2] for line in told] == [
-        "its sidecar may not be written: permission denied"
+        "the sidecar cannot be written: permission denied"
     ] * 2

@@ -38,20 +38,20 @@ def test_rows_keep_their_order(out: Path) -> None:
 
 
 def test_a_run_that_nobody_asked_to_go_on_with_is_not_lost(out: Path) -> None:
-    with pytest.raises(OutputError, match=r"an unfinished run .* --resume, or delete .*unfinished"):
+    with pytest.raises(OutputError, match=r"unfinished run; .* --resume, or delete .*unfinished"):
         Journal(out, SETTINGS, resume=False)
     assert len(Journal(out, SETTINGS, resume=True)) == 3
 
 
 def test_a_run_goes_on_with_what_it_was_begun_with(out: Path) -> None:
-    with pytest.raises(OutputError, match="differs in its beam: give the same"):
+    with pytest.raises(OutputError, match=r"has other settings \(beam\); use the same"):
         Journal(out, {**SETTINGS, "beam": 3}, resume=True)
 
 
 def test_only_one_writes(out: Path) -> None:
     with closing(Journal(out, SETTINGS, resume=True)):
         for resume in (False, True):
-            with pytest.raises(OutputError, match="another process is writing it"):
+            with pytest.raises(OutputError, match="another process is writing to it"):
                 Journal(out, SETTINGS, resume)
     Journal(out, SETTINGS, resume=True).close()
 
@@ -60,7 +60,7 @@ def test_only_one_writes(out: Path) -> None:
 def test_a_finished_output_is_not_replaced(tmp_path: Path, resume: bool) -> None:
     out = tmp_path / "rows.csv"
     out.write_text("finished")
-    with pytest.raises(OutputError, match="is there already; delete it"):
+    with pytest.raises(OutputError, match="already exists; delete it"):
         Journal(out, SETTINGS, resume)
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
 

@@ -50,7 +50,7 @@ def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_could_not_be_written_in_the_end_is_refused_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(OutputError, match=r"rows\.xls: name a file that ends in \.jsonl, \.csv"):
+    with pytest.raises(OutputError, match=r"rows\.xls: the file name must end in \.jsonl or \.csv"):
         output.require_format(Path("rows.xls"))
     monkeypatch.setattr(output, "find_spec", lambda name: None)
     output.require_format(Path("rows.csv"))

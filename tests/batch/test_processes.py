@@ -117,8 +117,8 @@ def test_ctrl_c_keeps_what_was_finished(
     assert 0 < n < 200
     assert n % 4 == 0
     assert told.splitlines() == [
-        f"showtell: {out}: {n} captioned, 0 not",
-        "showtell: interrupted; --resume goes on",
+        f"showtell: {out}: {n} captioned, 0 failed",
+        "showtell: interrupted; run again with --resume to continue",
     ]
     assert begin(small_model, path, out, "--resume").wait() == 0
     assert [row["image"] for row in rows(out)] == sorted(str(p) for p in path.rglob("*.png"))
@@ -145,7 +145,7 @@ def test_two_processes_on_one_output(small_model: Path, photographs: Make, tmp_p
     second = begin(small_model, path, out, "--resume")
     _, told = second.communicate()
     assert second.returncode == 1
-    assert told == f"showtell: {out}: another process is writing it\n"
+    assert told == f"showtell: {out}: another process is writing to it; wait for it to finish\n"
     assert first.wait() == 0
     assert len(rows(out)) == 200
 
@@ -162,7 +162,7 @@ def test_a_disk_that_is_full(small_model: Path, photographs: Make, small_disk: P
     assert len(told.splitlines()) == 1
     assert "cannot be written" in told
     assert "full" in told or "no space left" in told
-    assert "go on with --resume" in told
+    assert "continue with --resume" in told
     assert not out.exists()
     filler.unlink()
     assert begin(small_model, path, out, "--resume").wait() == 0
@@ -188,5 +188,5 @@ def test_a_photograph_that_ends_the_process(
     assert summary == Summary(captioned=9, failed=1, interrupted=False)
     found = {row["image"]: row for row in rows(out)}
     assert list(found) == sorted(found)
-    assert "came to an end" in found[str(deadly)]["error"]
+    assert "worker process crashed" in found[str(deadly)]["error"]
     assert found[str(deadly)]["sha256"] == digest(b"deadly")

@@ -65,7 +65,11 @@ def test_what_cannot_be_read_is_a_row_and_the_rest_goes_on(
     search = Search(beam=1, max_length=5)
     found = {row["image"]: row for row in caption_rows(captioner, items, search)}
     assert list(found) == [name for name, _ in items]
-    reasons = {"text": "not a photograph", "gone": "no such file", "pipe": "not a regular file"}
+    reasons = {
+        "text": "not a supported image format",
+        "gone": "no such file",
+        "pipe": "not a regular file",
+    }
     reasons["far"] = "it cannot be fetched"
     for name, reason in reasons.items():
         assert reason in (found[name]["error"] or "")

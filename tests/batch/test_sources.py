@@ -33,8 +33,8 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     left_out = LeftOut()
     assert len(list(walk([str(tmp_path), str(tmp_path / "none.txt")], left_out))) == 2
     assert left_out.sentence() == (
-        "4 files left out: 2 .mp4, 1 without an ending, 1 .cr3; "
-        "RAW files hold no finished picture: export them as JPEG"
+        "4 files skipped: 2 .mp4, 1 without an ending, 1 .cr3; "
+        "RAW files are not supported: export them as JPEG"
     )
 
 

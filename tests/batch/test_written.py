@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 from showtell.batch import sidecar, written, xmp
 
 TEXT = "My dog Rex"
-KEPT = "description had a text already, which was kept"
+KEPT = "description already had text, which was kept"
 
 
 def make(path: Path, **options: object) -> str:
@@ -177,7 +177,7 @@ def test_a_sidecar_of_two_photographs_is_left(photograph: str) -> None:
     shared = Path(photograph).with_suffix(".xmp")
     shared.write_bytes(packet(""))
     assert sidecar.write(photograph, "a dog") == (
-        "photo.xmp is left as it is: several photographs share it"
+        "photo.xmp was not changed: several photographs share it"
     )
 
 
@@ -203,10 +203,10 @@ def test_one_that_is_read_only_is_left(photograph: str) -> None:
     path = sidecar.path_for(photograph)
     path.write_bytes(packet(""))
     path.chmod(stat.S_IRUSR)
-    assert sidecar.write(photograph, "a dog") == "photo.jpg.xmp is left as it is: it is read-only"
+    assert sidecar.write(photograph, "a dog") == "photo.jpg.xmp was not changed: it is read-only"
     assert path.read_bytes() == packet("")
 
 
 def test_a_link_to_nothing_is_left(photograph: str, tmp_path: Path) -> None:
     sidecar.path_for(photograph).symlink_to(tmp_path / "none")
-    assert "left as it is" in (sidecar.write(photograph, "a dog") or "")
+    assert "was not changed" in (sidecar.write(photograph, "a dog") or "")

@@ -63,7 +63,7 @@ def test_a_page_is_replaced_and_nothing_else(page: Path, tmp_path: Path) -> None
     other = tmp_path / "other"
     other.mkdir()
     (other / "index.html").write_text("mine")
-    with pytest.raises(PageError, match="other: holds something else already"):
+    with pytest.raises(PageError, match="other: already contains other files"):
         build(other, Bundle.load())
     assert (other / "index.html").read_text() == "mine"
 
@@ -77,4 +77,4 @@ def test_the_command(page: Path) -> None:
     done = CliRunner().invoke(main, ["page", str(page)])
     assert done.exit_code == 0, done.output
     size = sum(file.stat().st_size for file in page.rglob("*") if file.is_file())
-    assert done.output.startswith(f"{page}: {size / 1e6:.1f} MB; ")
+    assert done.output.startswith(f"{page}: {size / 1e6:.1f} MB. ")

@@ -70,7 +70,9 @@ def test_it_mentions_what_is_asked_for(page: Page, png: bytes) -> None:
     first = caption_of(page)
     page.get_by_label("Mention a word").fill("xylophone")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("the model does not know 'xylophone'")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "'xylophone' is not in the model's vocabulary"
+    )
     assert caption_of(page) == first
     page.get_by_label("Mention a word").fill("umbrella")
     page.keyboard.press("Enter")

@@ -31,18 +31,18 @@ def test_without_npm(npm: Path) -> None:
 
 def test_without_a_registry(npm: Path) -> None:
     become(npm, "exit 1")
-    with pytest.raises(PageError, match=r"npm could not fetch onnxruntime-web@\d"):
+    with pytest.raises(PageError, match=r"npm could not download onnxruntime-web@\d"):
         vendor.fetch()
 
 
 def test_another_package_than_was_published(npm: Path) -> None:
     become(npm, 'test "$1 $2" = "pack onnxruntime-web@1.30.0" && echo other > package.tgz')
-    with pytest.raises(PageError, match="its checksum is another"):
+    with pytest.raises(PageError, match="wrong checksum"):
         vendor.fetch()
 
 
 def test_an_npm_that_never_ends(npm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     become(npm, "while :; do :; done")
     monkeypatch.setattr(vendor, "_SECONDS", 0.2)
-    with pytest.raises(PageError, match=r"could not fetch .* within 0\.2 s"):
+    with pytest.raises(PageError, match=r"could not download .* within 0\.2 s"):
         vendor.fetch()

@@ -12,12 +12,12 @@ from showtell.cli import main
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["a", "--engine", "ray"], "need --out"),
+        (["a", "--engine", "ray"], "require --out"),
         (["a", "b", "--engine", "ray", "--out", "o"], "one folder or URI"),
-        (["a", "--engine", "ray", "--out", "o", "--sidecar", "xmp"], "without --sidecar"),
-        (["a", "--column", "jpeg", "--out", "o.csv"], "--column needs --engine"),
-        (["s3://a/b", "--out", "o.csv"], "s3://a/b: an object store needs --engine ray"),
-        (["a", "--out", "s3://a/o.csv"], "s3://a/o.csv: an object store needs --engine ray"),
+        (["a", "--engine", "ray", "--out", "o", "--sidecar", "xmp"], "no --sidecar"),
+        (["a", "--column", "jpeg", "--out", "o.csv"], "--column requires --engine"),
+        (["s3://a/b", "--out", "o.csv"], "s3://a/b: object stores require --engine ray"),
+        (["a", "--out", "s3://a/o.csv"], "s3://a/o.csv: object stores require --engine ray"),
         (["a", "--engine", "spark", "--out", "o"], "'spark' is not 'ray'"),
     ],
 )

@@ -108,7 +108,7 @@ def test_parquet_on_the_command_line(
     arguments = ["caption", str(tmp_path / "photographs.parquet"), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(main, [*arguments, "--engine", "ray", "--column", "jpeg"])
     assert result.exit_code == 1, result.output
-    assert "2 captioned, 2 not" in result.stderr
+    assert "2 captioned, 2 failed" in result.stderr
     rows = pq.read_table(tmp_path / "out").to_pylist()
     assert [row["error"] is None for row in rows] == [True, False, False, True]
     assert rows[2]["error"] == "the file is empty"
@@ -140,4 +140,4 @@ def test_a_cluster_writes_nothing_into_the_home(
     command = [sys.executable, "-c", code, *arguments]
     env = {**stranger, "RAY_raylet_start_wait_time_s": "170"}  # a busy machine is no failure
     done = subprocess.run(command, env=env, capture_output=True, text=True)
-    assert "12 captioned, 1 not" in done.stderr
+    assert "12 captioned, 1 failed" in done.stderr

@@ -177,9 +177,9 @@ def test_a_store_that_fails_is_no_flaw_of_its_photographs(
     [
         ("s3://nobucket/p", "s3://nobucket/p: cannot be listed: .*bucket does not exist.*; check"),
         ("s3://bucket/gone", "s3://bucket/gone: there is no such file or folder"),
-        ("s3://bucket/texts", "s3://bucket/texts: there are no photographs in it"),
-        ("s3:///p", "s3:///p: not an address of files: Missing bucket name"),
-        ("s3://bucket/100%", "s3://bucket/100%: not an address of files"),
+        ("s3://bucket/texts", "s3://bucket/texts: contains no photographs"),
+        ("s3:///p", "s3:///p: not a valid URI: Missing bucket name"),
+        ("s3://bucket/100%", "s3://bucket/100%: not a valid URI"),
     ],
 )
 def test_places_that_hold_nothing(store: Any, uri: str, reason: str) -> None:
@@ -193,7 +193,7 @@ def test_places_that_cannot_be_written(store: Any) -> None:
     with pytest.raises(OutputError, match="s3://nobucket/out: cannot be used: Bucket 'nobucket'"):
         output.claim({}, resume=False)
     fill(store, {"out/thesis.txt": b"mine"})
-    with pytest.raises(OutputError, match="s3://bucket/out: holds something else already"):
+    with pytest.raises(OutputError, match="s3://bucket/out: already contains other files"):
         Output(*locate("s3://bucket/out")).claim({}, resume=True)
 
 

@@ -37,7 +37,7 @@ def test_what_a_killed_worker_left_is_no_block(output: Output) -> None:
 def test_a_run_goes_on_with_the_same_settings_alone(output: Output) -> None:
     output.claim(SETTINGS, resume=True)  # there is none yet, which is no error
     output.claim(SETTINGS, resume=True)
-    with pytest.raises(OutputError, match="go on with --resume"):
+    with pytest.raises(OutputError, match="add --resume"):
         output.claim(SETTINGS, resume=False)
     with pytest.raises(OutputError, match="another model, beam:"):
         output.claim({**SETTINGS, "model": {}, "beam": 3}, resume=True)
@@ -46,7 +46,7 @@ def test_a_run_goes_on_with_the_same_settings_alone(output: Output) -> None:
 def test_a_folder_that_holds_something_else_is_left_alone(output: Output) -> None:
     Path(output.path).mkdir()
     Path(output.path, "thesis.txt").write_text("mine")
-    with pytest.raises(OutputError, match="holds something else"):
+    with pytest.raises(OutputError, match="already contains other files"):
         output.claim(SETTINGS, resume=True)
     assert [path.name for path in Path(output.path).iterdir()] == ["thesis.txt"]
 

@@ -86,13 +86,13 @@ def test_a_column_that_is_not_there_names_those_that_are(
     files, path = locate(str(tmp_path))
     with pytest.raises(DataError, match=r"a\.parquet: has no column 'photo'.*image, jpeg, id"):
         cut(files, path, "photo")
-    with pytest.raises(DataError, match="'id' holds int64, not the bytes"):
+    with pytest.raises(DataError, match="'id' contains int64, not the bytes"):
         cut(files, path, "id")
 
 
 def test_inputs_that_hold_nothing(tmp_path: Path) -> None:
     local = LocalFileSystem()
-    with pytest.raises(DataError, match="there are no photographs"):
+    with pytest.raises(DataError, match="contains no photographs"):
         cut(local, str(tmp_path))
     with pytest.raises(DataError, match="no rows of Parquet"):
         cut(local, str(tmp_path), "image")
@@ -104,5 +104,5 @@ def test_inputs_that_hold_nothing(tmp_path: Path) -> None:
 
 
 def test_an_address_of_nothing_that_is_known() -> None:
-    with pytest.raises(DataError, match="gopher://there: not an address of files"):
+    with pytest.raises(DataError, match="gopher://there: not a valid URI"):
         locate("gopher://there")

@@ -116,13 +116,15 @@ def test_empty_captions_and_photographs_without_a_file_are_told(tmp_path: Path, 
 
 @pytest.mark.parametrize("caption", ["", " \n", "...", "_", "a" * (LONGEST + 1)])
 def test_what_is_no_caption_is_refused(tmp_path: Path, caption: str) -> None:
-    with pytest.raises(CorrectionError, match=f"has a word in it, and {LONGEST} characters at"):
+    with pytest.raises(
+        CorrectionError, match=f"at least one word and at most {LONGEST} characters"
+    ):
         Corrections(tmp_path).add(photograph(1), caption)
     assert [path.name for path in tmp_path.iterdir()] == [CORRECTIONS]
 
 
 def test_what_is_no_photograph_is_not_kept(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="not a photograph"):
+    with pytest.raises(ImageError, match="not a supported image format"):
         Corrections(tmp_path).add(b"dear diary", "a dog")
     assert (tmp_path / CORRECTIONS).read_text() == ""
 
@@ -131,7 +133,7 @@ def test_a_full_folder_takes_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(corrections, "MOST", 2)
     for i in range(2):
         Corrections(tmp_path).add(photograph(i), "a dog")
-    with pytest.raises(CorrectionError, match="there are 2 corrections already: start a new"):
+    with pytest.raises(CorrectionError, match="the folder has 2 corrections, the maximum"):
         Corrections(tmp_path).add(photograph(3), "a dog")
     assert len(list(tmp_path.iterdir())) == 3
 

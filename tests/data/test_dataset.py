@@ -63,7 +63,7 @@ def test_empty_split_tells_why(tmp_path: Path, draw: Draw) -> None:
     dataset = load(write(tmp_path, "a.jpg,A dog,test", "b.jpg,A dog,train"))
     assert len(dataset.split("test")) == 1
     with pytest.raises(
-        DataError, match=r"the train split holds no photograph .*has no file.*b\.jpg"
+        DataError, match=r"the train split contains no photograph .*has no file.*b\.jpg"
     ):
         dataset.split("train")
 

@@ -35,7 +35,7 @@ def test_own_folder_is_not_compared_with_flickr8k(tmp_path: Path, draw: Draw) ->
 def test_nothing_to_train_on(release: Path) -> None:
     (release / "Flickr8k_text" / "Flickr_8k.trainImages.txt").write_text("")
     with pytest.raises(
-        DataError, match=r"train split holds no photograph.*3 photographs are in no"
+        DataError, match=r"train split contains no photograph.*3 photographs are in no"
     ):
         describe(load(release))
 

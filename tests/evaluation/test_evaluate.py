@@ -135,8 +135,8 @@ def test_distinct_captions_are_told_by_their_words(
         ("[{", "is not JSON"),
         ("\xff", "is not JSON"),
         ("[" * 100_000, "is not JSON"),
-        ("{}", "is not COCO's format"),
-        ("[]", "is not COCO's format"),
+        ("{}", "is not in COCO's format"),
+        ("[]", "is not in COCO's format"),
         ('["a dog"]', "entry 1"),
         ('[{"image_id": 7, "caption": "a"}, {"image_id": 42}]', "entry 2"),
         ('[{"image_id": 7, "caption": null}]', "entry 1"),
@@ -157,8 +157,8 @@ def test_wrong_predictions(coco: tuple[Path, Path], content: str, reason: str) -
     ("content", "reason"),
     [
         ("nothing", "is not JSON"),
-        ("[]", "is not COCO's format"),
-        ('{"images": []}', "is not COCO's format"),
+        ("[]", "is not in COCO's format"),
+        ('{"images": []}', "is not in COCO's format"),
         ('{"annotations": [{"caption": "a dog"}]}', "entry 1"),
     ],
 )

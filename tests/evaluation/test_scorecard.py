@@ -131,7 +131,7 @@ def test_what_confidences_are_worth_is_told() -> None:
 
 
 def test_other_photographs_than_the_papers_are_told() -> None:
-    warning = "these photographs are others"
+    warning = "these are other photographs"
     assert warning not in str(CARD)
     assert warning in str(replace(CARD, split_hash=full_hashes()["dev"]))
 

@@ -56,7 +56,7 @@ def test_until_the_json_is_replaced_the_old_checkpoint_stands(
 
 def test_a_vocabulary_that_does_not_match_is_refused(checkpoint: Checkpoint) -> None:
     other = replace(checkpoint, vocabulary=Vocabulary((*SPECIAL, "a")))
-    with pytest.raises(CheckpointError, match="does not fit its recipe"):
+    with pytest.raises(CheckpointError, match="does not match its recipe"):
         other.build()
 
 

@@ -33,5 +33,5 @@ def test_every_dev_split_judges_by_its_set_s_name(shapes: Path, only_training: P
     corpus = Corpus.load(str(shapes), [MoreData(str(only_training))])
     assert {name: len(split) for name, split in corpus.judges(3).items()} == {shapes.name: 3}
     alone = Corpus.load(str(only_training))
-    with pytest.raises(DataError, match="the dev split holds no photograph"):
+    with pytest.raises(DataError, match="the dev split contains no photograph"):
         alone.judges(3)

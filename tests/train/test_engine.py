@@ -247,5 +247,5 @@ def test_data_without_a_dev_split_is_refused(recipe_file: Path, tmp_path: Path) 
     folder.mkdir()
     Image.new("RGB", (64, 64)).save(folder / "a.png")
     (folder / "captions.csv").write_text("image,caption,split\na.png,a dark room,train\n")
-    with pytest.raises(DataError, match="dev split holds no photograph"):
+    with pytest.raises(DataError, match="dev split contains no photograph"):
         train(recipes.read(recipe_file, [f"data={folder}"]), say=quiet)

@@ -148,6 +148,6 @@ def test_graphs_that_lost_the_name_of_a_weight_are_not_written(
 def test_a_folder_with_something_else_is_left_alone(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "thesis.tex").write_text("years of work")
-    with pytest.raises(Exception, match="holds something else"):
+    with pytest.raises(Exception, match="already contains other files"):
         exporting.export(trained, tmp_path / "thesis", lambda _: None)
     assert [p.name for p in (tmp_path / "thesis").iterdir()] == ["thesis.tex"]

@@ -78,10 +78,10 @@ def test_pictures_get_sentences_that_suit_them(
         if word in WORDS
     )
     assert right > 8, "of 16 words; chance finds 6"
-    with pytest.raises(DataError, match=r"paired: is there already; delete it"):
+    with pytest.raises(DataError, match=r"paired: already exists; delete it"):
         pair(recipe, lambda _: None)
 
 
 def test_a_recipe_without_pairing_says_so(recipe_file: Path) -> None:
-    with pytest.raises(DataError, match="has no 'pairing'"):
+    with pytest.raises(DataError, match="has no section 'pairing'"):
         pair(recipes.read(recipe_file))

@@ -72,7 +72,7 @@ def test_a_recipe_of_another_version_is_refused(recipe_file: Path) -> None:
         ("frozen.lr=[1, 2]", "lr"),
         ("seed", "key=value"),
         ("judge=meteor", "judge"),
-        ("finetune.same_length=true", "same_length: takes captions: 1"),
+        ("finetune.same_length=true", "same_length requires captions: 1"),
     ],
 )
 def test_what_cannot_be_used_is_named(recipe_file: Path, override: str, named: str) -> None:

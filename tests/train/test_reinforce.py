@@ -173,7 +173,7 @@ def log_probability(decoder: torch.nn.Module, features: torch.Tensor, ids: list[
 def test_a_single_caption_has_no_baseline(
     checkpoint: Checkpoint, self_critical: Callable[..., SelfCritical]
 ) -> None:
-    with pytest.raises(RecipeError, match="take 2 or more"):
+    with pytest.raises(RecipeError, match="must be 2 or more"):
         self_critical(checkpoint.build(), captions=1)
 
 

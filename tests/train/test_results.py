@@ -36,5 +36,5 @@ def test_a_run_without_scores_has_its_dev_scores(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no run"):
+    with pytest.raises(DataError, match="no run found"):
         table(tmp_path)

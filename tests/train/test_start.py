@@ -52,7 +52,7 @@ def test_own_pictures_train_the_model_that_ships(shapes: Path, tmp_path: Path) -
     run = train(recipes.read("own", [*changes, "frozen.epochs=1"]), say=told.append)
     splits = load(tmp_path).splits
     trained, judged = len(splits["train"]), len(splits["dev"])
-    assert told[0] == f"{trained} photographs to train on, {judged} to judge by"
+    assert told[0] == f"{trained} photographs for training, {judged} for validation"
     learned, rare = told[1].splitlines()
     assert learned == "new words, which the model learns (1): zyzzogeton"
     assert rare.endswith("become <unk> (1): quokka")
@@ -81,7 +81,7 @@ def test_corrections_train_the_model_that_ships(shapes: Path, tmp_path: Path) ->
     changes = [f"data={folder}", f"run={tmp_path / 'run'}", f"cache={tmp_path / 'cache'}"]
     told: list[str] = []
     run = train(recipes.read("own", [*changes, "frozen.epochs=1"]), say=told.append)
-    assert told[0] == "16 photographs to train on, 2 to judge by"
+    assert told[0] == "16 photographs for training, 2 for validation"
     assert checkpoints.read(run).vocabulary.words[-1] == "zyzzogeton"
 
 
@@ -89,7 +89,7 @@ def test_known_words_are_told() -> None:
     vocabulary = Vocabulary((*SPECIAL, "a", "dog"))
     photographs = [Photograph("1.jpg", Path("1.jpg"), ("A dog.",))]
     told = tell_new(photographs, vocabulary, vocabulary)
-    assert told == "the model knows all 2 words of the captions"
+    assert told == "the model's vocabulary has all 2 words of the captions"
 
 
 def test_new_words_start_as_the_mean_of_those_it_knows(trained: Path, exported: Bundle) -> None:

@@ -38,7 +38,7 @@ def started(host: str = "localhost", seconds: float = 0) -> Iterator[tuple[Popen
     with Popen(command, cwd=ROOT, stdout=PIPE, text=True, preexec_fn=hear_ctrl_c) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
-            assert line == f"showtell is at http://{host}:{port} (Ctrl+C stops it)\n"
+            assert line == f"showtell is running at http://{host}:{port} (press Ctrl+C to stop)\n"
             yield process, port
         finally:
             process.terminate()

@@ -61,7 +61,7 @@ class FakeCaptioner:
 
     def _asked(self, mention: tuple[str, ...]) -> tuple[str, ...]:
         if unknown := [word for word in mention if word not in KNOWN]:
-            raise OptionError(f"'mention': the model does not know {unknown[0]!r}")
+            raise OptionError(f"'mention': {unknown[0]!r} is not in the model's vocabulary")
         return tuple(word.split()[-1] for word in mention)
 
     def _see(self, name: str, probability: float, mapped: bool) -> Thing:

@@ -129,7 +129,7 @@ def test_words_to_mention(client: FlaskClient, jpeg: bytes) -> None:
 @pytest.mark.parametrize(
     ("mention", "reason"),
     [
-        ("zebra", "'mention': the model does not know 'zebra'."),
+        ("zebra", "'mention': 'zebra' is not in the model's vocabulary."),
         ("", "1 to 4 words"),
         ("dog,,ball", "1 to 4 words"),
         ("dog,ball,hat,dog,dog", "1 to 4 words"),
@@ -267,7 +267,7 @@ def test_the_best_caption_alone_is_drawn_of_a_greedy_search(
     response = client.post(FIGURES, data=jpeg, query_string={"beam": "1", "alternative": "1"})
     assert problem(response) == (422, "invalid_parameter")
     assert response.get_json(force=True)["detail"] == (
-        "'alternative' is below 1 for this photograph."
+        "'alternative' must be below 1 for this photograph."
     )
 
 

@@ -30,7 +30,7 @@ def test_app_py_takes_another_port() -> None:
     with Popen(command, cwd=ROOT, stdout=PIPE, text=True) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
-            assert line.startswith(f"showtell is at http://127.0.0.1:{port} ")
+            assert line.startswith(f"showtell is running at http://127.0.0.1:{port} ")
         finally:
             process.terminate()
 
@@ -41,7 +41,7 @@ def test_a_port_that_is_taken_ends_in_one_sentence(app: Flask) -> None:
         with pytest.raises(SystemExit) as caught:
             serve(app, "127.0.0.1", port)
     message = str(caught.value)
-    assert message.startswith(f"showtell: port {port} is taken")
+    assert message.startswith(f"showtell: port {port} is used")
     assert message.endswith(f"with --port {port + 1}")
     assert "\n" not in message
 

@@ -19,8 +19,8 @@ function idsOf(word, ids, things) {
   const synonyms = thing ? sayable(thing, ids) : [];
   if (synonyms.length) return synonyms;
   throw new Error(
-    `'mention': the model does not know ${quoted(word)}, so no caption can mention it; ` +
-      `it knows ${ids.size.toLocaleString("en")} words.`,
+    `'mention': ${quoted(word)} is not in the model's vocabulary of ` +
+      `${ids.size.toLocaleString("en")} words; try another word.`,
   );
 }
 

@@ -84,5 +84,5 @@ def test_of_two_photographs_in_haste_the_last_is_told(
         with page.expect_event("requestfailed", lambda request: request.method == "POST"):
             choose(page, b"no photograph")  # and the answer of the first is not waited for
         captioner.let_go.set()
-        expect(page.get_by_role("alert")).to_contain_text("not a photograph that is read here")
+        expect(page.get_by_role("alert")).to_contain_text("not a supported image format")
         expect(page.locator("body")).to_have_attribute("data-state", "empty")

@@ -136,7 +136,7 @@ def test_the_same_file_can_be_chosen_again(page: Page, jpeg: bytes) -> None:
 
 def test_a_file_that_is_no_photograph_is_told_in_words(page: Page, jpeg: bytes) -> None:
     choose(page, upload(b"A photograph of a dog.", "notes.txt"))
-    expect(page.get_by_role("alert")).to_contain_text("not a photograph that is read here")
+    expect(page.get_by_role("alert")).to_contain_text("not a supported image format")
     expect(page.locator("#plate")).to_be_hidden()
     choose(page, jpeg)
     expect_told(page)
@@ -165,10 +165,10 @@ def test_odd_files_are_captioned_or_told_in_words(page: Page, jpeg: bytes) -> No
         choose(page, encode(jpeg, form, (64, 48), **options))
         expect_told(page)
     for file, reason in (
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a photograph that is read here"),
-        (b"%PDF-1.7", "not a photograph that is read here"),
-        (jpeg[: len(jpeg) // 2], "damaged or ends too early"),
-        (jpeg[: len(jpeg) // 2] + bytes(len(jpeg) // 2), "damaged or ends too early"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a supported image format"),
+        (b"%PDF-1.7", "not a supported image format"),
+        (jpeg[: len(jpeg) // 2], "damaged or incomplete"),
+        (jpeg[: len(jpeg) // 2] + bytes(len(jpeg) // 2), "damaged or incomplete"),
     ):
         choose(page, file)
         expect(page.get_by_role("alert")).to_contain_text(reason)
@@ -187,7 +187,7 @@ def test_a_warning_stands_below_the_caption(visit: Callable[..., Page], jpeg: by
         choose(page, jpeg)
         expect(page.locator("#warnings")).to_have_text("Note: it has several frames.")
         choose(page, b"no photograph")
-        expect(page.get_by_role("alert")).to_contain_text("not a photograph")
+        expect(page.get_by_role("alert")).to_contain_text("not a supported image format")
 
 
 def test_a_warning_stands_in_the_table(visit: Callable[..., Page], jpeg: bytes) -> None:
@@ -195,5 +195,5 @@ def test_a_warning_stands_in_the_table(visit: Callable[..., Page], jpeg: bytes) 
         page = visit(port)
         choose(page, upload(jpeg, "a.jpg"), upload(b"no photograph", "b.jpg"))
         expect(rows(page).nth(0).locator("p")).to_have_text("Note: it has several frames.")
-        expect(rows(page).nth(1).locator("p")).to_contain_text("not a photograph")
+        expect(rows(page).nth(1).locator("p")).to_contain_text("not a supported image format")
         expect(rows(page).nth(1).locator("p")).to_have_class("wrong")

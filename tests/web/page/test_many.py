@@ -49,7 +49,7 @@ def test_a_row_a_photograph_in_their_order(page: Page, jpeg: bytes) -> None:
     expect(rows(page).locator("th span")).to_have_text(["a.jpg", "notes.txt", "=b.jpg"])
     expect(page.get_by_role("heading", name="2 of 3 captioned")).to_be_visible()
     assert captions(page) == [CAPTION, CAPTION]
-    expect(rows(page).nth(1)).to_contain_text("not a photograph that is read here")
+    expect(rows(page).nth(1)).to_contain_text("not a supported image format")
     expect(rows(page).nth(0).locator("td").last).to_have_text("0.47")
     assert rows(page).locator("canvas").first.evaluate(COLOURS) > 100
 
@@ -73,7 +73,7 @@ def test_the_table_as_csv(page: Page, jpeg: bytes) -> None:
         "error": "",
     }
     assert failed["caption"] == ""
-    assert "not a photograph" in failed["error"]
+    assert "not a supported image format" in failed["error"]
     # with an apostrophe, or a spreadsheet would take it for a formula
     assert (last["image"], last["caption"], last["edited"]) == ("'=b.jpg", CAPTION, "false")
 
@@ -137,7 +137,7 @@ def test_one_of_them_is_looked_at_more_closely(page: Page, jpeg: bytes) -> None:
     page.get_by_role("button", name="All photographs").click()
     assert captions(page) == [OWN, CAPTION]
     page.get_by_role("button", name="notes.txt").click()
-    expect(page.get_by_role("alert")).to_contain_text("not a photograph that is read here")
+    expect(page.get_by_role("alert")).to_contain_text("not a supported image format")
     assert captions(page) == [OWN, CAPTION]
 
 

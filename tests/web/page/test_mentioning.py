@@ -89,7 +89,9 @@ def test_an_unknown_word_is_told_and_what_was_there_stays(page: Page, jpeg: byte
     expect(page.locator("#caption")).to_have_text(f"{CAPTION} dog")
     page.get_by_label("Mention a word").fill("zebra")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_have_text("'mention': the model does not know 'zebra'.")
+    expect(page.get_by_role("alert")).to_have_text(
+        "'mention': 'zebra' is not in the model's vocabulary."
+    )
     expect(page.locator("#caption")).to_have_text(f"{CAPTION} dog")
     expect(page.get_by_label("Mention a word")).to_have_value("zebra")
     expect(page.get_by_label("Mention a word")).to_be_focused()

@@ -305,7 +305,7 @@ def test_a_newcomer_that_is_refused_does_not_cost_what_was_told(
         choose(page, jpeg)
         expect_told(page)
         choose(page, upload(b"no photograph", "notes.txt"))
-        expect(page.get_by_role("alert")).to_contain_text("not a photograph that is read here")
+        expect(page.get_by_role("alert")).to_contain_text("not a supported image format")
         expect_told(page)
         expect(page.locator("#plate")).to_be_visible()
     page.get_by_text("Settings").click()
