@@ -17,14 +17,14 @@ from showtell.runtime import State
 
 # Both were chosen on the dev split, by how well they tell which words other photographs make half
 # as likely or less: docs/proof.md.
-SHARE = 0.75  # share of the cells that are removed
+SHARE = 0.75  # share of the cells that are masked
 NEED = 0.25  # share of its probability that a word must lose to count as seen
 DRAWS = 4  # random sets of cells for each word
 
 
 @dataclass(frozen=True, eq=False)
 class Proof:
-    """For each word of a caption, the fall of its probability when cells are removed.
+    """For each word of a caption, the fall of its probability when cells are masked.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Proof:
 
 
 def prove(model: StepModel, state: State, words: Sequence[int]) -> Proof:
-    """For each word, measure how much its probability falls when cells are removed.
+    """For each word, measure how much its probability falls when cells are masked.
 
     The random seed is fixed, so results are reproducible.
 

@@ -87,7 +87,7 @@ class Search:
     region : the region to caption: left, top, right and bottom in pixels of the upright photograph.
         None is the whole photograph.
     proof : whether to measure, for each word, how much its probability falls when the cells that
-        the model attended to are removed.
+        the model attended to are masked.
     things : whether to report where in the photograph each thing is.
     mention : words, or names of things, that every caption must mention. A string is one of them.
 
@@ -131,7 +131,7 @@ class Search:
         default=False,
         metadata=_switch(
             "For each word, measure how much its probability falls when the cells that the model "
-            "attended to are removed. This roughly doubles the time."
+            "attended to are masked. This roughly doubles the time."
         ),
     )
 

@@ -207,12 +207,12 @@ def test_the_proof_is_a_line_a_word(photographs: Path) -> None:
     assert table[0].split() == ["word", "p", "β", "attended", "random", "source"]
     assert len(table) > 3
     for row in table[1:]:
-        word, p, gate, attended, random, source = row.split()
+        word, p, gate, attended, random, source = row.split(maxsplit=5)
         assert word in words
         assert 0 < float(p) <= 1
         assert 0 < float(gate) <= 1
         assert attended[-1] == random[-1] == "%"
-        assert source in ("image", "context")
+        assert source in ("photograph", "language model")
     assert line.split("\t")[1].split()[0] == table[1].split()[0]
 
 

@@ -172,7 +172,7 @@ def _table(result: "Caption", proof: "Proof") -> str:
         strict=True,
     ):
         losses = (f"{100 * fall / p:+.0f}%" for fall in (-attended, -random))
-        source = "image" if seen else "context"
+        source = "photograph" if seen else "language model"
         lines.append(_ROW.format(word, f"{p:.2f}", f"{gate:.2f}", *losses, source))
     return "\n".join(lines)
 

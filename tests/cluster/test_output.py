@@ -39,7 +39,7 @@ def test_a_run_goes_on_with_the_same_settings_alone(output: Output) -> None:
     output.claim(SETTINGS, resume=True)
     with pytest.raises(OutputError, match="add --resume"):
         output.claim(SETTINGS, resume=False)
-    with pytest.raises(OutputError, match="other settings \(model, beam\)"):
+    with pytest.raises(OutputError, match=r"other settings \(model, beam\)"):
         output.claim({**SETTINGS, "model": {}, "beam": 3}, resume=True)
 
 
