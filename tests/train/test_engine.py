@@ -236,7 +236,7 @@ def test_a_run_is_neither_overwritten_nor_mixed_up(recipe_file: Path) -> None:
     with pytest.raises(CheckpointError, match="no run to resume"):
         train(recipes.read(recipe_file, short), resume=True, say=quiet)
     train(recipes.read(recipe_file, short), say=quiet)
-    with pytest.raises(CheckpointError, match="a run already; add --resume"):
+    with pytest.raises(CheckpointError, match="contains a run; add --resume"):
         train(recipes.read(recipe_file, short), say=quiet)
     with pytest.raises(CheckpointError, match="other values of seed"):
         train(recipes.read(recipe_file, [*short, "seed=2"]), resume=True, say=quiet)

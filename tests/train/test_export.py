@@ -140,7 +140,7 @@ def test_graphs_that_lost_the_name_of_a_weight_are_not_written(
     """PyTorch's exporter transposes matrices, and calls them val_16 then."""
     monkeypatch.setattr(graphs, "_name_weights", lambda model, _: model)
     monkeypatch.setattr(exporting, "HALF_FROM", 500)
-    with pytest.raises(CheckpointError, match=r"do not hold decoder\.annotate\.0\.weight"):
+    with pytest.raises(CheckpointError, match=r"lack the network.s decoder\.annotate\.0\.weight"):
         exporting.export(trained, tmp_path / "model", lambda _: None)
     assert not (tmp_path / "model").exists()
 

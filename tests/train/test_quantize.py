@@ -131,5 +131,5 @@ def test_graphs_that_lost_a_weight_are_not_written(
 ) -> None:
     half, graphs = drafted
     monkeypatch.setattr(exporting, "quantize", lambda *_: graphs["decoder.onnx"])
-    with pytest.raises(CheckpointError, match=r"do not hold decoder\.annotate\.0\.bias"):
+    with pytest.raises(CheckpointError, match=r"lack the network.s decoder\.annotate\.0\.bias"):
         exporting.quantized(half, graphs, load(shapes), tmp_path / "integers")

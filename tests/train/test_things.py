@@ -86,7 +86,7 @@ def test_a_person_asks_for_words(captioner: Captioner, photographs: list[Path]) 
         assert {"left", "one"} <= set(caption.words)
     with pytest.raises(OptionError, match="'zebra'"):
         captioner.caption(photographs[0], mention="zebra")
-    with pytest.raises(OptionError, match="takes 2 words or more"):
+    with pytest.raises(OptionError, match="needs at least 2 words"):
         captioner.caption(photographs[0], mention=("left", "one"), max_length=1)
 
 
@@ -111,4 +111,4 @@ def test_the_command_mentions(with_things: Bundle, photographs: list[Path]) -> N
 def test_a_model_without_a_classifier_says_so(exported: Bundle, photographs: list[Path]) -> None:
     done = run(exported, photographs[0], "--things")
     assert (done.exit_code, done.stdout) == (1, "")
-    assert "the model has no classifier" in done.stderr
+    assert "this model has no classifier" in done.stderr
