@@ -212,7 +212,10 @@ def test_profile_and_transparency_together() -> None:
     assert np.abs(np.subtract([row[0], row[-1]], [BLUE, WHITE])).max() <= 2
 
 
-@pytest.mark.parametrize("profile", [b"nonsense", profile_of_swapped_colours()[:300]])
+# Named: a profile holds the second in which it was made, and each worker makes its own.
+@pytest.mark.parametrize(
+    "profile", [b"nonsense", profile_of_swapped_colours()[:300]], ids=["nonsense", "cut off"]
+)
 def test_broken_profile_is_ignored(profile: bytes) -> None:
     assert colours(encode(flat("RGB", RED), "PNG", icc_profile=profile))[0] == RED
 
