@@ -15,7 +15,9 @@ from showtell.bundle import COMPONENTS, MAX_GRAPH, Bundle, read_file
 from showtell.errors import BundleError
 from showtell.function_words import FUNCTION_WORDS
 
-OUT_OF_DISTRIBUTION = "this photo is unlike the training data, so the caption is probably wrong"
+OUT_OF_DISTRIBUTION = (
+    "this photograph is unlike the training data, so the caption is probably wrong"
+)
 LOW_CONFIDENCE = "the model is unsure of what it sees, so the caption is probably wrong"
 _MOST = 1e6  # of a weight, so that nothing overflows
 _LEAST = 1e-6  # probability, so that its logarithm and that of the rest are finite

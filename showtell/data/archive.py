@@ -27,7 +27,7 @@ def unpack(archive: Path, folder: Path) -> None:
                 _refuse_escape(archive, member.filename)
             for member in tqdm(members, desc=f"unpacking {archive.name}", disable=None):
                 zipped.extract(member, folder)
-    # RuntimeError is a password's; NotImplementedError, its child, an unknown compression's.
+    # zipfile raises RuntimeError for a password, NotImplementedError for an unknown compression.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise DownloadError(f"{archive} cannot be unpacked: {error}") from error
 

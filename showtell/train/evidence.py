@@ -36,10 +36,10 @@ def teach(
 ) -> Tensor:
     """Teach a network's detector, and return evidence (N, V) for the photographs of the corpus.
 
-    A detector is surer of photographs that it learned from than of any others, and a decoder that
-    learned to trust that would trust too much. So the photographs are parted, and each part is
-    judged by a detector that learned from the others. Photographs whose captions no person
-    wrote teach nothing here.
+    A detector is surer of photographs that it learned from than of others. A decoder that learned
+    from this evidence would trust it too much. So the photographs are split into folds, and the
+    evidence on each fold comes from a detector that learned from the other folds. The detector does
+    not learn from captions that were not written by people.
 
     Parameters
     ----------

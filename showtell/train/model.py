@@ -41,7 +41,7 @@ class Seen(NamedTuple):
 
     @property
     def device(self) -> torch.device:
-        """Where it lies."""
+        """The device of the tensors."""
         return self.features.device
 
 

@@ -113,7 +113,7 @@ def network_of(bundle: Bundle, network: nn.Module, pretrained: float = 0.0) -> d
 
 def has_detector(bundle: Bundle) -> bool:
     """Return whether a bundle has a detector of words."""
-    return any(name.startswith(_DETECTOR) for name in weights(bundle))
+    return bool(bundle.manifest["training"]["recipe"].get("detector"))
 
 
 def encoder_of(recipe: Recipe) -> Encoder:
