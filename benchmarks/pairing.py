@@ -3,7 +3,8 @@
     python benchmarks/pairing.py wider coco
 
 The detector learns from the recipe's training splits. For each photograph of the dev split of the
-named data set, the first sentence that is found is scored against people's captions.
+named data set, the first sentence that is found is scored against people's captions. A second table
+follows if the recipe's decoder helps to choose.
 """
 
 import argparse
@@ -23,12 +24,14 @@ from showtell.vocab import tokenize
 
 # (COMMON, BONUS); the last is what `showtell pair` takes.
 CHOICES = [(0.0, 4.0), (0.3, 3.0), (0.5, 2.0), (0.7, 1.0), (1.0, 0.0), (0.6, 1.5)]
+# (TEMPERATURE_WITH_DECODER, LIKELIHOOD); the last is what `showtell pair` takes.
+WITH_DECODER = [(3.0, 10.0), (6.0, 5.0), (1e9, 2.5), (24.0, 1.25), (12.0, 2.5)]
 
 
 def main(path: Path, name: str) -> None:
     recipe = recipes.read(path)
     assert recipe.pairing is not None
-    captioned = [more for more in recipe.more if more.written]
+    captioned = [more for more in recipe.more if more.data != recipe.pairing.out]
     corpus, encoder = Corpus.load(recipe.data, captioned), encoder_of(recipe)
     detector, words = pairing.learn(recipe, corpus, encoder, print)
     sentences = pairing.Sentences.read(Path(recipe.pairing.sentences))
@@ -38,15 +41,25 @@ def main(path: Path, name: str) -> None:
     with torch.inference_mode():
         log_odds = detector(pool_all(features, classifier_of(encoder)))
     references = {p.name: [tokenize(c) for c in p.captions] for p in photographs}
-    print("| common | bonus | BLEU-4 | CIDEr | different words |")
-    print("| ---: | ---: | ---: | ---: | ---: |", flush=True)
-    for pairing.COMMON, pairing.BONUS in CHOICES:
-        found = pairing.match(log_odds, words, sentences, 1)
+
+    def row(*choice: float, judge: pairing.Judge | None = None) -> None:
+        found = pairing.match(log_odds, words, sentences, 1, judge)
         said = [texts[0].split() for texts in found]
         bleu4, cider = quick(dict(zip(references, said, strict=True)), references)
         different = len({word for said_of in said for word in said_of})
-        row = f"{pairing.COMMON} | {pairing.BONUS} | {100 * bleu4:.1f} | {cider:.3f} | {different}"
-        print(f"| {row} |", flush=True)
+        scores = f"{100 * bleu4:.1f} | {cider:.3f} | {different}"
+        print(f"| {choice[0]:g} | {choice[1]:g} | {scores} |", flush=True)
+
+    print("| common | bonus | BLEU-4 | CIDEr | different words |")
+    print("| ---: | ---: | ---: | ---: | ---: |", flush=True)
+    for pairing.COMMON, pairing.BONUS in CHOICES:
+        row(pairing.COMMON, pairing.BONUS)
+    if recipe.pairing.decoder:
+        judge = pairing.Judge(recipe, features)
+        print("\n| temperature | likelihood | BLEU-4 | CIDEr | different words |")
+        print("| ---: | ---: | ---: | ---: | ---: |", flush=True)
+        for pairing.TEMPERATURE_WITH_DECODER, pairing.LIKELIHOOD in WITH_DECODER:
+            row(pairing.TEMPERATURE_WITH_DECODER, pairing.LIKELIHOOD, judge=judge)
 
 
 if __name__ == "__main__":

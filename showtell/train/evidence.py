@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from showtell.errors import RecipeError
 from showtell.train.corpus import Corpus
 from showtell.train.detector import WordDetector, classifier_of, pool, said_once, shares
 from showtell.train.features import Features
@@ -47,10 +48,16 @@ def teach(
     recipe, corpus : of the run.
     words : the vocabulary.
     say : called with a line of text at a time.
+
+    Raises
+    ------
+    RecipeError : ``detector.folds`` is 1, which leaves no photographs to learn from.
     """
     assert network.detector is not None
     assert network.decoder.once is not None
     assert recipe.detector is not None
+    if recipe.detector.folds < 2:
+        raise RecipeError("detector.folds: must be 2 or more, or 0 to keep the bundle's detector")
     pooled = _pooled(network, recipe, corpus, say)
     captions = [[tokenize(c) for c in p.captions] for p in corpus.photographs]
     network.decoder.once.copy_(said_once(captions, words))

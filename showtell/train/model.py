@@ -212,7 +212,7 @@ class Decoder(nn.Module):
         words = words.unsqueeze(-1)  # (..., 1)
         once = self.once[words]
         left = (1 - once) * evidence.gather(-1, words) - once * AGAINST
-        return evidence.scatter(-1, words, left)
+        return evidence.scatter(-1, words, left.to(evidence.dtype))
 
     @torch.no_grad()
     def sharpen(self, temperature: float) -> None:

@@ -3,6 +3,7 @@
 A detector of words learns from captioned photographs which words people say of a picture (Fang et
 al., 2015, arXiv 1411.4952). It gives each sentence a likelihood for a photograph. Of the likeliest
 sentences, those are taken that agree most with the others (Devlin et al., 2015, arXiv 1505.04467).
+A decoder that is good enough helps: a sentence that it finds likely has more votes.
 """
 
 import csv
@@ -12,9 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from lightning_fabric import Fabric
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
 from showtell.atomic import replacing
@@ -23,20 +27,25 @@ from showtell.data.files import find_pictures
 from showtell.data.own import CAPTIONS
 from showtell.errors import DataError
 from showtell.function_words import FUNCTION_WORDS
+from showtell.train.checkpoint import load_tensors
 from showtell.train.corpus import Corpus
+from showtell.train.data import caption_of_words
 from showtell.train.detector import WordDetector, classifier_of, shares
 from showtell.train.encoder import Encoder
 from showtell.train.evidence import pool_all
 from showtell.train.features import Features
+from showtell.train.model import ShowAttendTell
 from showtell.train.recipe import Recipe
-from showtell.train.start import encoder_of
-from showtell.vocab import tokenize
+from showtell.train.start import bundle_of, encoder_of, network_of
+from showtell.vocab import PAD, tokenize
 
 LEAST_CAPTIONS = 8  # that say a word, for the detector to learn it
 LEAST_SENTENCES = 20  # in which a word occurs; rarer ones are often misspelt
 LENGTHS = range(6, 17)  # words of a sentence
 CANDIDATES = 100  # sentences of a photograph that vote
 TEMPERATURE = 3.0  # of their votes
+# With a decoder, the votes are flatter, and the mean log-probability of a word counts, times this.
+TEMPERATURE_WITH_DECODER, LIKELIHOOD = 12.0, 2.5
 # What a word of a sentence adds to its score: the word's log-odds for the photograph, less a share
 # of its log-odds in the sentences, so that what is said of most photographs counts less; and a
 # bonus, so that longer sentences do not lose. Chosen on the dev split of COCO (docs/results.md).
@@ -67,14 +76,15 @@ def pair(recipe: Recipe, say: Callable[[str], None] = tqdm.write) -> Path:
         raise DataError("the recipe has no section 'pairing'")
     photographs = _pictures(Path(wanted.photographs))
     sentences = Sentences.read(Path(wanted.sentences))
-    captioned = [more for more in recipe.more if more.written]
+    captioned = [more for more in recipe.more if more.data != wanted.out]
     corpus = Corpus.load(recipe.data, captioned)
     encoder = encoder_of(recipe)
     detector, words = learn(recipe, corpus, encoder, say)
     features = Features(Path(recipe.cache), encoder, photographs, recipe.mirror, say)
     with torch.inference_mode():
         log_odds = detector(pool_all(features, classifier_of(encoder)))
-    captions = match(log_odds, words, sentences, wanted.captions)
+    judge = Judge(recipe, features) if wanted.decoder else None
+    captions = match(log_odds, words, sentences, wanted.captions, judge)
     return _write(Path(wanted.out), photographs, captions)
 
 
@@ -161,8 +171,57 @@ class Sentences:
         return cls(tuple(map(" ".join, kept)), tuple(content))
 
 
+class Judge:
+    """The decoder that a recipe starts from: how likely it finds sentences for a photograph.
+
+    Parameters
+    ----------
+    recipe : with the bundle to start from.
+    features : of the photographs.
+
+    Raises
+    ------
+    DataError : the recipe starts from no bundle.
+    """
+
+    def __init__(self, recipe: Recipe, features: Features) -> None:
+        if recipe.start is None:
+            raise DataError("pairing.decoder: the recipe starts from no model; set 'start'")
+        bundle = bundle_of(recipe.start)
+        self._vocabulary, self._features = bundle.vocabulary, features
+        encoder = Encoder(recipe.encoder, pretrained=False)
+        network = ShowAttendTell(
+            encoder, len(bundle.vocabulary), recipe.decoder, recipe.detector
+        ).eval()
+        load_tensors(network, network_of(bundle, network))
+        self._network = network
+        self._autocast = Fabric(accelerator="cpu", precision=recipe.precision).autocast  # type: ignore[arg-type]
+
+    @torch.inference_mode()
+    def __call__(self, photo: int, texts: Sequence[str]) -> Tensor:
+        """Return the mean log-probability (N,) of a word of each text for a photograph."""
+        ids = [self._vocabulary.encode(text.split()) for text in texts]
+        order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))  # the longest first
+        captions = pad_sequence(
+            [torch.tensor(ids[i]) for i in order], batch_first=True, padding_value=PAD
+        )
+        with self._autocast():
+            seen = self._network.see(self._features.read(np.array([photo])).float())
+            photos = torch.zeros(len(ids), dtype=torch.long)
+            logits, targets, _ = self._network.decoder(seen, photos, captions)
+        costs = F.cross_entropy(logits.float(), targets, reduction="none")
+        sums = torch.zeros(len(ids)).index_add(0, caption_of_words(captions), costs)
+        likelihoods = torch.empty(len(ids))
+        likelihoods[torch.tensor(order)] = -sums / (captions[:, 1:] != PAD).sum(dim=1)
+        return likelihoods
+
+
 def match(
-    log_odds: Tensor, words: Sequence[str], sentences: Sentences, n: int
+    log_odds: Tensor,
+    words: Sequence[str],
+    sentences: Sentences,
+    n: int,
+    judge: Callable[[int, Sequence[str]], Tensor] | None = None,
 ) -> list[tuple[str, ...]]:
     """Return the `n` sentences that suit each photograph best, the best first.
 
@@ -171,6 +230,7 @@ def match(
     log_odds : (P, V) of the words, for each photograph.
     words : V words.
     sentences : to choose from.
+    judge : as :class:`Judge`; None chooses by the detector alone.
     """
     ids = {word: i for i, word in enumerate(words)}
     said = [[ids[w] for w in sorted(own) if w in ids] for own in sentences.words]
@@ -182,11 +242,14 @@ def match(
     idf = -share.log()  # (V,)
     offset = BONUS - COMMON * share.logit(eps=1e-6)
     chosen = []
-    for row in tqdm(log_odds, desc="pairing", unit="photograph"):
+    for photo, row in enumerate(tqdm(log_odds, desc="pairing", unit="photograph")):
         sums = F.embedding_bag(flat, (row + offset)[:, None], starts, mode="sum").squeeze(1)  # (N,)
         scores = sums - UNKNOWN * unknown
         best, candidates = scores.topk(min(CANDIDATES, len(scores)))
         votes = (best / TEMPERATURE).softmax(dim=0)
+        if judge:
+            likelihoods = judge(photo, [sentences.texts[i] for i in candidates.tolist()])
+            votes = (best / TEMPERATURE_WITH_DECODER + LIKELIHOOD * likelihoods).softmax(dim=0)
         vectors = torch.zeros(len(candidates), len(words))
         for vector, i in zip(vectors, candidates.tolist(), strict=True):
             vector[said[i]] = idf[said[i]]

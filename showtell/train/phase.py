@@ -104,8 +104,10 @@ def _average(run: Run, resumed: Checkpoint | None) -> AveragedModel | None:
 def _objective(run: Run) -> Objective:
     shared = run.recipe, run.settings
     if run.phase == "selfcritical":
-        written = replace(run.captions, copies=run.corpus.copies_written)
-        return SelfCritical(*shared, run.network, written, run.photographs, run.vocabulary)
+        rewarded = replace(run.captions, copies=run.corpus.copies_rewarded)
+        return SelfCritical(
+            *shared, run.network, rewarded, run.photographs, run.vocabulary, run.fabric.autocast
+        )
     if run.recipe.hard:
         mean: Any = run.fabric.all_reduce
         return HardAttention(*shared, run.captions, run.progress.baseline, mean)

@@ -55,13 +55,13 @@ class DecoderRecipe:
 class DetectorRecipe:
     """A detector of words, whose evidence the decoder is given: see :mod:`showtell.train.detector`.
 
-    It learns before the decoder does. One that comes with the bundle to start from is kept.
+    It learns before the decoder does.
 
     Attributes
     ----------
     hidden : units of its hidden layer.
     folds : parts of the photographs; the decoder learns from evidence on each part by a detector
-        that learned from the others.
+        that learned from the others. 0 keeps the detector of the bundle to start from.
     """
 
     hidden: int = 384
@@ -94,12 +94,14 @@ class MoreData:
     data : its folder.
     weight : how many times an epoch holds each of its photographs.
     written : whether people wrote its captions for its photographs. Where they did not, as in the
-        folder that ``showtell pair`` writes, neither a detector of words nor rewards learn from it.
+        folder that ``showtell pair`` writes, no detector of words learns from it.
+    rewarded : whether ``selfcritical`` learns from it even if its captions are not written so.
     """
 
     data: str
     weight: int = 1
     written: bool = True
+    rewarded: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,12 +114,15 @@ class PairingRecipe:
     sentences : file of captions without photographs, one a line.
     out : the folder that is written, a data set.
     captions : how many each photograph gets.
+    decoder : whether the decoder to start from helps to choose: sentences that it finds likely are
+        preferred.
     """
 
     photographs: str
     sentences: str
     out: str
     captions: int = 5
+    decoder: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ as the baseline of each (Luo, 2020, arXiv 2003.09971).
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +48,7 @@ class SelfCritical:
     network : draws them.
     captions, photographs : of the training split.
     vocabulary : of the network.
+    autocast : the precision in which captions are drawn; the default is that of the weights.
 
     Raises
     ------
@@ -63,10 +65,12 @@ class SelfCritical:
         captions: TrainingCaptions,
         photographs: Sequence[Photograph],
         vocabulary: Vocabulary,
+        autocast: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         if phase.captions < 2:
             raise RecipeError("selfcritical.captions: must be 2 or more")
         self._recipe, self._phase, self._network = recipe, phase, network
+        self._autocast = autocast
         self._captions, self._words = captions, vocabulary.words
         self._reward = Reward([[tokenize(c) for c in p.captions] for p in photographs])
 
@@ -79,7 +83,7 @@ class SelfCritical:
     def measure(self, model: Any, inputs: NetworkInput, batch: Batch) -> dict[str, Tensor]:
         """Return the ``loss`` of a step, and the mean ``reward`` of the captions drawn in it."""
         k = self._phase.captions
-        with torch.no_grad():
+        with torch.no_grad(), self._autocast():
             drawn = draw(self._network.decoder, self._network.see(inputs), k)  # (B, k, T+1)
         rewards = self._rewards(batch.photos, drawn)  # (B, k)
         better = (rewards - rewards.mean(dim=1, keepdim=True)) * k / (k - 1)  # than the others
@@ -192,14 +196,26 @@ def draw(decoder: Decoder, seen: Seen, n: int) -> Tensor:
     drawn = [words]
     for _ in range(Search.max_length):
         logprobs, _, _, state = decoder.step(state, words)
-        probabilities = logprobs.exp()
+        probabilities = logprobs.float().exp()
         probabilities[:, :, NEVER_SAID] = 0
-        words = torch.multinomial(probabilities.flatten(0, 1), 1).view(B, n)
+        words = _choose(probabilities)
         drawn.append(words.masked_fill(over, PAD))
         over = over | (words == END)
         if over.all():
             break
     return torch.stack(drawn, dim=2)  # (B, n, T+1)
+
+
+def _choose(probabilities: Tensor) -> Tensor:
+    """Draw an id for each row of probabilities (..., V), which need not sum to 1.
+
+    torch.multinomial draws a random number for each word; one for each row takes a tenth of the
+    time.
+    """
+    sums = probabilities.cumsum(dim=-1)
+    total = sums[..., -1:]
+    below = torch.rand_like(total) * total
+    return torch.searchsorted(sums, below, right=True).squeeze(-1).clamp_max(sums.shape[-1] - 1)
 
 
 def word_losses(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from showtell.atomic import appending, replacing
 from showtell.bundle import Bundle
-from showtell.errors import CheckpointError
+from showtell.errors import CheckpointError, RecipeError
 from showtell.train import checkpoint as checkpoints
 from showtell.train.checkpoint import BEST, LAST, START, Checkpoint, Progress
 from showtell.train.corpus import Corpus
@@ -115,7 +115,7 @@ class Run:
         return network
 
     def _evidence(self, fresh: bool, base: Bundle | None) -> Tensor | None:
-        """Teach the detector when a run begins, unless it comes with the bundle to start from.
+        """Return the detector's evidence, which learns when a run begins unless it is kept.
 
         A run that is resumed has its evidence on disk.
         """
@@ -125,10 +125,11 @@ class Run:
         with self.fabric.rank_zero_first():
             if fresh and self.fabric.is_global_zero:
                 shared = self.network, self.recipe, self.corpus
-                if base is not None and has_detector(base):
-                    evidence = known(*shared, self.say)
-                else:
+                if self.recipe.detector.folds:
                     evidence = teach(*shared, self.vocabulary.words, self.say)
+                else:
+                    _require_detector(self.recipe, base)
+                    evidence = known(*shared, self.say)
                 self.folder.mkdir(parents=True, exist_ok=True)
                 with replacing(path) as partial, partial.open("wb") as file:
                     np.save(file, evidence.half().numpy())
@@ -231,3 +232,11 @@ class Run:
             for name, value in values.items():
                 self._board.add_scalar(name, value, total)
             self._board.flush()
+
+
+def _require_detector(recipe: Recipe, base: Bundle | None) -> None:
+    if base is None or not has_detector(base):
+        raise RecipeError(
+            f"detector.folds: 0 keeps the word detector of the bundle to start from, but "
+            f"{recipe.start or 'start'} has none; set it to 2 or more to train one"
+        )

@@ -92,7 +92,7 @@ def network_of(bundle: Bundle, network: nn.Module, pretrained: float = 0.0) -> d
     tensors = network.state_dict()
     if "decoder.once" in stored_tensors.keys() - tensors.keys() and "decoder.E.weight" in tensors:
         raise CheckpointError(
-            f"{bundle.path}: has a detector of words; add 'detector: {{}}' to the recipe"
+            f"{bundle.path}: has a detector of words; add 'detector: {{folds: 0}}' to the recipe"
         )
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():

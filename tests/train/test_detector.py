@@ -1,5 +1,6 @@
 """The detector of words, and a decoder that is given its evidence."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from showtell.train.evidence import EVIDENCE
 from showtell.train.export import export
 from showtell.train.model import Decoder, Seen
 from showtell.train.recipe import DecoderRecipe
+from showtell.train.start import weights
 from showtell.vocab import END, PAD, START
 
 N, WORDS = 2000, ("red", "blue", "ball")
@@ -150,6 +152,33 @@ def test_a_run_teaches_the_detector_and_the_bundle_has_it(
     assert [h[0].logprobs.sum() for h in plain] != [
         h[0].logprobs.sum() for h in beam_search(captioner.runtime, state, len(paths))
     ], "the decoder's graph takes the evidence"
+
+
+@pytest.mark.parametrize(("folds", "kept"), [(0, True), (2, False)])
+def test_the_detector_of_the_bundle_is_kept_or_trained_anew(
+    with_detector: recipes.Recipe, tmp_path: Path, folds: int, kept: bool
+) -> None:
+    first = replace(with_detector, frozen=replace(with_detector.frozen, epochs=1))
+    bundle = export(train(first, say=lambda _: None), tmp_path / "model", say=lambda _: None)
+    again = replace(
+        first,
+        start=str(bundle.path),
+        run=str(tmp_path / "again"),
+        seed=2,
+        detector=replace(first.detector, folds=folds),
+    )
+    network = checkpoints.read(train(again, say=lambda _: None)).build()
+    assert network.detector is not None
+    before, after = weights(bundle)["detector.hidden.weight"], network.detector.hidden.weight
+    assert before.equal(after) == kept
+
+
+@pytest.mark.parametrize(("folds", "message"), [(0, "start has none"), (1, "must be 2 or more")])
+def test_folds_that_cannot_be(with_detector: recipes.Recipe, folds: int, message: str) -> None:
+    assert with_detector.detector is not None
+    detector = replace(with_detector.detector, folds=folds)
+    with pytest.raises(RecipeError, match=message):
+        train(replace(with_detector, detector=detector), say=lambda _: None)
 
 
 def test_a_detector_needs_a_classifier(recipe_file: Path) -> None:

@@ -1,15 +1,21 @@
 """Sentences found for photographs that have none."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
+from showtell.bundle import Bundle
+from showtell.captioner import Captioner
 from showtell.data import load
 from showtell.errors import DataError
 from showtell.train import recipe as recipes
-from showtell.train.pairing import Sentences, match, pair
+from showtell.train.features import Features
+from showtell.train.pairing import Judge, Sentences, match, pair
+from showtell.train.start import encoder_of
 
 WORDS = ("red", "green", "blue", "white", "ball", "box")
 
@@ -44,6 +50,39 @@ def test_the_likeliest_words_choose_the_sentence(tmp_path: Path) -> None:
         "there is a red ball on the grey",
     ]
     assert all(len(set(texts)) == 2 for texts in found), "each sentence once"
+
+
+def test_sentences_that_the_decoder_finds_likely_are_preferred(tmp_path: Path) -> None:
+    sentences = Sentences.read(write_sentences(tmp_path / "sentences.txt"))
+    log_odds = torch.full((1, len(WORDS)), -4.0)
+    log_odds[0, 2], log_odds[0, 4:] = 3.0, 2.0  # blue, and either shape
+
+    def best(shape: str) -> str:
+        def judge(photo: int, texts: Sequence[str]) -> torch.Tensor:
+            assert photo == 0
+            return torch.tensor([0.0 if shape in text else -2.0 for text in texts])
+
+        return match(log_odds, WORDS, sentences, 1, judge)[0][0]
+
+    assert best("ball") == "there is a blue ball on the grey"
+    assert best("box") == "there is a blue box on the grey"
+
+
+def test_the_judge_is_the_decoder_that_the_recipe_starts_from(
+    exported: Bundle, recipe_file: Path, shapes: Path
+) -> None:
+    recipe = recipes.read(recipe_file, [f"start={exported.path}"])
+    with pytest.raises(DataError, match="starts from no model"):
+        Judge(replace(recipe, start=None), None)
+    dev = load(shapes).split("dev")
+    encoder = encoder_of(recipe)
+    judge = Judge(recipe, Features(Path(recipe.cache), encoder, dev, False, lambda _: None))
+    caption = Captioner(exported).caption(dev[3].path)
+    said = " ".join(caption.words)
+    likelihoods = judge(3, ["grey", said, "ball a on the grey"])
+    assert likelihoods.argmax() == 1
+    expected = caption.logprob / (len(caption.words) + 1)
+    assert float(likelihoods[1]) == pytest.approx(expected, abs=0.02)
 
 
 def test_pictures_get_sentences_that_suit_them(
