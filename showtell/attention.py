@@ -16,19 +16,19 @@ from showtell.vocab import detokenize
 # The authors' figures filter their maps, 224 pixels wide, with a Gaussian of 20 pixels.
 _SIGMA = 20 / 224
 
-# The figure, in pixels.
+# Layout of the figure, in pixels.
 _COLUMNS = 6
-_PANEL_WIDTH, _PANEL_HEIGHT = 220, 300  # the most that a photograph takes
-_NARROWEST = 120  # panels of tall photographs stand this far apart, for the words above them
+_PANEL_WIDTH, _PANEL_HEIGHT = 220, 300  # maximum size of a photograph
+_NARROWEST = 120  # minimum width of a panel, so that the word above it has room
 _GAP, _MARGIN, _LABEL, _LINE = 14, 28, 48, 36
-_TITLE, _WORD, _SMALL = 26, 19, 12  # sizes of letters
+_TITLE, _WORD, _SMALL = 26, 19, 12  # font sizes
 _INK, _FAINT, _GLOW = (29, 29, 31), (142, 142, 147), (255, 223, 158)
 
-# The animation, in pixels, milliseconds and colours of a frame.
+# The animation: sizes in pixels, durations in milliseconds, colours per frame.
 _SIDE, _NARROWEST_PAGE = 480, 320
 _FIRST_MS, _WORD_MS, _GLIDE_MS, _LAST_MS = 600, 580, 60, 2000
-_GLIDE = (1 / 3, 2 / 3)  # of the way from one word's light to the next
-# Light that moves is seen for a moment, and GIF counts every byte of it.
+_GLIDE = (1 / 3, 2 / 3)  # positions of the transition frames between two words
+# Transition frames are shown briefly, so fewer colours are enough and keep the file small.
 _COLOURS, _GLIDE_COLOURS = 240, 40
 
 
@@ -83,7 +83,7 @@ def overlay(image: Image.Image, alpha: np.ndarray) -> Image.Image:
     pixels = np.asarray(image, dtype=np.float32)
     grey = np.asarray(image.convert("L"), dtype=np.float32)[..., None]
     dim = 0.2 * (0.8 * grey + 0.2 * pixels)
-    # A little nearer to white than it was, so that light shows on dark photographs as well.
+    # Slightly brighter than the photograph, so that the map is visible on dark photographs too.
     bright = 255 - 0.75 * (255 - pixels)
     shown = dim + light * (bright - dim)
     return Image.fromarray(shown.round().astype(np.uint8))
@@ -197,7 +197,7 @@ def _sentence(caption: Caption, said: int, width: int) -> Image.Image:
 def _say(
     draw: ImageDraw.ImageDraw, at: tuple[int, int], line: str, start: int, end: int, width: int
 ) -> None:
-    """Write the letters of a line before `end`, and highlight those from `start` on."""
+    """Draw the characters of a line before `end`, with those from `start` highlighted."""
     x, y = at
     size = _shrunk(line, _TITLE, width)
     if line[start:end]:
@@ -217,10 +217,11 @@ def _letters() -> Image.Image:
 
 
 def _page(picture: Image.Image, sentence: Image.Image, colours: int) -> Image.Image:
-    """Put a picture above a sentence, in one palette: the letters, then `colours` of the picture.
+    """Put a picture above a sentence, with one palette: the letters' colours, then the picture's.
 
-    These are found on a few of its pixels: far quicker, and as good to the eye. It is not
-    dithered: dots would glitter from frame to frame, and cost a fifth more bytes.
+    The picture's `colours` are chosen from a sample of its pixels, which is much faster and looks
+    as good. The picture is not dithered: the dots would flicker from frame to frame, and make the
+    file a fifth larger.
     """
     few = (max(1, picture.width // 8), max(1, picture.height // 8))
     own = picture.resize(few, Image.Resampling.NEAREST).quantize(colours, kmeans=100)
@@ -237,14 +238,14 @@ def _page(picture: Image.Image, sentence: Image.Image, colours: int) -> Image.Im
 
 
 def _gif(frames: list[Image.Image], durations: list[int]) -> bytes:
-    """Return an animation that loops for ever; `durations` in milliseconds."""
+    """Return an endless GIF animation; `durations` are in milliseconds."""
     file = BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
     return file.getvalue()
 
 
 def _fitted(image: Image.Image, width: int, height: int) -> Image.Image:
-    """Return the photograph as RGB, as large as there is room, its aspect ratio kept."""
+    """Return the photograph as RGB, scaled to fit into `width` x `height` pixels."""
     scale = min(width / image.width, height / image.height)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.resize(size, Image.Resampling.LANCZOS).convert("RGB")
@@ -258,18 +259,18 @@ def _write(
     width: int,
     colour: tuple[int, int, int] = _INK,
 ) -> None:
-    """Write one line, smaller when it would be wider than `width`."""
+    """Draw one line of text, in a smaller font if it would be wider than `width`."""
     text = _drawable(text)
     draw.text(at, text, colour, _font(_shrunk(text, size, width)))
 
 
 def _shrunk(text: str, size: int, width: int) -> int:
-    """Return the size of letters, `size` or less, at which `text` is no wider than `width`."""
+    """Return the largest font size up to `size` at which `text` is no wider than `width`."""
     return min(size, max(1, int(size * width / max(1, _length(text, size)))))
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Break the title into lines that are no wider than `width`, where words allow it."""
+    """Break the title into lines no wider than `width`; a longer word gets a line of its own."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -281,7 +282,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _drawable(text: str) -> str:
-    """Strip accents: Pillow's own font, the one that is everywhere, has none."""
+    """Strip accents, which the font that comes with Pillow lacks."""
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 

@@ -70,7 +70,7 @@ class Caption:
 
         Returns
         -------
-        The ``Caption`` object of the HTTP interface, whose OpenAPI document describes each key.
+        The ``Caption`` object of the HTTP API, whose OpenAPI document describes each key.
         """
         content: dict[str, Any] = {
             "image": image,
@@ -110,5 +110,5 @@ class Caption:
 
 
 def _rounded(values: np.ndarray) -> list[Any]:
-    """Return nested lists of what float32 holds, six decimals: a third of the digits of float64."""
+    """Return nested lists of floats, rounded to six decimals to keep the JSON short."""
     return np.round(values.astype(np.float64), 6).tolist()

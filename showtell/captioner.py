@@ -27,8 +27,8 @@ from showtell.search import DEFAULTS, Search
 from showtell.things import Names, Thing
 from showtell.vocab import detokenize
 
-BATCH = 32  # photographs that are decoded together
-ENCODED = 4  # of them, that are encoded together
+BATCH = 32  # photographs per batch of the decoder
+ENCODED = 4  # photographs per batch of the encoder
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ class Captioner:
         n_things = self.runtime.n_things
         self.things = Names.read(bundle, n_things) if n_things else None
 
-    @overload  # a string is an iterable too, but the first signature comes first
+    @overload  # a string is also an iterable, but the first matching signature is used
     def caption(self, source: image.Source, search: Search = ..., **options: Any) -> Caption: ...
     @overload
     def caption(
@@ -262,7 +262,10 @@ class Captioner:
         return Encoded(join(states), _joined(things), _joined(where))
 
     def _out_of_distribution(self, annotations: np.ndarray) -> Sequence[bool]:
-        """Return for each photograph whether it is; all False without a confidence model."""
+        """Return whether each photograph is out of distribution, according to the confidence model.
+
+        All are False without a confidence model.
+        """
         model = self.confidence_model
         if model is None:
             return [False] * len(annotations)
@@ -276,7 +279,7 @@ class Captioner:
         return prove(self.runtime, self._alone(state, photo), words)
 
     def _sentence(self, encoded: Encoded, photo: int, hypothesis: Hypothesis) -> Caption:
-        """Return a hypothesis for one of the photographs as a caption."""
+        """Return a hypothesis as a caption of the photograph `photo`."""
         n = len(hypothesis.words)
         words = self.bundle.vocabulary.decode(hypothesis.words)
         probabilities, gates = np.exp(hypothesis.logprobs[:n]), hypothesis.betas[:n]
@@ -304,7 +307,7 @@ class _Input(NamedTuple):
     Attributes
     ----------
     pixels : uint8 RGB (size, size, 3).
-    warnings : as of :class:`Caption`.
+    warnings : messages about the file, for :attr:`Caption.warnings`.
     """
 
     pixels: np.ndarray
@@ -317,7 +320,7 @@ def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
 
 
 def _without_frames(error: ImageError) -> ImageError:
-    """Return an error that does not keep the photograph in memory, as frames of a traceback do."""
+    """Remove the tracebacks of an error, whose frames would keep the photograph in memory."""
     link: BaseException | None = error
     while link is not None:
         link.__traceback__ = None

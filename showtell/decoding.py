@@ -1,8 +1,8 @@
-"""Decoding: from a model that scores the next word to whole captions.
+"""Decoding: beam search over a model that scores the next word.
 
-Three parts are kept apart: who scores (a :class:`StepModel`), who chooses (:func:`beam_search`)
-and who ranks (:meth:`Hypothesis.score`). No backend is known here; the arrays are NumPy's.
-Photographs are decoded together, and one that is done leaves the batch.
+Scoring (a :class:`StepModel`), search (:func:`beam_search`) and ranking (:meth:`Hypothesis.score`)
+are separate. This module is independent of the backend: all arrays are NumPy arrays. Photographs
+are decoded as a batch; a finished photograph leaves the batch.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -18,16 +18,16 @@ from showtell.vocab import END, PAD, START, UNK
 LENGTH_POWER = 0.7
 NEVER_SAID = [PAD, START, UNK]
 
-# What a caption must mention: a word of each of some sets of ids, as {dog, dogs, puppy}.
+# What a caption must mention: at least one word of each set of ids, such as {dog, dogs, puppy}.
 Mention = Sequence[Collection[int]]
 
 
 class Step(NamedTuple):
-    """What a model says of the next word, for `k` hypotheses of each of `B` photographs.
+    """A model's output for the next word, for `k` hypotheses of each of `B` photographs.
 
     Attributes
     ----------
-    logprobs : (B, k, V) natural logarithms of the words' probabilities.
+    logprobs : (B, k, V) log-probabilities of the words, in nats.
     alphas : (B, k, L) attention over the annotations; sums to 1 over L.
     betas : (B, k) gate on the context vector, 0..1.
     """
@@ -38,7 +38,7 @@ class Step(NamedTuple):
 
 
 class StepModel(Protocol):
-    """Scores the next word. A state belongs to the model; decoding only carries it around."""
+    """A model that scores the next word. Its state is opaque to the search."""
 
     def step(self, state: Any, words: np.ndarray) -> tuple[Step, Any]:
         """Advance every hypothesis by its last word, `words` of shape (B, k)."""
@@ -53,10 +53,10 @@ class Hypothesis:
 
     Attributes
     ----------
-    words : ids, without ``START`` and ``END``.
-    logprobs : (T,) log-probability of each word, and of ``END``.
-    alphas : (T, L) attention with which each of them was chosen.
-    betas : (T,) gate with which each of them was chosen.
+    words : T - 1 ids, without ``START`` and ``END``.
+    logprobs : (T,) log-probability of each word and of ``END``.
+    alphas : (T, L) attention at each of these steps.
+    betas : (T,) gate at each of these steps.
     """
 
     words: tuple[int, ...]
@@ -70,18 +70,22 @@ class Hypothesis:
         return float(self.logprobs.sum())
 
     def score(self, length_power: float = LENGTH_POWER) -> float:
-        """Log-probability over length to a power: 0 ranks by probability, 1 by its mean."""
+        """Length-normalised log-probability: `logprob` divided by T to the power `length_power`.
+
+        With 0, hypotheses rank by probability; with 1, by mean log-probability per word.
+        """
         return self.logprob / len(self.logprobs) ** length_power
 
 
 class _Path(NamedTuple):
-    """The last word of `N` hypotheses, and whom each of them continues.
+    """The last word of `N` hypotheses, and the hypothesis that each of them extends.
 
-    A chain that is read backwards: growing by a word copies nothing of what was said before.
+    Paths form a linked list from the last word to the first, so extending a hypothesis copies no
+    earlier words.
     """
 
     before: "_Path | None"
-    parents: np.ndarray  # (N,) row in `before`, and in what the step said
+    parents: np.ndarray  # (N,) row in `before`, and in the step's output
     words: np.ndarray  # (N,)
     logprobs: np.ndarray  # (N,)
     alphas: np.ndarray  # (rows of the step, L)
@@ -93,7 +97,7 @@ class _Path(NamedTuple):
         return self._replace(parents=parents, words=words, logprobs=logprobs)
 
     def hypothesis(self, row: int) -> Hypothesis:
-        """Read one that ended from its beginning up to its ``END``."""
+        """Return the hypothesis `row`, which must contain ``END``, up to its first ``END``."""
         path: _Path | None = self
         said = []
         while path is not None:
@@ -107,7 +111,7 @@ class _Path(NamedTuple):
 
 
 def _grow(before: _Path | None, step: Step, parents: np.ndarray, words: np.ndarray) -> _Path:
-    """Continue the hypotheses `parents` (B, n) with the words (B, n)."""
+    """Extend the hypotheses `parents` (B, n) by `words` (B, n)."""
     B, k, L = step.alphas.shape
     rows = np.arange(B)[:, None]
     logprobs = step.logprobs[rows, parents, words]
@@ -118,11 +122,11 @@ def _grow(before: _Path | None, step: Step, parents: np.ndarray, words: np.ndarr
 def _best(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the `n` largest scores of each row, best first, and their columns.
 
-    Of equal scores the first wins. Where a row has fewer finite ones, -inf fills the rest.
+    Ties go to the lower column. A row with fewer than `n` finite scores is padded with -inf.
     """
     R, size = scores.shape
-    # The n-th largest of the maxima of chunks is a bound that only little more than n reach.
-    # A partition of the scores themselves would be slow where most of them are -inf.
+    # The n-th largest of the maxima of chunks is a bound that few more than n scores reach.
+    # np.partition on the scores themselves is slow if most of them are -inf.
     chunks = np.arange(0, size, max(1, size // (4 * n)))
     maxima = np.sort(np.maximum.reduceat(scores, chunks, axis=1), axis=1)
     bound = np.maximum(maxima[:, -min(n, len(chunks)), None], np.finfo(scores.dtype).min)
@@ -150,40 +154,42 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """Find the best captions of each photograph by beam search.
 
-    At every length the `beam` best unfinished hypotheses go on; one that ends among the best is
-    set aside. A photograph is done when `beam` were set aside. Those that have `max_length` words
-    by then must end, at the price that the model puts on it: a caption is never cut off.
+    At every step the search keeps the `beam` best unfinished hypotheses of a photograph, and
+    collects those that end among the `beam` best. A photograph is finished when `beam` hypotheses
+    have ended. After `max_length` words ``END`` is the only word allowed, with the probability that
+    the model gives it, so captions are never cut off.
 
-    With `mention` the search is constrained (Anderson et al., 2017, arXiv 1612.00576). The
-    hypotheses of a photograph with n sets are divided into 2^n groups by the sets of which they
-    hold a word, and the `beam` best of each group go on: an unlikely word competes only with
-    hypotheses that said as much of what is asked for. Only hypotheses that hold a word of every
-    set may end, and the search goes on while an unfinished one is likelier than all that ended.
+    With `mention`, the search is constrained (Anderson et al., 2017, arXiv 1612.00576). The
+    hypotheses of a photograph with n sets are divided into 2^n groups by the sets that they
+    satisfy, and the search keeps the `beam` best of each group. An improbable word therefore
+    competes only with hypotheses that satisfy the same sets. Only hypotheses that satisfy all sets
+    may end, and the search continues while an unfinished hypothesis is more probable than all that
+    have ended.
 
     Parameters
     ----------
-    model, state : who scores, and its state for one hypothesis of each of `n_photos` photographs.
-    beam : hypotheses that go on, in each group; 1 is greedy decoding.
-    max_length : words at most, 1 or more; ``END`` is not counted.
+    model : the model that scores words.
+    state : the model's state for one hypothesis of each of `n_photos` photographs.
+    beam : beam width, per group; 1 is greedy search.
+    max_length : maximum number of words, 1 or more; ``END`` is not counted.
     length_power : see :meth:`Hypothesis.score`.
-    mention : for each photograph up to ``MAX_MENTIONS`` sets of word ids; its captions hold at
-        least one word of each set. Without sets, a photograph has the captions that it has without
-        `mention`.
+    mention : for each photograph, up to ``MAX_MENTIONS`` sets of word ids. Its captions contain at
+        least one word of each set. An empty sequence leaves the search unconstrained.
 
     Returns
     -------
-    For each photograph one to `beam` hypotheses, the best score first.
+    For each photograph, one to `beam` hypotheses, best score first.
 
     Raises
     ------
-    ValueError : `mention` is not for `n_photos` photographs, or has sets that are too many, empty
-        or of special ids.
-    OptionError : what a caption must mention takes more words than `max_length`.
+    ValueError : `mention` does not have `n_photos` elements, has too many sets for a photograph, or
+        has a set that is empty or contains special ids.
+    OptionError : mentioning all sets takes more words than `max_length`.
     """
     mention = [()] * n_photos if mention is None else mention
     _require_possible(mention, n_photos, max_length)
     results: list[list[Hypothesis]] = [[] for _ in mention]
-    for n in {len(sets) for sets in mention}:  # as many groups in every row of a batch
+    for n in {len(sets) for sets in mention}:  # all photographs of a batch have 2^n groups
         photos = [photo for photo, sets in enumerate(mention) if len(sets) == n]
         start = model.select(state, np.array(photos), np.zeros((len(photos), 2**n), np.int64))
         ended = _search(model, start, [mention[photo] for photo in photos], beam, max_length)
@@ -194,7 +200,7 @@ def beam_search(
 
 
 def _require_possible(mention: Sequence[Mention], n_photos: int, max_length: int) -> None:
-    """Raise a ValueError unless a caption can satisfy the sets of each photograph."""
+    """Raise a ValueError or an OptionError unless captions can satisfy the sets."""
     if len(mention) != n_photos:
         raise ValueError(f"mention has sets for {len(mention)} photographs, not for {n_photos}")
     for photo, sets in enumerate(mention):
@@ -210,7 +216,7 @@ def _require_possible(mention: Sequence[Mention], n_photos: int, max_length: int
 
 
 def require_room(sets: Mention, max_length: int) -> None:
-    """Raise an OptionError if a caption of `max_length` words cannot hold a word of each set."""
+    """Raise an OptionError if a caption of `max_length` words cannot mention all sets."""
     fewest = _fewest_words(sets)
     if fewest > max_length:
         raise OptionError(
@@ -220,7 +226,7 @@ def require_room(sets: Mention, max_length: int) -> None:
 
 
 def _held(sets: Mention) -> dict[int, int]:
-    """Return for each word the sets that hold it, a bit for each."""
+    """Return, for each word, a bit mask of the sets that contain it."""
     held: dict[int, int] = {}
     for i, words in enumerate(sets):
         for word in words:
@@ -229,7 +235,7 @@ def _held(sets: Mention) -> dict[int, int]:
 
 
 def _fewest_words(sets: Mention) -> int:
-    """Return how many words a caption needs to hold one of each set; a word may be in several."""
+    """Return the minimum number of words that mention all sets; a word may be in several."""
     held = set(_held(sets).values())
     groups, n = {0}, 0
     while 2 ** len(sets) - 1 not in groups:
@@ -241,22 +247,22 @@ def _fewest_words(sets: Mention) -> int:
 def _search(
     model: StepModel, state: Any, mention: Sequence[Mention], beam: int, max_length: int
 ) -> list[list[Hypothesis]]:
-    """Return the hypotheses of each photograph that ended, in the order in which they did.
+    """Return the hypotheses of each photograph that ended, in the order in which they ended.
 
-    The hypotheses of a photograph stand group behind group. The bits of a group's number say of
-    which sets they hold a word: the first group holds none, the last one of every set.
+    The hypotheses of a photograph are sorted by group. The bits of a group's number are the sets
+    that it satisfies: the first group satisfies none, the last one all.
 
     Parameters
     ----------
-    state : for one hypothesis in each group.
-    mention : the sets of each photograph; as many for all of them.
+    state : state for one hypothesis in each group.
+    mention : the sets of each photograph; all photographs have the same number of sets.
     """
     B, G = len(mention), 2 ** len(mention[0])
     done: list[list[Hypothesis]] = [[] for _ in mention]
-    photos = np.arange(B)  # those still in the batch
+    photos = np.arange(B)  # photographs that are still in the batch
     words = np.full((B, G), START)
     totals = np.full((B, G), -np.inf, np.float32)
-    totals[:, 0] = 0  # nothing was said yet
+    totals[:, 0] = 0  # the empty hypothesis satisfies no set
     path = None
     for length in range(max_length + 1):
         step, state = model.step(state, words)
@@ -285,41 +291,46 @@ def _search(
 
 
 def _alive(ended: np.ndarray, beam: int) -> np.ndarray:
-    """Return where the `beam` best of each group stand that did not end, from `ended` (B, G, n)."""
+    """Return the columns of the `beam` best unfinished candidates of each group.
+
+    `ended` (B, G, n) is whether each candidate ended; candidates are sorted, best first.
+    """
     B, G, n = ended.shape
     best = np.argsort(ended, axis=2, kind="stable")[:, :, :beam]
     return (best + n * np.arange(G)[:, None]).reshape(B, -1)
 
 
 def _is_done(finished: list[Hypothesis], rival: float, beam: int) -> bool:
-    """Whether `beam` hypotheses ended, and the best is as likely as the rival that goes on.
+    """Return whether `beam` hypotheses ended and none that is unfinished is more probable.
 
-    A rival only becomes less likely with every word (Anderson et al. stop by this rule).
+    `rival` is the log-probability of the best unfinished hypothesis. It can only fall with more
+    words, so the search may stop (the stopping rule of Anderson et al.).
     """
     return len(finished) >= beam and max(h.logprob for h in finished) >= rival
 
 
 def _only_end(logprobs: np.ndarray) -> np.ndarray:
-    """Forbid every word but ``END``."""
+    """Forbid every word except ``END``."""
     return np.where(np.arange(logprobs.shape[-1]) == END, logprobs, -np.inf)
 
 
 def _candidates(
     totals: np.ndarray, logprobs: np.ndarray, sets: Sequence[Mention], n: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rank every word behind every hypothesis of a photograph, in each group for itself.
+    """Rank all extensions of all hypotheses by one word, within each group.
 
     Parameters
     ----------
     totals : (B, k) log-probability of each hypothesis so far.
-    logprobs : (B, k, V) of each word behind it.
-    sets : of each photograph; G groups, as in :func:`_search`.
-    n : how many to return of each group; 2 k / G always hold k / G that do not end, where there
-        are so many. Where there are fewer, scores of -inf fill the rest.
+    logprobs : (B, k, V) log-probability of each next word.
+    sets : the sets of each photograph; G groups, as in :func:`_search`.
+    n : number of candidates to return per group. At most k / G of a group end, so 2 k / G
+        candidates include k / G that do not end. Groups with fewer candidates are padded with
+        scores of -inf.
 
     Returns
     -------
-    scores, parents, words : (B, G * n) each, the best of a group first.
+    scores, parents, words : (B, G * n) each, best first within each group.
     """
     B, k, V = logprobs.shape
     scores = totals[:, :, None] + logprobs
@@ -334,10 +345,10 @@ def _candidates(
 
 
 def _by_group(scores: np.ndarray, sets: Sequence[Mention]) -> Iterator[np.ndarray]:
-    """Yield for each group the scores (B, k, V) of the words that lead into it, and else -inf.
+    """Yield, for each group, the scores (B, k, V) of the words that lead into it, -inf elsewhere.
 
-    A word leads from the group of the hypothesis before it to the one that has the word's sets
-    as well. ``END`` is forbidden outside the last group.
+    A word leads from the group of its hypothesis to the group that also satisfies the word's sets.
+    ``END`` is forbidden outside the last group.
     """
     B, k, V = scores.shape
     groups = np.arange(2 ** len(sets[0]), dtype=np.uint8)

@@ -1,8 +1,8 @@
-"""Deletion: whether a word needs what the model looked at for it.
+"""Deletion: how much each word depends on the cells that the model attended to.
 
-The cells that a word attended to most are left out, and as many others at random: where maps mean
-something, the word's probability falls further without the first. A cell is left out by dropping
-its row of the annotations, so that the softmax is over what is left.
+The probability of a word is computed again without the cells that it attended to most, and without
+as many random cells. If the attention maps are meaningful, the former lowers it more. A cell is
+masked by removing its row from the annotations, so the softmax is over the remaining cells.
 """
 
 from collections.abc import Sequence
@@ -15,20 +15,21 @@ from showtell.decoding import StepModel
 from showtell.runtime import State
 from showtell.vocab import START
 
-# Of the grid. The same for every word and every model: a flat map, which says nothing, does not
-# lose more cells than a sharp one, and any two models are compared at the same loss. A quarter is
-# about what the thing that a word names takes of a photograph.
+# Share of the cells that are masked. It is the same for every word and model, so that flat maps do
+# not lose more cells than sharp ones and models can be compared. An object covers about a quarter
+# of a photograph.
 SHARE = 0.25
 
 
 class Drops(NamedTuple):
-    """What leaving out cells does to each of `T` words.
+    """How much masking cells lowers the probability of each of `T` words.
 
     Attributes
     ----------
-    probability : (T,) of the word behind those before it, with the whole photograph.
-    attended : (T,) how far it falls without the cells attended to most; below 0 where it rises.
-    random : (T,) how far it falls without as many cells at random, mean over the draws.
+    probability : (T,) probability of each word given the words before it, with all cells.
+    attended : (T,) fall of the probability without the cells that the word attended to most.
+        Negative if the probability rises.
+    random : (T,) fall of the probability without as many random cells, mean over the draws.
     """
 
     probability: np.ndarray
@@ -38,13 +39,13 @@ class Drops(NamedTuple):
 
 @dataclass(frozen=True)
 class Deletion:
-    """What leaving out cells does to the words of many captions.
+    """How much masking cells lowers the probability of words, summarised over captions.
 
     Attributes
     ----------
-    attended, random : see :class:`Drops`; mean over all words.
-    ratio : the first over the second; None where random cells make no word less likely.
-    words : how many there are.
+    attended, random : see :class:`Drops`; means over all words.
+    ratio : `attended` divided by `random`. None if `random` is not positive.
+    words : number of words.
     """
 
     attended: float
@@ -61,23 +62,22 @@ def drops(
     draws: int = 1,
     share: float = SHARE,
 ) -> Drops:
-    """Leave out cells of one photograph, for each word of a caption alone.
+    """For each word of a caption, measure how much its probability falls when cells are masked.
 
-    The words before, h and c are those of the whole photograph: cells are missing for one step,
-    that of the word. What earlier steps saw in them is still known, so the falls are what is lost
-    by not looking again.
+    The cells are masked only in the step that predicts the word. The earlier steps, and therefore h
+    and c, use all cells.
 
     Parameters
     ----------
-    model : whose step takes any number of cells.
-    state : before the first word, of one photograph and one hypothesis.
+    model : a model whose step accepts any number of cells.
+    state : state before the first word, for one photograph and one hypothesis.
     words : ids of the words, one or more, without ``START`` and ``END``.
-    rng : where chance comes from.
-    draws : random sets of cells for each word.
-    share : of the cells, left out.
+    rng : generator of the random sets of cells.
+    draws : number of random sets of cells per word.
+    share : share of the cells that are masked.
     """
     last = np.array([START, *words[:-1]])
-    logprobs, alphas, h, c, evidence = _say(model, state, last)
+    logprobs, alphas, h, c, evidence = _replay(model, state, last)
     T, L = alphas.shape
     probability = np.exp(logprobs[np.arange(T), words])
 
@@ -98,15 +98,15 @@ def drops(
     return Drops(probability, falls[0], falls[1:].mean(axis=0))
 
 
-def _say(
+def _replay(
     model: StepModel, state: State, last: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-    """Say a caption, given what stands before each of its words.
+    """Run the decoder over a given caption; `last` (T,) is the word before each of its words.
 
     Returns
     -------
-    logprobs (T, V) and alphas (T, L) of each step, and before it h and c (T, 1, n), and evidence
-    (T, 1, V) where there is a detector.
+    logprobs (T, V) and alphas (T, L) of each step; h and c (T, 1, n) before each step, and the
+    evidence (T, 1, V) if there is a detector.
     """
     steps, states = [], []
     for word in last:
@@ -123,7 +123,7 @@ def _say(
 
 
 def deletion(measured: Sequence[Drops]) -> Deletion:
-    """Sum up what leaving out cells does to the words of captions, one or more."""
+    """Average the drops of one or more captions over all their words."""
     attended = float(np.concatenate([drop.attended for drop in measured]).mean())
     random = float(np.concatenate([drop.random for drop in measured]).mean())
     words = sum(len(drop.attended) for drop in measured)

@@ -25,15 +25,15 @@ Source = str | os.PathLike | bytes | Image.Image | np.ndarray
 _UNSUPPORTED = f"not a supported image format ({formats.NAMES})"
 _DAMAGED = "the file is damaged or incomplete: copy or download it again"
 
-# Two letters or less: text can begin so as well ("BMW ...", "P1 ...").
+# Signatures so short that a text file may start with them ("BMW ...", "P1 ...").
 _SHORT_SIGNATURE = ("BMP", "PPM")
 
-# Run-length coded BMP and unusual PPM are decoded pixel by pixel in Python, a second a million.
+# Run-length coded BMP and unusual PPM are decoded in Python, at a second per million pixels.
 _MAX_PIXELS_IN_PYTHON = 2_500_000
-# A larger one takes up to a gigabyte while it is decoded, so one of them at a time is.
+# Decoding a photograph of more pixels takes up to a gigabyte, so only one at a time is decoded.
 _LARGE = 16_000_000
 _one_large = Lock()
-# Bytes of a JPEG between two looks at the clock: a whole scan of it fits into a few.
+# Bytes of a JPEG between two checks of the time limit. Small, as a few kilobytes can hold a scan.
 _JPEG_BLOCK = 2048
 
 SEVERAL_FRAMES = "the file has several frames or pages; only the first is captioned"
@@ -42,7 +42,7 @@ PREVIEW = "this is a RAW file or a preview: only its small preview is captioned;
 _NEW_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 
-# What makes a picture upright, by the value of its EXIF orientation.
+# The transposition that makes a picture upright, by EXIF orientation.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -90,9 +90,9 @@ def read_and_warn(
 
 
 def _warnings(data: bytes) -> tuple[str, ...]:
-    """Return warnings about a file, of which only a part is captioned.
+    """Return a warning if only part of a file is captioned.
 
-    A JPEG gets none: its other pictures are previews of the first.
+    JPEG files get no warning: their other pictures are previews of the first.
     """
     if data.startswith(b"\xff\xd8"):
         return ()
@@ -100,17 +100,17 @@ def _warnings(data: bytes) -> tuple[str, ...]:
         image = open_header(data)
         if _is_preview(image, data):
             return (PREVIEW,)
-        several = getattr(image, "is_animated", False)  # which reads on, and may find rubbish
+        several = getattr(image, "is_animated", False)  # reads the file, which may be damaged
     except Exception:
         several = False
     return (SEVERAL_FRAMES,) if several else ()
 
 
 def _is_preview(image: Image.Image, data: bytes) -> bool:
-    """Return whether a TIFF is a camera's RAW file, whose first picture is a preview.
+    """Return whether a file is a camera's RAW file based on TIFF; its first picture is a preview.
 
-    Most say so by the flag of a reduced picture (TIFF 6.0, NewSubfileType); DNG also has a version,
-    and Canon's CR2 a mark of its own.
+    Most have the flag for a reduced picture (TIFF 6.0, NewSubfileType). DNG has a version tag, and
+    Canon's CR2 a signature.
     """
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return False
@@ -149,27 +149,27 @@ def open_upright(source: Source, *, at_least: int | None = None) -> Image.Image:
         image.load()
         upright = _turn(_to_srgb(image), _orientation(image))
     if isinstance(source, Image.Image | np.ndarray):
-        upright = upright.copy()  # or it might be the caller's own
-    upright.info = {}  # a profile or an orientation left here would be applied a second time
+        upright = upright.copy()  # it may be the caller's image or share its memory
+    upright.info = {}  # otherwise the profile and the orientation could be applied twice
     return upright
 
 
 def decoded_pixels(data: bytes, seconds: float, *, whole: bool) -> float:
-    """Return about how many pixels are decoded to read a photograph, by its header.
+    """Estimate from its header how many pixels must be decoded to read a photograph.
 
-    Each scan of a progressive JPEG counts as a picture of its own. Bytes count as pixels: a file
-    can have more of them, and all are looked at.
+    Each scan of a progressive JPEG counts as a whole picture. The estimate is at least the number
+    of bytes, since the decoder reads all of them.
 
     Parameters
     ----------
     data : bytes of a file.
-    seconds : of the processor, that its header may take.
-    whole : as opposed to a JPEG that is decoded smaller, see `at_least` of :func:`open_upright`.
+    seconds : limit of the CPU time for reading the header.
+    whole : whether a JPEG is decoded at full size; see `at_least` of :func:`open_upright`.
 
     Raises
     ------
-    ImageTooLargeError : the header takes longer, or the file is over a limit.
-    ImageError : it is not a photograph, or its header is damaged.
+    ImageTooLargeError : the header takes longer, or the file exceeds a limit.
+    ImageError : the file is not a supported photograph, or its header is damaged.
     """
     image = open_header(data, seconds)
     width, height = image.size
@@ -217,11 +217,11 @@ def _check_size(image: Image.Image) -> None:
 
 
 def read_file(path: str | os.PathLike) -> bytes:
-    """Return the bytes of a regular file, at most one more than ``MAX_BYTES``.
+    """Return the bytes of a regular file, at most ``MAX_BYTES`` + 1.
 
     Raises
     ------
-    ImageError : there is no such file, it is of another kind, or it may not be read.
+    ImageError : the file does not exist, is not a regular file, or cannot be read.
     """
     try:
         with open(os.fspath(path), "rb", opener=_open_at_once) as file:
@@ -234,20 +234,21 @@ def read_file(path: str | os.PathLike) -> bytes:
         raise ImageError("it is a folder, not a photograph") from error
     except OSError as error:
         raise ImageError(f"it cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except ValueError as error:  # a NUL inside
+    except ValueError as error:  # the name contains a NUL
         raise ImageError("it is not a valid file name") from error
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Open without waiting: a pipe that nobody writes to would hold us for ever."""
+    """Open without blocking: opening a pipe would otherwise wait for a writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def open_header(data: bytes, seconds: float | None = None) -> Image.Image:
-    """Find out what `data` is, by its first bytes alone, and read its header.
+    """Detect the format of `data` by its first bytes, and read the header.
 
-    Goes through Pillow's registry by hand: ``Image.open`` warns of large pictures, and warnings
-    cannot be silenced for one thread alone; nor does it tell a damaged JPEG from a text.
+    Uses Pillow's registry of formats directly. ``Image.open`` warns about large pictures, and
+    warnings cannot be turned off for one thread. It also gives the same error for a damaged JPEG
+    and for a text file.
     """
     if len(data) > MAX_BYTES:
         raise ImageTooLargeError(f"the file is larger than {MAX_BYTES / 2**20:g} MB")
@@ -256,7 +257,7 @@ def open_header(data: bytes, seconds: float | None = None) -> Image.Image:
     if _is_heic(data):
         return _open_heic(data, seconds)
     head = data[:16].ljust(16)
-    # The common formats first: importing all of Pillow's takes longer than reading a photograph.
+    # The common formats first: importing all of Pillow's plugins takes longer than reading a file.
     for register in (Image.preinit, Image.init):
         register()
         for name in filter(None, (format.pillow for format in formats.FORMATS)):
@@ -268,9 +269,9 @@ def open_header(data: bytes, seconds: float | None = None) -> Image.Image:
 
 
 def _opened(image: Image.Image, data: bytes) -> Image.Image:
-    """Prepare a JPEG, whose decoder would neither notice a missing end nor let itself be stopped.
+    """Reject a JPEG without an end marker, and let the time limit interrupt its decoder.
 
-    A copy that was not finished often ends in zeros, which stand for some grey.
+    Incomplete copies often end in zeros, which the decoder would accept as grey pixels.
     """
     if isinstance(image, ImageFile.ImageFile) and image.format in ("JPEG", "MPO"):
         assert image.fp is not None
@@ -289,10 +290,10 @@ def _broken_header(name: str) -> tuple[type[ImageError], str]:
 
 @contextmanager
 def _decoder_errors_as(refusal: type[ImageError], reason: str) -> Iterator[None]:
-    """Raise a `refusal` for what a decoder raises, which on hostile bytes can be anything.
+    """Raise `refusal` instead of a decoder's error, which can be of any class for hostile files.
 
-    It is made when it is raised: one that a frame of its own traceback held would keep the picture
-    in memory until the garbage collector comes.
+    The exception is created only when it is raised. If a frame in its traceback referred to it, the
+    cycle would keep the picture in memory until the next garbage collection.
     """
     try:
         yield
@@ -305,7 +306,7 @@ def _decoder_errors_as(refusal: type[ImageError], reason: str) -> Iterator[None]
 
 
 def _is_heic(data: bytes) -> bool:
-    """Look for a brand of HEIC in the box that opens the file (ISO/IEC 14496-12, section 4.3)."""
+    """Return whether the file's first box has a brand of HEIC (ISO/IEC 14496-12, section 4.3)."""
     if data[4:8] != b"ftyp":
         return False
     brands = data[8 : min(int.from_bytes(data[:4]), 256)]
@@ -328,7 +329,7 @@ def _open_heic(data: bytes, seconds: float | None) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
-    """Return `image` as sRGB, by its embedded profile if there is a usable one."""
+    """Convert `image` to sRGB, with its embedded profile if that is valid."""
     profile = image.info.get("icc_profile")
     image = _on_white(_to_8_bits(image))
     if image.mode not in ("L", "CMYK", "LAB"):
@@ -339,17 +340,17 @@ def _to_srgb(image: Image.Image) -> Image.Image:
             converted = ImageCms.profileToProfile(image, BytesIO(profile), srgb, outputMode="RGB")
             return converted or _to_rgb(image)
         except (ImageCms.PyCMSError, OSError, ImportError):
-            pass  # a broken profile, one of other channels, or a Pillow without LittleCMS
+            pass  # damaged profile, profile for other channels, or Pillow without LittleCMS
     return _to_rgb(image)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Return `image` in mode RGB, itself if it is: a copy can take a quarter of a gigabyte."""
+    """Convert `image` to mode RGB, without a copy if it is RGB: copies may take 250 MB."""
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Rescale 16-bit, 32-bit and floating-point grey, which Pillow would clip at 255, to 8 bits."""
+    """Scale 16-bit, 32-bit and floating-point grey to 8 bits; Pillow would clip it at 255."""
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return image
     values = np.asarray(image).astype(np.float32)
@@ -357,17 +358,17 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     gain = 255 / (high - low) if high > low else 0.0
     values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
     grey = np.clip(values * gain - low * gain, 0, 255).round().astype(np.uint8)
-    key = image.info.get("transparency")  # of a PNG: the grey that stands for nothing
+    key = image.info.get("transparency")  # in a PNG, the grey value that is transparent
     if isinstance(key, int):
         grey[np.asarray(image) == key] = 255
     return Image.fromarray(grey)
 
 
 def _grey_range(values: np.ndarray) -> tuple[float, float]:
-    """Return which value is black and which is white, as the file does not say.
+    """Guess the values of black and white, which the file does not specify.
 
-    It is the first usual range that the values fill, give or take what sharpening adds at its
-    ends; values that fill none (12 bits in 16, temperatures) are stretched.
+    Returns the first common range that fits the values, with a margin for sharpened pictures. If
+    none fits (12 bits in 16, temperatures), returns the minimum and maximum.
     """
     if not values.size:
         return 0, 0
@@ -379,19 +380,19 @@ def _grey_range(values: np.ndarray) -> tuple[float, float]:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """Lay a picture with any kind of transparency on white."""
+    """Composite a picture with any kind of transparency onto white."""
     if not image.has_transparency_data:
         return image
     grey = image.mode in ("1", "L", "LA", "La")
     image = image.convert("LA" if grey else "RGBA")
     canvas = Image.new("L" if grey else "RGB", image.size, "white")
-    # An RGBA picture is pasted on RGB as it is: a converted copy can take a quarter of a gigabyte.
+    # RGBA is pasted without converting it first: the copy could take 250 MB.
     canvas.paste(image.convert("L") if grey else image, mask=image.getchannel("A"))
     return canvas
 
 
 def _orientation(image: Image.Image) -> object:
-    """Return the EXIF orientation, 1 to 8 as a rule; invalid EXIF says nothing."""
+    """Return the EXIF orientation, usually 1 to 8; None if there is no valid EXIF."""
     try:
         return image.getexif().get(0x0112)
     except Exception:

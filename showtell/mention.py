@@ -1,4 +1,4 @@
-"""What a caption must mention, as sets of word ids for the constrained beam search."""
+"""Converts the words that a caption must mention to sets of ids, for the constrained search."""
 
 import numpy as np
 
@@ -8,16 +8,16 @@ from showtell.errors import OptionError
 from showtell.things import Names
 from showtell.vocab import Vocabulary, tokenize
 
-# Probability of a thing that a caption must mention. Chosen on both dev splits (docs/results.md).
+# Probability from which a thing must be mentioned. Chosen on both dev splits (docs/results.md).
 CERTAIN = 0.3
 
 
 def asked(words: tuple[str, ...], bundle: Bundle, things: Names | None) -> Mention:
-    """Return the sets of what a person asks for: words, or names of things.
+    """Return one set of ids for each of `words`, which are words or names of things.
 
     Raises
     ------
-    OptionError : the model does not know one of them.
+    OptionError : a word is neither in the vocabulary nor the name of a thing.
     """
     vocabulary = bundle.vocabulary
     return [_ids(word, vocabulary, things) for word in words]
@@ -41,12 +41,12 @@ def _ids(word: str, vocabulary: Vocabulary, things: Names | None) -> frozenset[i
 def missing(
     probabilities: np.ndarray, words: tuple[str, ...], vocabulary: Vocabulary, things: Names
 ) -> Mention:
-    """Return the set of the likeliest thing, if it is certain and a caption does not mention it.
+    """Return the set of the most probable thing, if it is certain and the caption lacks it.
 
     Parameters
     ----------
-    probabilities : (T,) of the things in a photograph.
-    words : of its caption.
+    probabilities : (T,) probability of each thing in the photograph.
+    words : the words of its caption.
     """
     thing = int(probabilities.argmax())
     if probabilities[thing] < CERTAIN or set(words) & set(things.words[thing]):

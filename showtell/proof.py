@@ -15,8 +15,7 @@ from showtell.decoding import StepModel
 from showtell.deletion import drops
 from showtell.runtime import State
 
-# Both were chosen on the dev split, by how well they tell which words other photographs make half
-# as likely or less: docs/proof.md.
+# Both values were chosen on the dev split: docs/proof.md.
 SHARE = 0.75  # share of the cells that are masked
 NEED = 0.25  # share of its probability that a word must lose to count as seen
 DRAWS = 4  # random sets of cells for each word

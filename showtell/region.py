@@ -1,4 +1,4 @@
-"""Regions: rectangles of a photograph, to caption instead of the whole."""
+"""Regions: rectangles of a photograph to caption."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ from showtell.errors import RegionError
 if TYPE_CHECKING:
     from PIL import Image
 
-# Left, top, right and bottom, pixels of the upright photograph; right and bottom are not in it.
+# Left, top, right and bottom in pixels of the upright photograph; right and bottom are exclusive.
 Region = tuple[int, int, int, int]
 
 

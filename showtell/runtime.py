@@ -1,4 +1,4 @@
-"""ONNX Runtime: a bundle's two graphs as a step model."""
+"""Runs a bundle's two graphs, the encoder and the decoder, on ONNX Runtime."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from showtell.cores import cores
 from showtell.decoding import Step
 from showtell.errors import BundleError
 
-# Computes nothing but what is asked for.
+# Computes only the requested outputs.
 _PART = onnxruntime.RunOptions()
 _PART.only_execute_path_to_fetches = True
 
@@ -19,14 +19,15 @@ WHOLE_GRID_ONLY = "this model's decoder requires the whole grid; export the mode
 
 
 class State(NamedTuple):
-    """What the decoder keeps of `B` photographs with `k` hypotheses each.
+    """State of the decoder for `B` photographs with `k` hypotheses each.
 
     Attributes
     ----------
     annotations : (B, L, D) float32, a.
-    projected : (B, L, A) float32, U a, the part of the attention energies that words don't change.
-    h, c : (B, k, H) float32, the LSTM's hidden state and memory.
-    evidence : (B, k, V) float32, the detector's for each word that may come next; None where the
+    projected : (B, L, A) float32, U a, the part of the attention energies that is the same at every
+        step.
+    h, c : (B, k, H) float32, the LSTM's hidden state and memory cell.
+    evidence : (B, k, V) float32, the detector's evidence for each word as the next one. None if the
         bundle has no detector.
     """
 
@@ -37,23 +38,23 @@ class State(NamedTuple):
     evidence: np.ndarray | None = None
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Return what there is, by name."""
+        """Return the tensors that are not None, by name."""
         return {name: part for name, part in self._asdict().items() if part is not None}
 
     def of_hypotheses(self) -> dict[str, np.ndarray]:
-        """Return those that differ by hypothesis, (B, k, ·)."""
+        """Return the tensors that each hypothesis has its own of, (B, k, ·), by name."""
         shared = ("annotations", "projected")
         return {name: part for name, part in self.tensors().items() if name not in shared}
 
 
 class Encoded(NamedTuple):
-    """What the encoder gives of `B` photographs.
+    """The encoder's outputs for `B` photographs.
 
     Attributes
     ----------
-    state : of the decoder, before the first word.
-    things : (B, T) float32, the probability of each thing; None where the bundle has no classifier.
-    places : (B, L, T) float32, the same of each cell alone; None unless it was asked for.
+    state : the decoder's state before the first word.
+    things : (B, T) float32, probability of each thing. None if the bundle has no classifier.
+    places : (B, L, T) float32, probability of each thing in each cell alone. None unless requested.
     """
 
     state: State
@@ -66,23 +67,23 @@ class Runtime:
 
     Parameters
     ----------
-    bundle : whose graphs to run.
-    threads : threads for the CNN; None is one for each core that may be used.
+    bundle : the bundle with the graphs.
+    threads : number of threads for the encoder; None is one per available core.
 
     Attributes
     ----------
-    annotation : D, numbers of an annotation.
-    n_things : T, how many things the encoder tells apart; 0 in older bundles.
-    cells_vary : whether a step takes fewer cells than the grid has; in older bundles it does not.
+    annotation : D, size of an annotation.
+    n_things : T, number of things that the classifier distinguishes; 0 without a classifier.
+    cells_vary : whether a step accepts fewer cells than the grid has. False in older bundles.
 
     Raises
     ------
-    BundleError : a graph cannot be read, or does not fit the manifest and the vocabulary.
+    BundleError : a graph cannot be loaded, or does not match the manifest and the vocabulary.
     """
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         self._encoder = _session(bundle, "encoder.onnx", threads or cores())
-        # A step is too small to be shared, and threads that wait for it would be in the way.
+        # A step is too small to split among threads, and idle threads would slow down the others.
         self._decoder = _session(bundle, "decoder.onnx", 1)
         _require_fit(bundle, self._encoder, self._decoder)
         outputs = {entry.name: entry.shape for entry in self._encoder.get_outputs()}
@@ -95,7 +96,10 @@ class Runtime:
         self.cells_vary = isinstance(shapes["annotations"][1], str)
 
     def encode(self, images: np.ndarray, places: bool = False) -> Encoded:
-        """Encode `images`, uint8 RGB (B, size, size, 3); `places` asks for those of things."""
+        """Encode `images`, uint8 RGB (B, size, size, 3).
+
+        `places` is whether to compute :attr:`Encoded.places`.
+        """
         wanted = [*self._state]
         if self.n_things:
             wanted += ["things", "places"] if places else ["things"]
@@ -140,7 +144,7 @@ class Runtime:
     def _require(
         self, outputs: dict[str, np.ndarray], shapes: Sequence[tuple[int | None, ...]]
     ) -> None:
-        """Raise a BundleError unless a graph's answers are float32 of these shapes; None is any."""
+        """Raise a BundleError unless the outputs are float32 of these shapes; None is any size."""
         for (name, array), shape in zip(outputs.items(), shapes, strict=True):
             fits = len(array.shape) == len(shape) and all(
                 size in (None, had) for had, size in zip(array.shape, shape, strict=True)
@@ -162,7 +166,7 @@ class Runtime:
 
 
 def join(states: Sequence[State]) -> State:
-    """Return one state of the photographs of several."""
+    """Concatenate states into one state for all their photographs."""
     parts = [state.tensors() for state in states]
     return State(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
@@ -181,9 +185,9 @@ def _session(bundle: Bundle, name: str, threads: int) -> onnxruntime.InferenceSe
 def _require_fit(
     bundle: Bundle, encoder: onnxruntime.InferenceSession, decoder: onnxruntime.InferenceSession
 ) -> None:
-    """Raise a BundleError unless the graphs take and give what is asked of them here."""
+    """Raise a BundleError unless the graphs have the expected inputs and outputs."""
     size, L = bundle.image_size, bundle.grid[0] * bundle.grid[1]
-    # The last sizes of each; None is any.
+    # The last dimensions of each tensor; None is any size.
     _require(bundle, encoder.get_inputs(), images=[size, size, 3])
     _require(bundle, encoder.get_outputs(), annotations=[L, None], projected=[L, None], h=[], c=[])
     _require(

@@ -1,7 +1,7 @@
 """Search: the options of a caption, their limits and defaults.
 
-An option is a field of :class:`Search` and nothing else. The command line, the HTTP interface, its
-OpenAPI document and the page take it from there.
+Each option is one field of :class:`Search`. The command line, the HTTP API, its OpenAPI document
+and the page are derived from these fields.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ class Option:
     ----------
     form : the valid texts, as the end of "'beam' must be ...": "a whole number from 1 to 20".
     parse : returns the value of a text; raises LookupError or ValueError for an invalid one.
-    help : what the option does, for users of the command line and of the HTTP interface.
+    help : what the option does, for users of the command line and of the HTTP API.
     schema : JSON Schema of the value in a query or a form.
     metavar : placeholder for a text in the help of the command line; switches have none.
     """
@@ -52,7 +52,7 @@ class Option:
 
 
 def _option(form: str, parse: Callable[[str], Any], help: str, **more: Any) -> dict[str, Option]:
-    """Return the metadata of a field; arguments as of :class:`Option`."""
+    """Return the metadata of a field; the arguments are those of :class:`Option`."""
     return {"option": Option(form, parse, help, **more)}
 
 
@@ -173,9 +173,9 @@ class Search:
                 raise option.error(name)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the options in plain types, None for each that is off.
+        """Return the options in plain types, None for each option that is off.
 
-        What was stored before an option existed therefore equals what is stored without it.
+        Settings stored before an option existed therefore equal settings without that option.
         """
         values = {name: getattr(self, name) for name in OPTIONS}
         return {

@@ -1,7 +1,7 @@
-"""Things: what the CNN's classifier sees in a photograph, under everyday names.
+"""Things: the classes that the CNN's classifier recognises, under everyday names.
 
-A bundle keeps their names in ``things.json``; its encoder gives their probabilities. Bundles
-without a classifier have neither.
+The names are in the bundle's ``things.json``; the probabilities are an output of the encoder.
+Bundles without a classifier have neither.
 """
 
 import json
@@ -15,9 +15,9 @@ from showtell.bundle import MAX_TEXT, THINGS, Bundle, read_file
 from showtell.errors import BundleError
 from showtell.vocab import Vocabulary
 
-LEAST = 0.05  # probability of what is reported
-_LEAST_LOG = 1e-4  # probability below which all are alike
-MOST = 10  # things that are reported of a photograph
+LEAST = 0.05  # minimum probability of a reported thing
+_LEAST_LOG = 1e-4  # lower bound of a probability before its logarithm is taken
+MOST = 10  # maximum number of things reported per photograph
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +63,12 @@ class Names:
 
         Parameters
         ----------
-        bundle : that was verified.
-        count : T, the things that its encoder gives.
+        bundle : a verified bundle.
+        count : T, the number of things that its encoder outputs.
 
         Raises
         ------
-        BundleError : there are others, or they are not what :meth:`content` returns.
+        BundleError : the file cannot be read, or does not have `count` printable names.
         """
         path = bundle.path / THINGS
         try:
@@ -88,7 +88,7 @@ class Names:
         return names
 
     def content(self) -> bytes:
-        """Return what a bundle keeps as ``things.json``."""
+        """Return the content of ``things.json``."""
         pairs = zip(self.names, self.words, strict=True)
         rows = [{"name": name, "words": list(words)} for name, words in pairs]
         return json.dumps(rows, ensure_ascii=False, indent=0).encode()
@@ -116,16 +116,16 @@ class Names:
         )
 
     def evidence(self, words: Sequence[str], probabilities: np.ndarray) -> np.ndarray:
-        """Return what the classifier says for and against the words of a caption, (T, 3).
+        """Return the classifier's evidence for the words of a caption, (T, 3).
 
-        For a word that mentions a thing: 1, and the logarithm of the thing's probability; for
-        others 0 and 0. Then, for every word alike, the probability of the likeliest thing that no
-        word mentions.
+        Columns 0 and 1 are 1 and the log-probability of the thing for a word that mentions a thing,
+        0 and 0 for other words. Column 2 is the same for all words: the probability of the most
+        probable thing that no word mentions.
 
         Parameters
         ----------
         words : T words.
-        probabilities : of the things.
+        probabilities : probability of each thing in the photograph.
         """
         index = self.of_words(words)
         mentions = index >= 0
@@ -138,11 +138,11 @@ class Names:
         return evidence
 
     def ids(self, thing: int, vocabulary: Vocabulary) -> frozenset[int]:
-        """Return the ids of the words that mention a thing, of those that the model can say."""
+        """Return the ids of the words in the vocabulary that mention a thing."""
         return frozenset(vocabulary.id(word) for word in self.words[thing] if word in vocabulary)
 
     def of_words(self, words: Sequence[str]) -> np.ndarray:
-        """Return for each of `words` the index of the thing that it mentions; -1 for none."""
+        """Return, for each of `words`, the index of the thing that it mentions, or -1."""
         index = {word: i for i, own in enumerate(self.words) for word in own}
         return np.array([index.get(word, -1) for word in words], int)
 
