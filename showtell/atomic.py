@@ -1,7 +1,7 @@
-"""Files and folders replaced as a whole: whoever reads finds the old one or the new one.
+"""Replaces files and folders atomically: readers see either the old or the new content.
 
-A folder can hold what a stranger put there. Nothing of it is followed, opened or removed: a new
-file has no name until it is whole, or one that nobody can guess.
+Safe in folders that others can write to: links are not followed, and other files are not opened or
+deleted. A new file has no name, or an unguessable one, until it is complete.
 """
 
 import ctypes
@@ -18,15 +18,15 @@ from typing import BinaryIO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path to write to; it becomes `path` when the block ends without an error.
+    """Yield a path to write to; the file becomes `path` when the block ends without an error.
 
-    Write to this very path: nothing can be renamed to it. On Linux the file has no name until the
-    block ends, so that a process that is killed leaves nothing.
-    Elsewhere, and on file systems that cannot do this, it leaves ``.showtell-*.part``.
+    Write to the file itself: do not rename another file to it. On Linux the file has no name until
+    the block ends, so a killed process leaves nothing behind. On other systems, and on file systems
+    without this feature, it leaves ``.showtell-*.part``.
 
     Raises
     ------
-    OSError : the folder cannot be written to.
+    OSError : the folder is not writable.
     """
     beside = path.with_name(f".showtell-{token_hex(8)}.part")
     handle = _open_nameless(path.parent)
@@ -36,7 +36,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield beside if handle is None else Path(nameless)
         if handle is not None:
-            # The directory that is not used has Python call linkat(2), which follows the first.
+            # src_dir_fd has no effect, but makes Python call linkat(2), which follows links.
             os.link(nameless, beside, src_dir_fd=handle, follow_symlinks=True)
         os.replace(beside, path)
     except BaseException:
@@ -48,21 +48,21 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _open_nameless(folder: Path) -> int | None:
-    """Open a new file without a name in a folder; None where that cannot be done."""
+    """Create a file without a name in a folder; return None if that is not supported."""
     if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
         return None
     try:
         return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
-    except OSError:  # of a file system that cannot; other reasons are told by the next attempt
+    except OSError:  # not supported; any other reason is raised when the named file is created
         return None
 
 
 def appending(path: Path, buffering: int = -1) -> BinaryIO:
-    """Open a file to read it and to append to it; it is made where there is none.
+    """Open a file for reading and appending; create it if it does not exist.
 
     Raises
     ------
-    OSError : it cannot be opened, or is not a regular file: links are not followed.
+    OSError : the file cannot be opened, or is a link or not a regular file.
     """
     return open(path, "ab+", buffering, opener=_open_regular)
 
@@ -70,7 +70,7 @@ def appending(path: Path, buffering: int = -1) -> BinaryIO:
 def _open_regular(path: str, flags: int) -> int:
     if os.path.islink(path):
         raise OSError(errno.ELOOP, "It is a link, which is not followed", path)
-    for name in ("O_NOFOLLOW", "O_NONBLOCK"):  # a pipe is not waited for
+    for name in ("O_NOFOLLOW", "O_NONBLOCK"):  # do not wait for the other end of a pipe
         flags |= getattr(os, name, 0)
     handle = os.open(path, flags, 0o666)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -81,7 +81,7 @@ def _open_regular(path: str, flags: int) -> int:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; it becomes `path` when the block ends without an error."""
+    """Yield an empty folder to fill; it becomes `path` when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
         new = Path(scratch, "new")
@@ -95,11 +95,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two folders change names in one step, if the system can (Linux); or else do nothing."""
+    """Swap two folders atomically, and return True; return False if the system cannot."""
     try:
         rename = ctypes.CDLL(None).renameat2
     except (AttributeError, OSError, TypeError):
         return False
-    at, exchange = -100, 2  # AT_FDCWD, and RENAME_EXCHANGE of renameat2(2)
+    at, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE, see renameat2(2)
     done: int = rename(at, os.fsencode(one), at, os.fsencode(other), exchange)
     return done == 0

@@ -186,13 +186,13 @@ def read_file(path: Path, limit: int) -> bytes:
             return file.read(limit)
     except FileNotFoundError as error:
         raise BundleError(f"{path}: missing; the bundle is incomplete") from error
-    except (OSError, RuntimeError) as error:  # the latter of a loop of links
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         reason = getattr(error, "strerror", None) or error
         raise BundleError(f"{path}: cannot be read: {reason}") from error
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe would be waited for
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # do not wait for a pipe's writer
 
 
 def _verify(path: Path, name: str, digest: str) -> None:
@@ -202,7 +202,7 @@ def _verify(path: Path, name: str, digest: str) -> None:
     if hashlib.sha256(data).hexdigest() != digest:
         raise BundleError(f"{path / name}: damaged (wrong checksum); copy the bundle again")
     try:
-        # Of that file no checksum would be known.
+        # The manifest would have no checksum for that file.
         if name.endswith(".onnx") and names_another_file(data):
             raise BundleError(
                 f"{path / name}: stores weights in another file; export it as one file"
@@ -228,7 +228,7 @@ def _from_hub(name: str) -> Path:
         return Path(
             snapshot_download(name, allow_patterns=[MANIFEST, *REQUIRED, COMPONENTS, THINGS, CARD])
         )
-    except Exception as error:  # the hub's, the network's and the file system's
+    except Exception as error:  # errors of the hub, the network and the file system
         raise BundleError(f"hf://{name}: cannot be downloaded: {error}") from error
 
 

@@ -1,4 +1,4 @@
-"""How many cores this process may use, which can be fewer than the machine has."""
+"""Number of cores that this process may use; can be fewer than the machine has."""
 
 import math
 import os
@@ -9,10 +9,10 @@ _OWN = Path("/proc/self/cgroup")
 
 
 def cores() -> int:
-    """Return how many cores this process may use, at least one.
+    """Return the number of cores that this process may use, at least one.
 
-    Counts what ``taskset`` and cpusets leave, and what a quota of CPU time, as a container's, is
-    worth in whole cores.
+    Respects CPU affinity (``taskset``, cpusets) and CPU quotas of control groups, such as those of
+    containers, rounded up to whole cores.
     """
     if hasattr(os, "sched_getaffinity"):
         usable = len(os.sched_getaffinity(0))
@@ -22,12 +22,12 @@ def cores() -> int:
 
 
 def _quota(own: Path, root: Path) -> float:
-    """Return the CPU time per time that control groups allow, versions 1 and 2.
+    """Return the CPU quota of this process in cores, from control groups of version 1 or 2.
 
     Parameters
     ----------
-    own : names the groups of this process, as ``/proc/self/cgroup``.
-    root : where the groups are mounted.
+    own : file with the groups of this process, such as ``/proc/self/cgroup``.
+    root : mount point of the groups.
     """
     try:
         lines = own.read_text(encoding="utf-8").splitlines()
@@ -40,7 +40,7 @@ def _quota(own: Path, root: Path) -> float:
             continue
         mounts = [root] if not controllers else [root / controllers, root / "cpu"]
         inside = Path(path.strip("/"))
-        # In a container the path is the host's, and the group itself is the root.
+        # In a container, the path is that on the host, but the group is mounted at the root.
         quotas += [_limit(m / group) for m in mounts for group in (inside, *inside.parents)]
     return min(quotas)
 
@@ -53,5 +53,5 @@ def _limit(group: Path) -> float:
             names = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
             quota, period = ((group / name).read_text(encoding="utf-8") for name in names)
         return int(quota) / int(period) if int(quota) > 0 else math.inf
-    except (OSError, ValueError, ZeroDivisionError):  # none, or "max"
+    except (OSError, ValueError, ZeroDivisionError):  # no limit, or "max"
         return math.inf

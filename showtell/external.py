@@ -1,9 +1,11 @@
-"""Whether a graph keeps tensors in another file, told from its bytes: ONNX itself is not needed.
+"""Detects ONNX graphs that store tensors in another file, without the onnx package.
 
-An ONNX file is a protobuf message: fields of a number and a wire type, some of which are messages.
+An ONNX file is a protobuf message. Each of its fields has a number and a wire type, and some fields
+are messages themselves.
 """
 
-# Of each message that leads to a tensor, the fields that do, and what they hold (onnx.proto).
+# For each message that may contain tensors: the numbers of the fields that lead to them, and the
+# messages in these fields (onnx.proto).
 _FIELDS = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -13,18 +15,18 @@ _FIELDS = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
 }
-_EXTERNAL = (13, 14)  # external_data and data_location of a tensor
+_EXTERNAL = (13, 14)  # fields external_data and data_location of a tensor
 _VARINT, _EIGHT, _BYTES, _START, _END, _FOUR = range(6)  # wire types
 
 
 def names_another_file(graph: bytes) -> bool:
-    """Tell whether a tensor of an ONNX graph is said to lie in another file.
+    """Return whether an ONNX graph stores a tensor in another file.
 
     Raises
     ------
-    ValueError : it is no protobuf message.
+    ValueError : `graph` is not a protobuf message.
     """
-    if b"location" not in graph:  # the entry without which no file is named
+    if b"location" not in graph:  # the key that names the file
         return False
     waiting = [("model", 0, len(graph))]
     while waiting:
@@ -44,7 +46,7 @@ def names_another_file(graph: bytes) -> bool:
 
 
 def _size(data: bytes, at: int, wire: int) -> tuple[int, int]:
-    """Return the bytes of a field, and where they begin; fields of a group follow one by one."""
+    """Return the size and the position of a field's payload; numbers and groups have size 0."""
     if wire == _BYTES:
         return _varint(data, at)
     if wire == _VARINT:
@@ -55,7 +57,7 @@ def _size(data: bytes, at: int, wire: int) -> tuple[int, int]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return a number of seven bits a byte, and where it ends."""
+    """Return a variable-length number (seven bits per byte), and where it ends."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(data):

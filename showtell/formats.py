@@ -1,6 +1,6 @@
-"""The formats that are read: their names, Pillow's names of them, and the endings of their files.
+"""The supported image formats: their names, Pillow's names for them, and their extensions.
 
-The one list of them: folders, tables of captions, messages and the page ask here.
+This is the only list of them. Folders, tables of captions, messages and the page use it.
 """
 
 from collections import Counter
@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 
 class Format(NamedTuple):
-    """A format of pictures.
+    """An image format.
 
     Attributes
     ----------
-    name : for people.
-    pillow : Pillow's name; None where a package beside Pillow reads it.
-    endings : of its files, in lower case.
+    name : name to display.
+    pillow : Pillow's name; None if another package reads the format.
+    endings : extensions of its files, in lower case.
     """
 
     name: str
@@ -23,9 +23,9 @@ class Format(NamedTuple):
     endings: tuple[str, ...]
 
 
-# The common ones first: that is the order in which a file is tried.
+# Common formats first: they are tried in this order.
 FORMATS = (
-    # MPO, of many telephones, begins as a JPEG and is opened as one.
+    # MPO, which many phones write, starts like a JPEG and is opened as one.
     Format("JPEG", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo")),
     Format("PNG", "PNG", (".png", ".apng")),
     Format("WebP", "WEBP", (".webp",)),
@@ -39,40 +39,42 @@ FORMATS = (
 NAMES = ", ".join(format.name for format in FORMATS)
 ENDINGS = tuple(ending for format in FORMATS for ending in format.endings)
 
-# What cameras write unprocessed. Pillow finds the embedded preview in some of them at best.
+# RAW formats of cameras. In some of them, Pillow can read the embedded preview.
 _RAW = {
     ".3fr", ".ari", ".arw", ".bay", ".cap", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf",
     ".fff", ".gpr", ".iiq", ".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf",
     ".pef", ".ptx", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
 }  # fmt: skip
-_MOST = 8  # endings that a sentence counts
+_MOST = 8  # extensions that are listed in a message
 
 
 def is_picture(name: str) -> bool:
-    """Return whether a file is a picture, by its ending; hidden files, as macOS's ``._*``, are not.
+    """Return whether a file is a picture, by its extension.
+
+    False for hidden files, such as macOS's ``._*``.
 
     Parameters
     ----------
-    name : of the file, without its folder.
+    name : name of the file, without its folder.
     """
     return not name.startswith(".") and _ending(name) in ENDINGS
 
 
 class LeftOut:
-    """Counts the files of folders that are not captioned, by ending."""
+    """Counts the files in folders that are not captioned, by extension."""
 
     def __init__(self) -> None:
         self._endings: Counter[str] = Counter()
 
     def is_picture(self, name: str) -> bool:
-        """Return what :func:`is_picture` does, and count a file that is none and is not hidden."""
+        """Return :func:`is_picture`, and count the file if it is neither a picture nor hidden."""
         wanted = is_picture(name)
         if not wanted and not name.startswith("."):
             self._endings[_ending(name)] += 1
         return wanted
 
     def sentence(self) -> str | None:
-        """Return how many files of which endings were left out; None if there were none."""
+        """Return a sentence with the number of skipped files per extension; None if none."""
         if not self._endings:
             return None
         ranked = sorted(self._endings.items(), key=lambda item: (-item[1], item[0]))

@@ -1,4 +1,4 @@
-"""Function words: those that join others. All other words are visual: they name what is seen."""
+"""Function words: articles, prepositions and the like. All other words count as visual words."""
 
 _ARTICLES = "a an the this that these those some any each every both all another other no"
 _PREPOSITIONS = (

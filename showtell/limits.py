@@ -1,4 +1,4 @@
-"""What a photograph may cost at most. Each limit can be set in the environment, under its name."""
+"""Limits on the resources that a photograph may take; environment variables can override them."""
 
 import os
 from io import BytesIO
@@ -8,15 +8,15 @@ from showtell.errors import ImageTooLargeError
 
 
 def limit(name: str, default: int) -> int:
-    """Return the whole number that the environment has under `name`, 1 or more.
+    """Return the value of the environment variable `name`, or `default` if it is not set.
 
     Raises
     ------
-    SystemExit : it is something else.
+    SystemExit : the value is not a whole number of 1 or more.
     """
     text = os.environ.get(name) or str(default)
     if not (text.isascii() and text.isdecimal() and int(text) > 0):
-        # While modules are imported nobody is there yet who would tell an error in one line.
+        # This runs at import time, before any code that catches and prints errors.
         raise SystemExit(f"showtell: {name} is {text!r}; set it to a whole number of 1 or more")
     return int(text)
 
@@ -27,20 +27,21 @@ MAX_SECONDS = limit("SHOWTELL_MAX_SECONDS", 2)
 
 
 class Metered(BytesIO):
-    """A file in memory that its reader may not be busy with for longer than ``MAX_SECONDS``.
+    """A file in memory with a limit on the time to decode it.
 
-    Small files can keep a decoder busy for minutes: a million empty segments, a thousand scans of
-    the same pixels. A decoder asks for its file piece by piece, and is refused the next one then.
-    Seconds are those of the processor in this thread, so that a busy machine refuses no more.
+    Small files can keep a decoder busy for minutes, with a million empty segments or a thousand
+    scans of the same pixels. Decoders read a file piece by piece; ``read`` raises an error once the
+    limit is exceeded. The time is the CPU time of this thread, so it does not depend on the load of
+    the machine.
 
     Parameters
     ----------
-    data : the file.
-    seconds : None is ``MAX_SECONDS``; fewer for one who reads the header alone.
+    data : bytes of the file.
+    seconds : limit of the CPU time; None is ``MAX_SECONDS``.
 
     Raises
     ------
-    ImageTooLargeError : by ``read``, when the time is over.
+    ImageTooLargeError : by ``read``, when the limit is exceeded.
     """
 
     def __init__(self, data: bytes, seconds: float | None = None) -> None:
@@ -48,7 +49,7 @@ class Metered(BytesIO):
         self._end = thread_time() + (MAX_SECONDS if seconds is None else seconds)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Return the next `size` bytes, or all that are left."""
+        """Return up to `size` bytes; all remaining bytes if `size` is negative or None."""
         if thread_time() > self._end:
             raise ImageTooLargeError(
                 f"it takes longer than {MAX_SECONDS} s to decode: save it as a plain JPEG, "

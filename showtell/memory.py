@@ -1,38 +1,38 @@
-"""What glibc does with large blocks: a server wants them given back, a training wants them kept."""
+"""Settings of glibc's malloc: a server returns large blocks to the system, training keeps them."""
 
 import ctypes
 from contextlib import suppress
 
-# Of glibc's malloc.h.
+# Parameters of mallopt, from glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 M_MMAP_MAX = -4
 M_ARENA_MAX = -8
 
-LARGE = 2**20  # bytes
-ARENAS = 2  # that threads share
+LARGE = 2**20  # bytes; blocks of this size are returned to the system
+ARENAS = 2  # malloc arenas shared by all threads
 
 
 def give_back() -> None:
-    """Make glibc return large blocks to the system when they are freed; nothing elsewhere.
+    """Make glibc return freed large blocks to the system. No effect with other C libraries.
 
-    Left alone it raises the size that counts as large, and every thread keeps what one large
-    photograph took: gigabytes after a few of them. What is free of smaller ones lies scattered over
-    many arenas, unless threads share a few.
+    By default, glibc raises the threshold when large blocks are freed, so that every thread keeps
+    the memory of its largest photograph: gigabytes after a few of them. Limiting the number of
+    arenas reduces the fragmentation by smaller blocks.
     """
     _set(M_MMAP_THRESHOLD, LARGE)
     _set(M_ARENA_MAX, ARENAS)
 
 
 def keep() -> None:
-    """Make glibc keep large blocks for the next step of a training; nothing elsewhere.
+    """Make glibc keep freed blocks for the next training step. No effect with other C libraries.
 
-    Left alone it returns each large tensor to the system, which fills its pages with zeros anew.
+    By default, each large tensor is returned to the system, which must zero its pages again.
     """
     _set(M_MMAP_MAX, 0)
     _set(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def _set(parameter: int, value: int) -> None:
-    with suppress(AttributeError, TypeError):  # another C library, another system
+    with suppress(AttributeError, TypeError):  # not glibc
         ctypes.CDLL(None).mallopt(parameter, value)

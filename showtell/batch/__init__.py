@@ -1,4 +1,4 @@
-"""Many photographs: rows of captions, from folders, that survive bad files and interruptions."""
+"""Captions folders of photographs into a file of rows; survives bad files and interruptions."""
 
 from showtell.batch.rows import Row, caption_rows
 

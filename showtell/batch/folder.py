@@ -1,8 +1,8 @@
-"""Folders: every photograph captioned once, in a file of rows that an interruption cannot spoil.
+"""Captions folders into a file of rows. Interrupted runs can continue and give the same file.
 
-Photographs are read in one order and captioned in chunks whose bounds depend on that order alone;
-a chunk's rows enter the journal together, behind those of the chunk before. A run that goes on
-therefore begins with the chunk at which it was interrupted, and ends with the same file.
+Photographs are read in a fixed order and captioned in chunks. The chunk boundaries depend only on
+that order. The rows of a chunk are added to the journal together, after those of the chunk before.
+A continued run therefore starts at the chunk where it was interrupted.
 """
 
 import errno
@@ -33,20 +33,20 @@ from showtell.errors import ImageError
 from showtell.formats import LeftOut
 from showtell.search import DEFAULTS, Search
 
-# A chunk is full with so many photographs, or so many bytes of files.
+# Maximum size of a chunk: photographs, and bytes of their files.
 CHUNK = 32
 CHUNK_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run came to.
+    """Summary of a run.
 
     Attributes
     ----------
-    captioned, failed : rows with a caption, and with an error.
-    interrupted : whether it was, and there is more to do.
-    left_out : a sentence on the files in folders that are no photographs, if there are some.
+    captioned, failed : numbers of rows with a caption and with an error.
+    interrupted : whether the run was interrupted before it finished.
+    left_out : a sentence about the files that are not photographs; None if there are none.
     """
 
     captioned: int
@@ -69,29 +69,29 @@ def caption_folder(
 ) -> Summary:
     """Caption photographs into a file of rows, with a progress bar on a terminal.
 
-    Ctrl+C ends the run after the photographs in progress. The file then holds all rows so far, and
-    a journal beside it lets a later call continue.
+    Ctrl+C ends the run after the photographs in progress. The file then contains all rows so far,
+    and a later call can continue from the journal in the same folder.
 
     Parameters
     ----------
-    paths : files; and folders, with all below them, if `recursive`.
-    out : a name that ends in .jsonl, .csv or .parquet.
+    paths : files; if `recursive`, also folders, which are searched with their subfolders.
+    out : the file to write; its name ends in .jsonl, .csv or .parquet.
     model : as for :func:`showtell.load`.
     search : options of the captions.
-    resume : whether to go on with a run that was interrupted, if there is one.
-    sidecars : whether to write each caption into an XMP sidecar as well.
-    workers : processes; None is one for each core that may be used.
+    resume : whether to continue an interrupted run, if there is one.
+    sidecars : whether to also write each caption to an XMP sidecar.
+    workers : number of processes; None is one per available core.
     say : called with one line for each photograph that has an error or a warning.
 
     Raises
     ------
-    OutputError : `out` cannot be written, is there already, or belongs to another run.
-    BundleError : the model cannot be used.
-    OptionError : no caption can mention what it must.
+    OutputError : `out` cannot be written, already exists, or belongs to another run.
+    BundleError : the model cannot be loaded.
+    OptionError : no caption can mention the words of `search`.
     """
     output.require_format(out)
     bundle = Bundle.load(model)
-    if search.mention:  # before there is a journal
+    if search.mention:  # fail before the journal is created
         Captioner(bundle, threads=1).require_possible(search)
     left_out = LeftOut()
     source = {"paths": list(paths), "recursive": recursive, "sidecars": sidecars}
@@ -116,7 +116,7 @@ def caption_folder(
 def _survey(
     out: Path, journal: Journal, photographs: Iterable[Entry], say: Callable[[str], None]
 ) -> None:
-    """Forget what is no longer true of photographs that an earlier run finished, and say so."""
+    """Drop the rows of photographs that have changed or are gone since an earlier run."""
     changed, gone = journal.keep((path for path, _ in photographs), _is_same)
     if changed or gone:
         say(
@@ -126,7 +126,7 @@ def _survey(
 
 
 def _is_same(path: str, seen: str | None, sha256: str | None) -> bool:
-    """Tell whether a file is as it was seen, or at least has the same content."""
+    """Return whether a file's status is still `seen`, or its content has this SHA-256."""
     if seen is not None and seen == _look(path):
         return True
     try:
@@ -136,7 +136,7 @@ def _is_same(path: str, seen: str | None, sha256: str | None) -> bool:
 
 
 def _look(path: str) -> str | None:
-    """Return what tells without reading a file that it is another; None where there is no file."""
+    """Return a file's inode, size and times as text, to detect changes; None without a file."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -162,7 +162,7 @@ def _write(out: Path, journal: Journal) -> int:
 
 @contextmanager
 def _interrupted() -> Iterator[Event]:
-    """Give what is set by Ctrl+C, which ends the process only if it comes again."""
+    """Yield an event that the first Ctrl+C sets; the second one ends the process."""
     event = Event()
 
     def interrupt(number: int, frame: object) -> None:
@@ -182,10 +182,11 @@ class _Chunk:
 
     Attributes
     ----------
-    seen : how the files looked.
-    errors : what cannot be read, and why.
-    contents : SHA-256 of what can be.
-    items : those whose content was not seen before.
+    paths : the files.
+    seen : for each path, its status (see :func:`_look`) before it was read.
+    errors : for each path that cannot be read, the reason.
+    contents : for each other path, the SHA-256 of its content.
+    items : the photographs to caption, without those whose content occurred before.
     """
 
     paths: list[str] = field(default_factory=list)
@@ -207,10 +208,10 @@ class _Run:
     model: str
     sidecars: bool
     say: Callable[[str], None]
-    begun: set[str] = field(default_factory=set)  # contents that are not in the journal yet
+    begun: set[str] = field(default_factory=set)  # SHA-256 of contents in progress
 
     def go(self, photographs: Callable[[], Iterable[Entry]], interrupted: Event) -> bool:
-        """Caption what has no row yet, and tell whether nothing is left to do."""
+        """Caption the photographs that have no row yet; return whether all are finished."""
         finished = True
         total = sum(1 for _ in photographs())
         waiting: deque[tuple[_Chunk, Future[list[Row]]]] = deque()
@@ -220,7 +221,7 @@ class _Run:
                     finished = False
                     break
                 waiting.append((chunk, self.workers.submit(list(chunk.items.values()))))
-                if len(waiting) > 2 * self.workers.n:  # enough that none waits, no more in memory
+                if len(waiting) > 2 * self.workers.n:  # keeps workers busy, and bounds the memory
                     bar.update(self._finish(*waiting.popleft()))
             while waiting:
                 bar.update(self._finish(*waiting.popleft()))
@@ -241,7 +242,7 @@ class _Run:
     def _read(self, chunk: _Chunk, entry: Entry) -> None:
         path, error = entry
         chunk.paths.append(path)
-        chunk.seen[path] = _look(path)  # before it is read: it may change meanwhile
+        chunk.seen[path] = _look(path)  # before reading, as the file may change meanwhile
         try:
             if error:
                 raise ImageError(error)
@@ -256,7 +257,7 @@ class _Run:
                 self.begun.add(content)
 
     def _finish(self, chunk: _Chunk, begun: "Future[list[Row]]") -> int:
-        """Keep the rows of a chunk, and return how many there are."""
+        """Add the rows of a chunk to the journal, and return how many there are."""
         items = list(chunk.items.values())
         captioned = dict(zip(chunk.items, self.workers.rows(items, begun), strict=True))
         rows = [(path, self._row(path, chunk, captioned)) for path in chunk.paths]

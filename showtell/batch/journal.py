@@ -1,7 +1,7 @@
-"""The journal of a run: what is finished, kept beside the output until that is whole.
+"""The journal of a run: its finished rows, stored next to the output until that is complete.
 
-It is a SQLite database, which a process that is killed at any moment leaves as it was after the
-last chunk, and which only one process at a time may have open. Memory does not grow with it.
+The journal is a SQLite database. If the process is killed, it contains all chunks up to the last
+finished one. Only one process at a time can open it. Memory use does not grow with its size.
 """
 
 import json
@@ -24,36 +24,37 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS finished (n INTEGER PRIMARY KEY, path BLOB UNIQUE NOT NULL, "
     "seen TEXT, sha256 TEXT, row TEXT NOT NULL, crc INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS by_content ON finished (sha256)",
-    # The order of this run; it is forgotten with the connection.
+    # The order of the photographs in this run. SQLite drops the table with the connection.
     "CREATE TEMP TABLE places (place INTEGER PRIMARY KEY, path BLOB UNIQUE NOT NULL)",
 )
 
 
 class Changes(NamedTuple):
-    """What became of finished photographs: how many are others now, and how many are gone."""
+    """How many of the finished photographs have changed, and how many no longer exist."""
 
     changed: int
     gone: int
 
 
 def path_for(out: Path) -> Path:
-    """Return where the journal of an output is."""
+    """Return the path of the journal of an output."""
     return out.with_name(f"{out.name}.unfinished")
 
 
 class Journal:
-    """Rows that are finished, in their order.
+    """The finished rows of a run, in order.
 
     Parameters
     ----------
-    out : the output that they will become.
-    settings : what the rows depend on, plain types; a run goes on with the same alone.
-    resume : whether to go on with a run that was interrupted, if there is one.
+    out : the output of the run.
+    settings : the settings that the rows depend on, in plain types. A run can only be continued
+        with the same settings.
+    resume : whether to continue an interrupted run, if there is one.
 
     Raises
     ------
-    OutputError : another process writes it, it is of a run that was not asked for or of other
-        settings, or it cannot be written.
+    OutputError : another process has the journal open, there is an unfinished run but `resume` is
+        False or the settings differ, or the journal cannot be written.
     """
 
     def __init__(self, out: Path, settings: Mapping[str, Any], resume: bool) -> None:
@@ -71,7 +72,7 @@ class Journal:
                 raise
 
     def _create(self) -> None:
-        """Make the file if it is not there; what somebody else put there is not touched."""
+        """Create the file if it does not exist. Anything but a regular file is refused."""
         with suppress(FileExistsError):
             if os.path.lexists(self._undo) and not os.path.lexists(self.path):
                 raise OutputError(f"{self._undo}: already exists; move it away")
@@ -81,7 +82,7 @@ class Journal:
                 raise OutputError(f"{path}: not a regular file; move it away")
 
     def _open(self, settings: Mapping[str, Any], resume: bool) -> None:
-        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")  # the lock is kept to the end
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")  # keep the lock until closed
         self._db.execute("BEGIN EXCLUSIVE")
         with self._db:
             for statement in _SCHEMA:
@@ -110,18 +111,23 @@ class Journal:
             )
 
     def close(self) -> None:
-        """Let another process have it."""
+        """Close the database, so that another process can open it."""
         self._db.close()
 
     def keep(
         self, paths: Iterable[str], is_same: Callable[[str, str | None, str | None], bool]
     ) -> Changes:
-        """Keep the rows of `paths` alone, in their order, and of those what is as it was.
+        """Keep only the rows of `paths` whose files are unchanged, in the order of `paths`.
 
         Parameters
         ----------
-        paths : all that the run is asked for.
-        is_same : tells by a path, how its file was seen, and its SHA-256, whether its row holds.
+        paths : all photographs of the run.
+        is_same : called with a path, its file's status when it was read, and its SHA-256; returns
+            whether the file is unchanged.
+
+        Returns
+        -------
+        How many photographs have changed, and how many rows are not of `paths`; both are dropped.
         """
         changed = 0
         with self._explained(), self._db:
@@ -133,14 +139,14 @@ class Journal:
                     if crc == _crc(key, seen, sha256, row) and is_same(path, seen, sha256):
                         continue
                     self._db.execute("DELETE FROM finished WHERE path = ?", [key])
-                    changed += seen is not None  # what was no file before is tried again
+                    changed += seen is not None  # None: there was no file, so it is tried again
             gone = "DELETE FROM finished WHERE path NOT IN (SELECT path FROM places)"
             return Changes(changed, self._db.execute(gone).rowcount)
 
     def add(self, rows: Sequence[tuple[str, str | None, Row]]) -> None:
-        """Keep rows of paths, and how their files were seen, all of them or none.
+        """Add rows in one transaction; a path that already has a row keeps it.
 
-        A path that has a row keeps it.
+        `rows` are tuples of path, file status and row.
         """
         values = []
         for path, seen, row in rows:
@@ -154,11 +160,11 @@ class Journal:
             )
 
     def has(self, path: str) -> bool:
-        """Tell whether a path has its row."""
+        """Return whether a path has a row."""
         return self._one("SELECT 1 FROM finished WHERE path = ?", os.fsencode(path)) is not None
 
     def same(self, sha256: str) -> Row | None:
-        """Return the first row of a content."""
+        """Return the first row whose file has this SHA-256; None if there is none."""
         row = self._one("SELECT row FROM finished WHERE sha256 = ? ORDER BY n LIMIT 1", sha256)
         return None if row is None else json.loads(row)
 
@@ -172,7 +178,7 @@ class Journal:
                 yield json.loads(row)
 
     def delete(self) -> None:
-        """Remove it, still locked, when its output is whole."""
+        """Delete the files of the journal, while it is still locked."""
         for path in (self.path, self._undo):
             path.unlink(missing_ok=True)
 
@@ -202,5 +208,5 @@ class Journal:
 
 
 def _crc(*values: object) -> int:
-    """Return a checksum: SQLite has none, and would give back what a disk made of a row."""
+    """Return a checksum, to detect rows that the disk has corrupted; SQLite has none."""
     return zlib.crc32(repr(values).encode())

@@ -1,4 +1,4 @@
-"""Files of rows: JSON lines, CSV and Parquet, each written as a whole."""
+"""Writes files of rows atomically, as JSON lines, CSV or Parquet."""
 
 import csv
 import json
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 COLUMNS = tuple(Row.__annotations__)
 _NUMBERS = ("logprob", "confidence")
 _ROWS_OF_A_GROUP = 10_000
-# What a spreadsheet would take for a formula; the page's CSV does the same.
+# Text that a spreadsheet would read as a formula. The CSV of the page uses the same rule.
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 
 
 def require_format(out: Path) -> None:
-    """Refuse an output that could not be written in the end.
+    """Raise an error if the format of an output is not supported.
 
     Raises
     ------
-    OutputError : its ending is none of those that are known.
-    MissingExtraError : it is Parquet, and pyarrow is not installed.
+    OutputError : the extension of the name is unknown.
+    MissingExtraError : the format is Parquet, and pyarrow is not installed.
     """
     if out.suffix not in _WRITERS:
         raise OutputError(f"{out}: the file name must end in {' or '.join(_WRITERS)}")
@@ -39,11 +39,11 @@ def require_format(out: Path) -> None:
 
 
 def write(out: Path, rows: Iterable[Row]) -> None:
-    """Write rows in the format that the name of `out` ends in.
+    """Write rows in the format given by the extension of `out`.
 
     Raises
     ------
-    OutputError : it cannot be written; what was there before still is.
+    OutputError : the file cannot be written. An existing file is unchanged.
     """
     try:
         with replacing(out) as partial:
@@ -55,7 +55,7 @@ def write(out: Path, rows: Iterable[Row]) -> None:
 
 
 def unwritable(path: str | Path, error: OSError) -> OutputError:
-    """Return the error of a file that cannot be written while a run is going on."""
+    """Return the error for a file that cannot be written during a run."""
     reason = (error.strerror or str(error)).lower()
     return OutputError(
         f"{path}: cannot be written: {reason}; fix this, then continue with --resume"
@@ -76,7 +76,7 @@ def _write_csv(path: Path, rows: Iterable[Row]) -> None:
 
 
 def _cell(value: object) -> object:
-    """Put an apostrophe before text that would be a formula: a file's name can say anything."""
+    """Put an apostrophe before text that a spreadsheet would read as a formula."""
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
@@ -90,7 +90,7 @@ def _write_parquet(path: Path, rows: Iterable[Row]) -> None:
 
 
 def table(rows: list[Row]) -> "pyarrow.Table":
-    """Return rows as a table of pyarrow's."""
+    """Return rows as a pyarrow table."""
     import pyarrow
 
     kinds = {name: pyarrow.float64() if name in _NUMBERS else pyarrow.string() for name in COLUMNS}

@@ -1,4 +1,4 @@
-"""Rows: the result for each of many photographs, a caption or an error."""
+"""Rows: one per photograph, with a caption or an error."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,15 +14,16 @@ from showtell.search import DEFAULTS, Search
 
 
 class Row(TypedDict):
-    """One photograph of many; either `caption` or `error` is None.
+    """The result for one photograph. Either `caption` or `error` is None.
 
     Attributes
     ----------
-    image : its name.
-    caption, logprob, confidence : as in :class:`~showtell.caption.Caption`, six decimals.
-    warning : those of the caption; None as a rule.
-    error : why it could not be captioned.
-    sha256 : of the file's bytes, hexadecimal; None where they could not be read in full.
+    image : name of the photograph.
+    caption, logprob, confidence : as in :class:`~showtell.caption.Caption`; numbers are rounded to
+        six decimals.
+    warning : the warnings of the caption, joined; None if there are none.
+    error : why the photograph could not be captioned.
+    sha256 : SHA-256 of the file, hexadecimal; None if it could not be read completely.
     model : name of the model.
     """
 
@@ -41,18 +42,18 @@ def caption_rows(
     items: Sequence[tuple[str, bytes | Path | ImageError]],
     search: Search = DEFAULTS,
 ) -> list[Row]:
-    """Caption photographs together; one that cannot be used is a row with the error.
+    """Caption photographs as a batch; one that cannot be read gets a row with the error.
 
     Parameters
     ----------
-    captioner : the model.
-    items : for each photograph, its name and the bytes or the path of the file; or why the file
-        cannot be read. The files are in memory together.
+    captioner : the captioner.
+    items : for each photograph, its name, and the bytes or the path of the file, or the error if
+        the file cannot be read. All files are in memory at the same time.
     search : options of the captions.
 
     Returns
     -------
-    One row for each item, in their order.
+    One row per item, in the same order.
     """
     names, sources = [name for name, _ in items], [_content(source) for _, source in items]
     results = captioner.caption_each(sources, search)
@@ -86,7 +87,7 @@ def _row(model: str, name: str, source: bytes | ImageError, result: Caption | Im
 
 
 def digest(data: bytes) -> str | None:
-    """Return the SHA-256 of a file; None of one over the limit, of which `data` is a part."""
+    """Return the SHA-256 of a file; None if it exceeds ``MAX_BYTES``, so that `data` is a part."""
     return None if len(data) > MAX_BYTES else hashlib.sha256(data).hexdigest()
 
 

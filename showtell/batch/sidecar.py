@@ -1,8 +1,8 @@
-"""XMP sidecars: a caption beside its photograph, where photo software looks for a description.
+"""Writes captions to XMP sidecars, where photo software looks for descriptions.
 
-The sidecar of ``photo.jpg`` is ``photo.jpg.xmp``, as digiKam, darktable and Immich name it: two
-photographs never share one. Where there is only a ``photo.xmp``, as Lightroom and Capture One have
-it, it is that. What a person wrote stays, in sidecars as in the photograph: only what is empty is
+The sidecar of ``photo.jpg`` is ``photo.jpg.xmp``, as in digiKam, darktable and Immich, so that two
+photographs never share one. If there is only a ``photo.xmp``, as in Lightroom and Capture One, that
+is used. Text that a person wrote, in a sidecar or in the photograph, is kept: only empty fields are
 filled.
 """
 
@@ -20,16 +20,16 @@ _LEFT = "was not changed"
 
 
 def path_for(photograph: str) -> Path:
-    """Return the sidecar of a photograph: the one that is there, or the one that would be made."""
+    """Return the path of a photograph's sidecar: an existing one, or the one to create."""
     return next(iter(_there(photograph)), Path(f"{photograph}.xmp"))
 
 
 def write(photograph: str, caption: str) -> str | None:
-    """Write a caption into the sidecar of a photograph, where nothing is said yet.
+    """Write a caption to the empty fields of a photograph's sidecar.
 
     Returns
     -------
-    Why the caption, or a part of it, was not written; None if it was, or stands there already.
+    Why the caption was not written to all fields; None if all fields have it now.
 
     Raises
     ------
@@ -51,16 +51,16 @@ def write(photograph: str, caption: str) -> str | None:
 
 
 def _there(photograph: str) -> list[Path]:
-    """Return the sidecars that a photograph has, the one that programs prefer first."""
+    """Return the existing sidecars of a photograph, in the order in which programs prefer them."""
     names = (photograph, os.path.splitext(photograph)[0])
     paths = [Path(f"{name}{ending}") for name in names for ending in (".xmp", ".XMP")]
     return [path for path in paths if os.path.lexists(path)]
 
 
 def _said(photograph: str) -> dict[xmp.Property, str]:
-    """Return what a person says in the sidecars and in the photograph itself.
+    """Return the texts that a person wrote, from the photograph and its sidecars.
 
-    The sidecar's text would hide that of the photograph.
+    Text in a sidecar overrides text in the photograph.
     """
     said = written.embedded(photograph)
     for path in reversed(_there(photograph)):
@@ -72,7 +72,7 @@ def _said(photograph: str) -> dict[xmp.Property, str]:
 
 
 def _refusal(photograph: str, path: Path) -> str | None:
-    """Return why a sidecar that is there must not be filled."""
+    """Return why an existing sidecar must not be changed; None if it may be."""
     if not os.path.lexists(path):
         return None
     if not path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
@@ -87,7 +87,7 @@ def _refusal(photograph: str, path: Path) -> str | None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file as a whole; one that is there keeps its mode and owner, and a link its place."""
+    """Write a file atomically. An existing file keeps its mode and owner; links are followed."""
     path = Path(os.path.realpath(path))
     with replacing(path) as partial:
         partial.write_bytes(content)
@@ -97,11 +97,11 @@ def _replace(path: Path, content: bytes) -> None:
             os.utime(partial)
             if hasattr(os, "chown") and (old.st_uid, old.st_gid) != (os.getuid(), os.getgid()):
                 os.chown(partial, old.st_uid, old.st_gid)
-                os.chmod(partial, stat.S_IMODE(old.st_mode))  # which a change of owner may lessen
+                os.chmod(partial, stat.S_IMODE(old.st_mode))  # chown may have cleared bits
 
 
 def _read(path: Path) -> bytes:
-    if not path.is_file():  # a pipe would be waited for
+    if not path.is_file():  # opening a pipe would block
         raise ValueError("not a regular file")
     with path.open("rb") as file:
         return file.read(xmp.MAX_BYTES + 1)

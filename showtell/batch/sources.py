@@ -1,4 +1,4 @@
-"""Where photographs come from: files that are named, and folders that are walked."""
+"""Finds photographs: named files, and the files in folders."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -10,24 +10,24 @@ _LINK = "a link to a folder is not followed: name the folder itself"
 
 
 class Entry(NamedTuple):
-    """A path, and why nothing can be had from it, if so."""
+    """A path, and the error if it cannot be used."""
 
     path: str
     error: str | None = None
 
 
 def walk(paths: Iterable[str], left_out: LeftOut | None = None) -> Iterator[Entry]:
-    """Yield the photographs in folders, and below them, in an order that is always the same.
+    """Yield the photographs in folders and their subfolders, in a fixed order.
 
-    Names are in the order of their bytes, a folder's files before what its folders hold. Files are
-    taken by their endings, those that `paths` name themselves in any case; hidden ones are left
-    out. Links to folders are not followed, so that there are no loops: they are told as an error,
-    as is a folder that cannot be listed.
+    Names are sorted by their bytes, and a folder's files come before its subfolders. Files in
+    folders are selected by extension, without hidden ones; files in `paths` are always yielded.
+    Links to folders are not followed, to avoid loops. They are yielded with an error, and so are
+    folders that cannot be listed.
 
     Parameters
     ----------
     paths : files and folders.
-    left_out : counts the files in folders that are no photographs by their endings.
+    left_out : counts the files in folders whose extension is not that of a photograph.
     """
     left_out = left_out or LeftOut()
     for path in paths:
@@ -42,7 +42,7 @@ def walk(paths: Iterable[str], left_out: LeftOut | None = None) -> Iterator[Entr
 
 
 def _list(folder: str, left_out: LeftOut) -> tuple[list[Entry], list[str]]:
-    """Return what a folder holds, and the folders in it."""
+    """Return the entries of a folder, and the paths of its subfolders."""
     try:
         with os.scandir(folder) as listing:
             names = sorted((os.fsencode(e.name), e.is_symlink(), _is_folder(e)) for e in listing)
@@ -63,10 +63,10 @@ def _list(folder: str, left_out: LeftOut) -> tuple[list[Entry], list[str]]:
 def _is_folder(entry: os.DirEntry) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself, which is told when it is read
+    except OSError:  # a link to itself; reading it reports the error
         return False
 
 
 def readable(path: str) -> str:
-    r"""Return a path as text: bytes that are none are written as ``\xff``."""
+    r"""Return a path as text; bytes that are not valid UTF-8 become escapes such as ``\xff``."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

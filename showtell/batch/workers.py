@@ -1,4 +1,4 @@
-"""Processes that caption, one a core, each with a model of its own."""
+"""Worker processes that caption photographs, one per core, each with its own model."""
 
 import multiprocessing
 import os
@@ -20,16 +20,16 @@ Item = tuple[str, bytes]
 
 _ENDED = "its worker process crashed: the file is damaged, or needs too much memory"
 
-_captioner: Captioner  # of a worker
+_captioner: Captioner  # set in each worker process
 
 
 class Workers:
-    """Captions photographs in other processes.
+    """Captions photographs in worker processes.
 
     Parameters
     ----------
     bundle : the model.
-    n : how many processes.
+    n : number of processes.
     search : options of the captions.
     """
 
@@ -40,8 +40,8 @@ class Workers:
         self._pool = self._start(n)
 
     def submit(self, items: Sequence[Item]) -> "Future[list[Row]]":
-        """Begin to caption photographs together."""
-        with _deaf():
+        """Start to caption photographs as a batch."""
+        with _ignoring_ctrl_c():
             try:
                 return self._pool.submit(_caption, items, self._search)
             except BrokenProcessPool:
@@ -49,10 +49,11 @@ class Workers:
                 return self._pool.submit(_caption, items, self._search)
 
     def rows(self, items: Sequence[Item], begun: "Future[list[Row]]") -> list[Row]:
-        """Wait for the rows of photographs that were begun.
+        """Wait for the rows of photographs that were submitted.
 
-        A process that a photograph ends takes the others with it; what they had begun is done
-        again, and the one whose process ends even when it is alone has that in its row.
+        A photograph that crashes its process breaks the whole pool. The photographs are then
+        captioned again, at last one by one, and the one that crashes its process again gets a row
+        with that error.
         """
         with suppress(BrokenProcessPool):
             return begun.result()
@@ -72,21 +73,21 @@ class Workers:
                 return error_row(name, self._bundle.manifest["name"], _ENDED, digest(data))
 
     def close(self) -> None:
-        """End the processes, when they have finished what they do now."""
+        """End the processes after their current batches."""
         self._pool.shutdown(cancel_futures=True)
 
     def _start(self, n: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
             n,
-            multiprocessing.get_context("spawn"),  # threads of ONNX Runtime do not survive a fork
+            multiprocessing.get_context("spawn"),  # ONNX Runtime's threads do not survive a fork
             _prepare,
             (self._bundle,),
         )
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
-    """Let processes that begin here not hear Ctrl+C, from their first moment on."""
+def _ignoring_ctrl_c() -> Iterator[None]:
+    """Make processes that are started in this block ignore Ctrl+C from the beginning."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -99,7 +100,7 @@ def _deaf() -> Iterator[None]:
 
 def _require_alive(pool: ProcessPoolExecutor) -> None:
     try:
-        with _deaf():
+        with _ignoring_ctrl_c():
             alive = pool.submit(os.getpid)
         alive.result()
     except BrokenProcessPool as error:
@@ -110,14 +111,17 @@ def _require_alive(pool: ProcessPoolExecutor) -> None:
 
 def _prepare(bundle: Bundle) -> None:
     global _captioner
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and asks for no more
-    warnings.filterwarnings("ignore", module="PIL")  # of odd metadata, as in the parent
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it
+    warnings.filterwarnings("ignore", module="PIL")  # about unusual metadata, as in the parent
     Thread(target=_follow_parent, daemon=True).start()
     _captioner = Captioner(bundle, threads=1)
 
 
 def _follow_parent() -> None:
-    """End with the parent, who may be killed: a pipe that we hold as well never ends by itself."""
+    """End this process when the parent ends, even if it is killed.
+
+    The pool's pipes do not show that: this process holds both of their ends.
+    """
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

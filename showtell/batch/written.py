@@ -1,4 +1,4 @@
-"""What a person wrote about a photograph, wherever programs put it; cameras write there, too."""
+"""Reads descriptions that people wrote into photographs, and ignores those of cameras."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -11,14 +11,14 @@ from showtell.batch import xmp
 from showtell.errors import ImageError
 from showtell.formats import is_picture
 
-_CAPTION = (2, 120)  # of IPTC-IIM
-_XP_COMMENT = 0x9C9C  # of Windows, in UTF-16
+_CAPTION = (2, 120)  # Caption-Abstract of IPTC-IIM
+_XP_COMMENT = 0x9C9C  # XPComment of Windows, in UTF-16
 _PNG_KEYS = {"description", "comment", "caption"}
 _XMP_PACKET = re.compile(rb"<x:xmpmeta\b.*?</x:xmpmeta\s*>", re.DOTALL)
 _SPACE = " \t\r\n\0\ufeff\xa0\u200b"
 _CHARSETS = {b"UNICODE\0": "utf-16", b"JIS\0\0\0\0\0": "iso2022_jp"}
 
-# What cameras, telephones and programs put where a person's text belongs.
+# Text that cameras, phones and programs write into the fields for descriptions.
 _MACHINES = re.compile(
     r"""
     [A-Z\d &.,/-]*DIGITAL\ (STILL\ )?CAMERA[A-Z\d .-]*
@@ -49,10 +49,10 @@ Reader = Callable[[Image.Image], Iterator[object]]
 
 
 def is_persons(text: str, photograph: str) -> bool:
-    """Return whether a person wrote a text about a photograph.
+    """Return whether a text about a photograph was probably written by a person.
 
-    White space is no text. A camera's own, such as ``OLYMPUS DIGITAL CAMERA``, is nobody's, and
-    neither is the name of a file.
+    False for white space, for a camera's text such as ``OLYMPUS DIGITAL CAMERA``, and for file
+    names.
     """
     text = text.strip(_SPACE)
     if not any(letter.isalnum() for letter in text):
@@ -65,8 +65,8 @@ def is_persons(text: str, photograph: str) -> bool:
 def embedded(photograph: str) -> dict[xmp.Property, str]:
     """Return the description and the alt text that a person wrote into a photograph.
 
-    Looks in EXIF (ImageDescription, UserComment, XPComment), IPTC (Caption-Abstract), XMP, the text
-    of a PNG, and the comments of a JPEG and a GIF. Damaged metadata says nothing.
+    Reads EXIF (ImageDescription, UserComment, XPComment), IPTC (Caption-Abstract), XMP, the text of
+    a PNG, and the comments of a JPEG or GIF. Damaged metadata is ignored.
     """
     try:
         data = image.read_file(photograph)
@@ -82,7 +82,7 @@ def embedded(photograph: str) -> dict[xmp.Property, str]:
 
 
 def xmp_texts(data: bytes, photograph: str) -> dict[xmp.Property, str]:
-    """Return the description and the alt text that a person wrote into a packet of XMP."""
+    """Return the description and the alt text that a person wrote, from an XMP packet."""
     try:
         fields = xmp.parse(data).texts
     except ValueError:
@@ -97,7 +97,7 @@ def xmp_texts(data: bytes, photograph: str) -> dict[xmp.Property, str]:
 
 
 def _packet(picture: Image.Image, data: bytes) -> bytes:
-    """Return the XMP of a picture; where Pillow does not look for it, as in GIF, by its marks."""
+    """Return the XMP packet of a picture; if Pillow finds none, as in GIF, search the file."""
     packet = picture.info.get("xmp")
     if isinstance(packet, str):
         packet = packet.encode()
@@ -110,7 +110,7 @@ def _packet(picture: Image.Image, data: bytes) -> bytes:
 def _attempt(read: Reader, picture: Image.Image) -> list[str]:
     try:
         return [_text(value) for value in read(picture) if value]
-    except Exception:  # of damaged metadata Pillow raises all kinds
+    except Exception:  # Pillow raises many kinds for damaged metadata
         return []
 
 
@@ -141,10 +141,10 @@ def _exif(picture: Image.Image) -> Iterator[object]:
 
 
 def _user_comment(comment: bytes) -> str:
-    """Decode a UserComment: eight bytes name its characters (EXIF 2.32, section 4.6.5)."""
+    """Decode a UserComment, whose first eight bytes name the encoding (EXIF 2.32, 4.6.5)."""
     charset, text = comment[:8], comment[8:]
     if charset == b"UNICODE\0" and text[:2] not in (b"\xff\xfe", b"\xfe\xff"):
-        # The byte order is the file's, in theory: Latin letters show which it is.
+        # The byte order should be the file's, but often is not. Latin letters show which it is.
         big = text[::2].count(0) > text[1::2].count(0)
         return text.decode("utf-16-be" if big else "utf-16-le", "replace")
     return text.decode(_CHARSETS.get(charset, "utf-8"), "replace")

@@ -1,8 +1,8 @@
-"""XMP packets: what two of their properties say, and a caption put where they say nothing.
+"""XMP packets: reads the description and the alt text, and fills those that are empty.
 
-A caption is both alt text and description, each an alternative of languages with the default alone
-(IPTC Photo Metadata Standard 2023.1, "Alt Text (Accessibility)" and "Description"). Of a packet
-that is there every other byte is kept.
+A caption becomes both alt text and description, each a language alternative with only the default
+language (IPTC Photo Metadata Standard 2023.1, "Alt Text (Accessibility)" and "Description"). All
+other bytes of an existing packet are kept.
 """
 
 import re
@@ -18,16 +18,16 @@ NEW = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="showtell">
  </rdf:RDF>
 </x:xmpmeta>
 """.encode()
-MAX_BYTES = 16 * 2**20  # histories of edits take some
+MAX_BYTES = 16 * 2**20  # edit histories can be large
 
 _NO_XML = re.compile("[^\t\n\r\\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-# A start tag, whose attributes may hold ">".
+# A start tag. Its attributes may contain ">".
 _TAG = re.compile(rb"<(?:\"[^\"]*\"|'[^']*'|[^>\"'])*>")
 
 
 class Property(NamedTuple):
-    """A property of XMP: the usual prefix, the namespace and the name."""
+    """An XMP property: its usual prefix, namespace and name."""
 
     prefix: str
     space: str
@@ -51,14 +51,15 @@ _READ = {(p.space, p.name): p for p in (DESCRIPTION, ALT_TEXT, IMAGE_DESCRIPTION
 
 
 class Packet(NamedTuple):
-    """What a packet holds.
+    """The content of a packet.
 
     Attributes
     ----------
-    texts : what the properties that occur say; blank where they say nothing.
-    spans : where each of those lies, as an element or an attribute: begin and end, bytes.
-    about : what the packet is about, as it says itself.
-    end : where the tag that closes its RDF begins.
+    texts : text of each property that occurs; may be blank.
+    spans : positions of each of these properties, as elements or attributes: start and end in
+        bytes.
+    about : value of ``rdf:about``.
+    end : position of the closing tag of the RDF, in bytes.
     """
 
     texts: dict[Property, str]
@@ -68,12 +69,12 @@ class Packet(NamedTuple):
 
 
 def parse(data: bytes) -> Packet:
-    """Read XMP; no entity is expanded, as none can be declared.
+    """Parse an XMP packet. Document types are refused, so no entities can be declared.
 
     Raises
     ------
-    ValueError : it is not well-formed XML, has a document type, another encoding than UTF-8, or no
-        RDF, or is too large.
+    ValueError : the packet is not well-formed XML in UTF-8, has a document type or no RDF, or is
+        too large.
     """
     if len(data) > MAX_BYTES:
         raise ValueError("too large for an XMP packet")
@@ -89,15 +90,15 @@ def parse(data: bytes) -> Packet:
 
 
 def filled(old: bytes, packet: Packet, empty: Iterable[Property], caption: str) -> bytes:
-    """Return a packet with the caption in `empty` properties, as a description of its own.
+    """Return a packet with the caption in the `empty` properties, in an added rdf:Description.
 
-    What it fills is taken out: a property that is there twice would spoil the packet.
+    The empty properties themselves are removed: a property must not occur twice.
     """
     empty = list(empty)
     edits = [(packet.end, packet.end, _description(packet.about, empty, caption))]
     edits += [(*span, b"") for field in empty for span in packet.spans.get(field, [])]
     new = old
-    for start, end, text in sorted(edits, reverse=True):  # from the end, as offsets move behind
+    for start, end, text in sorted(edits, reverse=True):  # backwards, so that offsets stay valid
         new = new[:start] + text + new[end:]
     return new
 
@@ -121,7 +122,7 @@ def _description(about: str, fields: list[Property], caption: str) -> bytes:
 
 
 class _Name(NamedTuple):
-    """A name as the parser gives it: namespace, local name and prefix, where it has them."""
+    """An XML name: namespace, local name and prefix; namespace and prefix may be empty."""
 
     space: str
     local: str
@@ -141,7 +142,7 @@ class _Name(NamedTuple):
 
 
 class _Reader:
-    """Finds the properties directly in the descriptions of an RDF, and where they lie."""
+    """Finds the properties that are directly inside the descriptions of an RDF."""
 
     def __init__(self, data: bytes) -> None:
         self.texts: dict[Property, str] = {}
@@ -149,7 +150,7 @@ class _Reader:
         self.about: str | None = None
         self.end: int | None = None
         self._data = data
-        self._open: list[tuple[_Name, int]] = []  # elements, and where they begin
+        self._open: list[tuple[_Name, int]] = []  # open elements, and where they start
         self._inside: tuple[int, Property] | None = None  # the property at this depth
         self.parser = expat.ParserCreate(namespace_separator=" ")
         self.parser.namespace_prefixes = True
@@ -174,7 +175,7 @@ class _Reader:
             self._describe({_Name.of(key): text for key, text in attributes.items()})
 
     def _describe(self, attributes: dict[_Name, str]) -> None:
-        """Read the attributes of a description, which may be properties."""
+        """Read the attributes of a description; some may be properties."""
         for name, text in attributes.items():
             if name.is_rdf("about") and self.about is None:
                 self.about = text
@@ -184,7 +185,7 @@ class _Reader:
         self.about = self.about or ""
 
     def _attribute(self, name: _Name) -> tuple[int, int]:
-        """Find an attribute, and the white space before it, in the tag that is being read."""
+        """Return the position of an attribute and the white space before it in the current tag."""
         tag = _TAG.match(self._data, self.parser.CurrentByteIndex)
         key = re.escape(f"{name.prefix}:{name.local}".encode())
         attribute = tag and re.search(rb"\s+" + key + rb"\s*=\s*(\"[^\"]*\"|'[^']*')", tag[0])
@@ -200,7 +201,7 @@ class _Reader:
         depth = len(self._open)
         name, start = self._open.pop()
         at = self.parser.CurrentByteIndex
-        # At the tag that closes it, or behind the only one.
+        # `at` is the start of the closing tag, or the end of an empty-element tag.
         only = self._data[start:at].endswith(b"/>") and self._data.count(b"<", start, at) == 1
         if self._inside and self._inside[0] == depth:
             end = at if only else self._data.index(b">", at) + 1

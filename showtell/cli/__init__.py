@@ -1,4 +1,4 @@
-"""The command line. What a command needs is imported inside it, so that ``--help`` is quick."""
+"""The command line. Commands import what they need when they run, so that ``--help`` is fast."""
 
 import warnings
 
@@ -18,7 +18,7 @@ from showtell.cli.train import data, export, pair, results, train
 def main() -> None:
     """Caption photographs with Show, Attend and Tell, and see where the model looked."""
     print_anything()
-    # Pillow warns of odd metadata, which the pixels do not need.
+    # Pillow warns about unusual metadata, which does not affect the pixels.
     warnings.filterwarnings("ignore", module="PIL")
 
 

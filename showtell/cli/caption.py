@@ -1,4 +1,4 @@
-"""showtell caption."""
+"""The command ``showtell caption``."""
 
 import json
 import sys
@@ -135,7 +135,7 @@ def _print(
     for path, stem in zip(paths, _stems(attention, paths), strict=True):
         name = click.format_filename(path)
         try:
-            # One byte more than allowed is enough to refuse it.
+            # One byte too many is enough for an error.
             stdin = path == STDIN
             data = sys.stdin.buffer.read(MAX_BYTES + 1) if stdin else image.read_file(path)
             result = captioner.caption(data, search)
@@ -178,13 +178,13 @@ def _table(result: "Caption", proof: "Proof") -> str:
 
 
 def _things(things: tuple["Thing", ...]) -> str:
-    """Return a line for each thing that the classifier recognises, below a heading."""
+    """Return a heading and a line for each thing that the classifier recognises."""
     rows = [_THING.format(thing.name, f"{thing.probability:.2f}") for thing in things]
     return "\n".join([_THING.format("thing", "p"), *(rows or ["    none recognised"])])
 
 
 def _write(stem: Path, data: bytes, result: "Caption", name: str) -> None:
-    """Write the figure, the animation and the JSON of a photograph, `stem` their common name."""
+    """Write the figure, the animation and the JSON of a photograph; `stem` is their common name."""
     from showtell import attention, image
     from showtell.atomic import replacing
 
@@ -207,10 +207,9 @@ def _write(stem: Path, data: bytes, result: "Caption", name: str) -> None:
 
 
 def _stems(folder: Path | None, paths: tuple[str, ...]) -> list[str]:
-    """Name the files of each photograph: its own name, with a number where that is taken.
+    """Return the stem of each photograph's files: its own stem, with a number if that is taken.
 
-    Taken at the start are the names of those in `folder` that a figure or an animation would
-    replace.
+    Stems of photographs in `folder` that a figure or an animation would overwrite count as taken.
     """
     inside = (Path(p) for p in paths if folder and Path(p).parent.resolve() == folder.resolve())
     taken = {path.stem for path in inside if path.suffix.lower() in (".png", ".gif")}

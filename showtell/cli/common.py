@@ -1,4 +1,4 @@
-"""What the commands share: options, and how errors are reported."""
+"""Shared by the commands: options, and the reporting of errors."""
 
 import errno
 import io
@@ -17,7 +17,7 @@ import click
 from showtell.errors import OptionError, ShowtellError
 from showtell.search import DEFAULTS, OPTIONS, Search
 
-# What would end a line, do something to a terminal, or change the order in which it is read.
+# Characters that end a line, control a terminal, or change the direction of the text.
 _CONTROL = re.compile(
     r"[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -37,7 +37,7 @@ class Group(click.Group):
             reason = "not enough memory"
         except OSError as error:
             if error.errno == errno.EPIPE:
-                raise  # whoever read our output has had enough of it, which is no error
+                raise  # the reader of the output closed it, which click handles
             reason = (
                 f"{error.filename or 'standard output'}: {(error.strerror or str(error)).lower()}"
             )
@@ -46,31 +46,32 @@ class Group(click.Group):
 
 
 def print_anything() -> None:
-    r"""Let standard output write what its encoding lacks as ``\u0431``, instead of failing."""
+    r"""Write characters that the terminal's encoding lacks as escapes such as ``\u0431``."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def on_a_line(text: str) -> str:
-    """Write control characters as Python does, so that a file's name cannot forge a line.
+    """Escape control characters as Python does, so that a file's name cannot forge a line.
 
-    Those that turn the direction of writing are written so, too: gpj.exe would look like exe.jpg.
+    Characters that change the direction of the text are also escaped: they can make gpj.exe look
+    like exe.jpg.
     """
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def on_lines(text: str) -> str:
-    """Write a text of several lines so: the lines stay."""
+    """Escape control characters in each line of a text."""
     return "\n".join(on_a_line(line.expandtabs()) for line in text.splitlines())
 
 
 @contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Let Ctrl+C end the process itself.
+    """Make Ctrl+C end the process immediately.
 
-    Python hears of it between two of its own steps, and a stranger's graph computes for as long as
-    it likes.
+    Otherwise Python handles it only between two of its own instructions, and running the graph of
+    an untrusted bundle can take any time.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

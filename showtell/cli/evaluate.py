@@ -1,4 +1,4 @@
-"""showtell evaluate and showtell info."""
+"""The commands ``showtell evaluate`` and ``showtell info``."""
 
 import json
 from pathlib import Path

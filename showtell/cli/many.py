@@ -1,4 +1,4 @@
-"""showtell caption --out: runs over many photographs, and their summary."""
+"""``showtell caption --out``: runs over many photographs, and their summary."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from showtell.cli.common import ending_at_once, on_a_line
 
-_INTERRUPTED = 130  # as shells report a program that Ctrl+C ended
+_INTERRUPTED = 130  # exit status that shells report for a program ended by Ctrl+C
 
 
 @ending_at_once()

@@ -1,4 +1,4 @@
-"""showtell page."""
+"""The command ``showtell page``."""
 
 from pathlib import Path
 

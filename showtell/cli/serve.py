@@ -1,4 +1,4 @@
-"""showtell serve."""
+"""The command ``showtell serve``."""
 
 from pathlib import Path
 
@@ -32,5 +32,5 @@ def serve(host: str, port: int, model: str | None, corrections: Path | None) -> 
     from showtell import web
     from showtell.captioner import load
 
-    # One thread a photograph, for the reason given in create_app.
+    # One thread per photograph; create_app explains why.
     web.serve(web.create_app(load(model, threads=1), corrections), host, port)

@@ -1,4 +1,4 @@
-"""What makes a model: showtell data, train, export and results."""
+"""The commands ``showtell data``, ``train``, ``pair``, ``export`` and ``results``."""
 
 from pathlib import Path
 

@@ -1,10 +1,10 @@
-"""Millions of photographs on many machines: Ray runs the work, and the Captioner is the same.
+"""Captions millions of photographs on many machines, with Ray.
 
-Ray reads its settings when it is imported, hence they are made here, before that.
+Ray reads its settings when it is imported, so they are set here, before that.
 """
 
 import os
 
 if "RAY_ADDRESS" not in os.environ:
-    # What it calls a cluster listens to other machines; one of this machine alone need not.
+    # A Ray "cluster" listens for other machines. A run on one machine does not need that.
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")

@@ -1,4 +1,4 @@
-"""The cluster: the one that the environment names, or this machine."""
+"""Connects to the cluster of ``RAY_ADDRESS``, or starts one on this machine."""
 
 import logging
 import os
@@ -15,16 +15,16 @@ OWN_CLUSTER: dict[str, Any] = {
 
 
 def connect() -> int:
-    """Join the cluster of ``RAY_ADDRESS``, or start one of this machine alone.
+    """Connect to the cluster of ``RAY_ADDRESS``, or start one on this machine only.
 
     Returns
     -------
-    Its cores.
+    The number of cores of the cluster.
     """
     if not ray.is_initialized():
         own = {} if os.environ.get("RAY_ADDRESS") else OWN_CLUSTER
         if own and "RAY_AUTH_TOKEN_PATH" not in os.environ:
-            # Ray would keep one in the home.
+            # Otherwise Ray writes a token to the home folder.
             os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))
         ray.init(logging_level=logging.ERROR, **own)
     return int(ray.cluster_resources()["CPU"])

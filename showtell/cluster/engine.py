@@ -1,7 +1,7 @@
-"""Ray runs it: blocks go to actors, each of which has one Captioner on one core.
+"""Captions blocks of photographs with Ray actors, each with one Captioner on one core.
 
-An actor reads its photographs and writes its rows itself, so that what goes through Ray is the
-names of files and a count a block. One that dies is started anew and does its block again.
+Actors read the photographs and write the rows themselves, so only file names and counts go through
+Ray. An actor that crashes is restarted and repeats its block.
 """
 
 import hashlib
@@ -26,20 +26,20 @@ from showtell.errors import BundleError, OutputError, ShowtellError
 from showtell.formats import LeftOut
 from showtell.search import DEFAULTS, Search
 
-# A photograph that brings its actor down would do so for ever.
+# Limited, since a photograph that crashes its actor may crash it every time.
 _RETRIES = 3
 
 
 @dataclass(frozen=True)
 class Job:
-    """What the actors are told.
+    """The parameters of all actors.
 
     Attributes
     ----------
     source : the file system of the photographs.
-    output : where the rows go.
-    model : as :func:`showtell.load` takes it.
-    sha256 : of the files of the model: each machine has its own copy, and all have to be the same.
+    output : where to write the rows.
+    model : as for :func:`showtell.load`.
+    sha256 : SHA-256 of the model's files. Each machine has its own copy; all must be the same.
     search : options of the captions.
     """
 
@@ -52,14 +52,14 @@ class Job:
 
 @dataclass
 class Tally:
-    """What a run did.
+    """Summary of a run.
 
     Attributes
     ----------
-    photographs : rows that were written.
-    errors : those of them that tell why there is no caption.
-    failures : why blocks could not be done.
-    left_out : a sentence on the files that are no photographs, if there are some.
+    photographs : number of rows written.
+    errors : number of these rows that have an error instead of a caption.
+    failures : reasons why blocks could not be captioned.
+    left_out : a sentence about the files that are not photographs; None if there are none.
     """
 
     photographs: int = 0
@@ -78,30 +78,31 @@ def run(
     resume: bool = False,
     size: int | None = None,
 ) -> Tally:
-    """Caption all photographs of an input on every core of a cluster, and tell of the progress.
+    """Caption all photographs of an input on all cores of a cluster, with a progress bar.
 
-    The cluster is the one that ``RAY_ADDRESS`` names, or this machine.
+    The cluster is the one of ``RAY_ADDRESS``, or this machine.
 
     Parameters
     ----------
-    uri, column, size : see :func:`showtell.cluster.source.cut`.
-    out : folder, a path or URI that every machine can write to.
+    uri : path or URI of the input.
+    column, size : see :func:`showtell.cluster.source.cut`.
+    out : folder to write: a path or URI that every machine can write to.
     model, search : see :class:`Job`.
-    resume : whether to go on with a run; blocks that are there are not done again.
+    resume : whether to continue a run; finished blocks are not captioned again.
 
     Raises
     ------
     DataError : there is nothing to caption.
-    BundleError : the model cannot be used.
-    OptionError : no caption can mention what it must.
-    OutputError : the folder holds something else, or blocks are missing in the end.
+    BundleError : the model cannot be loaded.
+    OptionError : no caption can mention the words of `search`.
+    OutputError : the folder contains other files or another run, or blocks are missing at the end.
     """
     files, path = locate(uri)
     left_out = LeftOut()
     blocks = cut(files, path, column, size, left_out)
     output = Output(*locate(out))
     bundle = Bundle.load(model)
-    if search.mention:  # before anything is written
+    if search.mention:  # fail before anything is written
         Captioner(bundle, threads=1).require_possible(search)
     sha256 = bundle.manifest["sha256"]
     settings = {
@@ -127,7 +128,7 @@ def caption_block(captioner: Captioner, job: Job, block: Block) -> list[Row]:
 
 
 class _Worker:
-    """Captions block after block, in a process of its own."""
+    """A Ray actor that captions blocks in its own process."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -161,7 +162,7 @@ def _work(job: Job, todo: Sequence[tuple[int, Block]]) -> Tally:
     _be_quiet()
     blocks = ray.data.from_items(list(todo), override_num_blocks=len(todo))
     with warnings.catch_warnings():
-        # Ray is going to name this argument in another way, in the version that the extra excludes.
+        # The replacement exists only in versions of Ray that the extra excludes.
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
         done = blocks.map(
             _Worker,
@@ -180,11 +181,11 @@ def _work(job: Job, todo: Sequence[tuple[int, Block]]) -> Tally:
 
 
 def _be_quiet() -> None:
-    """Let Ray Data go on when a block cannot be done, and leave the talking to us."""
+    """Make Ray Data continue when a block fails, without its own progress bars and messages."""
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    context.max_errored_blocks = -1  # what is missing is told in the end
+    context.max_errored_blocks = -1  # no limit; missing blocks are reported at the end
 
 
 def _digest(blocks: Sequence[Block]) -> str:

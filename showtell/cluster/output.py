@@ -1,7 +1,7 @@
-"""The folder that a cluster writes: a Parquet file a block, and what run they belong to.
+"""The folder that a cluster writes: one Parquet file per block, and the settings of the run.
 
-_run.json              what the rows depend on; whoever reads a folder of Parquet skips it
-block-000000.parquet   the rows of a block, written as a whole
+_run.json              the settings that the rows depend on; readers of Parquet folders skip it
+block-000000.parquet   the rows of a block, written atomically
 """
 
 import json
@@ -30,8 +30,8 @@ class Output:
 
     Attributes
     ----------
-    files : the file system it is in.
-    path : its path there.
+    files : the file system of the folder.
+    path : its path in the file system.
     """
 
     files: FileSystem
@@ -41,18 +41,18 @@ class Output:
         return address(self.files, self.path)
 
     def claim(self, settings: Mapping[str, Any], resume: bool) -> None:
-        """Make the folder, or go on in it.
+        """Create the folder, or continue the run in it.
 
-        Two that go on at the same time do no harm: both write the same.
+        Two runs that continue at the same time do no harm: both write the same blocks.
 
         Parameters
         ----------
-        settings : what the rows depend on, in plain types.
-        resume : whether to go on with a run of the same settings, if there is one.
+        settings : the settings that the rows depend on, in plain types.
+        resume : whether to continue a run with the same settings, if there is one.
 
         Raises
         ------
-        OutputError : the folder holds something else, or cannot be written.
+        OutputError : the folder contains other files or another run, or is not writable.
         """
         names = self._names()
         if _RUN in names:
@@ -79,7 +79,7 @@ class Output:
             )
 
     def finished(self) -> set[int]:
-        """Return the numbers of the blocks that are there."""
+        """Return the numbers of the finished blocks."""
         matches = map(_BLOCK.fullmatch, self._names())
         return {int(name[1]) for name in matches if name}
 
@@ -88,14 +88,14 @@ class Output:
 
         Raises
         ------
-        OutputError : it cannot be written.
+        OutputError : the block cannot be written.
         """
         buffer = BytesIO()
         pq.write_table(table(rows), buffer)
         self._write(f"block-{number:06}.parquet", buffer.getvalue())
 
     def _write(self, name: str, data: bytes) -> None:
-        """Write a file as a whole: a dot keeps its beginnings from whoever reads the folder."""
+        """Write a file atomically; until it is complete, a dot in its name hides it."""
         partial = f"{self.path}/.{name}.{uuid4().hex}"
         try:
             with self.files.open_output_stream(partial) as file:

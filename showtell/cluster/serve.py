@@ -1,10 +1,10 @@
-"""Captions for many clients: a replica of the Captioner on every core, behind Ray Serve.
+"""Serves captions with Ray Serve, with a replica of the Captioner on every core.
 
-    python -m showtell.cluster.serve 8000                # this machine, or where RAY_ADDRESS says
+    python -m showtell.cluster.serve 8000      # on this machine, or the cluster of RAY_ADDRESS
     curl --data-binary @photo.jpg http://localhost:8000
 
-answers with the row that ``showtell caption --out`` writes; with status 422 when it tells an error,
-and 503 when too many wait. Needs the extra cluster.
+The response is the row that ``showtell caption --out`` writes, with status 422 if the row has an
+error. Status 503 means that too many requests are waiting. Requires the extra ``cluster``.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from showtell.limits import MAX_BYTES
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-TOGETHER = 8  # photographs that a replica captions at a time, if that many wait
-WAITING = 64  # that wait for a replica; others are sent away
+TOGETHER = 8  # maximum batch size of a replica
+WAITING = 64  # maximum number of requests waiting for a replica; further ones are rejected
 
 
 class Captions:
@@ -32,32 +32,32 @@ class Captions:
     def __init__(self, model: str | None = None) -> None:
         self._captioner = load(model, threads=1)
 
-    # No time is spent on waiting for company.
+    # A batch takes the requests that wait already; it does not wait for more.
     @serve.batch(max_batch_size=TOGETHER, batch_wait_timeout_s=0)  # type: ignore[untyped-decorator]
     async def _caption(self, photographs: list[bytes]) -> list[Row]:
         items = [("", data) for data in photographs]
         return await asyncio.to_thread(caption_rows, self._captioner, items)
 
     async def __call__(self, request: "Request") -> JSONResponse:
-        """Answer one request, whose body is a photograph."""
+        """Answer a request; its body is a photograph."""
         data = b""
         async for part in request.stream():
             data += part
             if len(data) > MAX_BYTES:
-                break  # one byte more than may be is enough to refuse it
+                break  # one byte too many is enough for an error
         row = await self._caption(data)
         return JSONResponse(row, status_code=422 if row["error"] else 200)
 
 
 def main() -> None:
-    """Serve at the port that the command line names, until Ctrl+C."""
+    """Serve on the port given on the command line, 8000 by default, until Ctrl+C."""
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8000
     replicas = connect()
     deployment = serve.deployment(
         Captions,
         num_replicas=replicas,
         ray_actor_options={"num_cpus": 1},
-        max_ongoing_requests=2 * TOGETHER,  # the next ones arrive while these are captioned
+        max_ongoing_requests=2 * TOGETHER,  # the next batch arrives while one is captioned
         max_queued_requests=WAITING,
     )
     serve.start(http_options={"host": "127.0.0.1", "port": port})

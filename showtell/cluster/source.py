@@ -1,7 +1,7 @@
-"""What a cluster captions: files, or a column of Parquet files, cut into blocks.
+"""The input of a cluster: files, or a column of Parquet files, split into blocks.
 
-The blocks of an input are always the same: they are cut from its names in order, and what is to be
-done again, after a crash or a stop, is whole blocks.
+An input always gives the same blocks, as they depend only on the sorted file names. After a crash
+or an interruption, whole blocks are repeated.
 """
 
 import os
@@ -24,16 +24,17 @@ from showtell.errors import DataError, ImageError
 from showtell.formats import LeftOut
 from showtell.limits import MAX_BYTES
 
-# Photographs of a block: a crash costs no more than that, and hundreds of cores have one each.
+# Maximum number of photographs per block, which bounds the work lost in a crash, and the number of
+# blocks to aim for, so that hundreds of cores have one each.
 LARGEST = 1024
 BLOCKS = 256
 
-# What a URI is made of besides letters and digits, but for #, which means nothing in one of files.
+# Characters allowed in a URI besides letters and digits, without "#", which files do not use.
 _OF_URIS = "%:/?[]@!$&'()*+,;=~"
 
 _CHECK = "check its name, the endpoint and the credentials"
 
-# Name of a photograph, and its bytes or why they cannot be had.
+# Name of a photograph, and its bytes or the error if they cannot be read.
 Item = tuple[str, bytes | ImageError]
 
 
@@ -49,7 +50,7 @@ class Files:
     paths: tuple[str, ...]
 
     def batches(self, files: FileSystem) -> Iterator[list[Item]]:
-        """Read as many as are captioned together; far away, each takes its time to come."""
+        """Yield batches of photographs; their files are read in parallel."""
         read = partial(_read, files)
         with ThreadPoolExecutor(BATCH) as pool:
             for i in range(0, len(self.paths), BATCH):
@@ -63,9 +64,9 @@ class ParquetRows:
     Attributes
     ----------
     path : the file.
-    column : its column that holds the bytes of photographs.
-    groups : the row groups that make up the block.
-    first : the number of the first row in the file, from 0.
+    column : the column with the bytes of the photographs.
+    groups : the row groups of the block.
+    first : index of the block's first row in the file, from 0.
     """
 
     path: str
@@ -74,7 +75,7 @@ class ParquetRows:
     first: int
 
     def batches(self, files: FileSystem) -> Iterator[list[Item]]:
-        """Read as many as are captioned together; a row without bytes is an empty file."""
+        """Yield batches of photographs; a null row is read as an empty file."""
         name, number = address(files, self.path), self.first
         with _opened(files, self.path) as table:
             for batch in table.iter_batches(BATCH, self.groups, [self.column]):
@@ -90,13 +91,13 @@ Block = Files | ParquetRows
 
 
 def locate(uri: str) -> tuple[FileSystem, str]:
-    """Return the file system that a path or URI is in, and the path inside it.
+    """Return the file system of a path or URI, and the path inside it.
 
-    What a URI cannot hold, as a space, may stand in it as it is.
+    Characters that are not allowed in a URI, such as spaces, are accepted.
 
     Raises
     ------
-    DataError : there is no such kind of file system, or it cannot be reached.
+    DataError : the URI is invalid, or the file system cannot be reached.
     """
     if "://" not in uri:
         return LocalFileSystem(), os.path.abspath(uri)
@@ -109,12 +110,12 @@ def locate(uri: str) -> tuple[FileSystem, str]:
 
 
 def address(files: FileSystem, path: str) -> str:
-    """Return the path or URI of a file, as a person types it."""
+    """Return the path or URI of a file, as users write it."""
     return path if isinstance(files, LocalFileSystem) else f"{files.type_name}://{path}"
 
 
 def reason(files: FileSystem, error: OSError) -> str:
-    """Return why a place cannot be used, and what to look at where it is far away."""
+    """Return the reason of an error; for a remote file system, with advice."""
     return str(error) if isinstance(files, LocalFileSystem) else f"{error}; {_CHECK}"
 
 
@@ -125,17 +126,17 @@ def cut(
     size: int | None = None,
     left_out: LeftOut | None = None,
 ) -> list[Block]:
-    """Cut an input into blocks.
+    """Split an input into blocks.
 
     Parameters
     ----------
-    files, path : from :func:`locate`: photographs, or a folder that holds some; with `column`,
-        Parquet files.
-    column : that holds the bytes of photographs; of Hugging Face's ``{bytes, path}``, the bytes
-        are taken.
-    size : photographs of a block; None chooses it by their number alone. A block of Parquet is
-        whole row groups, so that it may have more.
-    left_out : counts the files that are no photographs.
+    files, path : from :func:`locate`: a photograph or a folder of photographs; with `column`, a
+        Parquet file or a folder of Parquet files.
+    column : the column with the bytes of the photographs, or with Hugging Face's
+        ``{bytes, path}``.
+    size : photographs per block; None chooses it from the number of photographs. Parquet files are
+        split only between row groups, so their blocks may be larger.
+    left_out : counts the files that are not photographs.
 
     Raises
     ------
@@ -163,15 +164,15 @@ def _size(photographs: int) -> int:
 
 def _photographs(files: FileSystem, path: str, left_out: LeftOut) -> list[str]:
     if isinstance(files, LocalFileSystem) and os.path.exists(path):
-        # Whose names may be other bytes than text.
+        # Names of local files may not be valid UTF-8.
         return [entry.path for entry in walk([path], left_out)]
     return _list(files, path, left_out.is_picture)
 
 
 def _list(files: FileSystem, path: str, is_wanted: Callable[[str], bool]) -> list[str]:
-    """Return `path`, when it is a file; else the files below it whose names are wanted, sorted.
+    """Return `path` if it is a file, or else the files below it for which `is_wanted`, sorted.
 
-    Hidden files and folders are left out.
+    Hidden files and folders are skipped.
     """
     try:
         if files.get_file_info(path).type == FileType.File:
@@ -188,14 +189,14 @@ def _list(files: FileSystem, path: str, is_wanted: Callable[[str], bool]) -> lis
 
 
 class _Table(NamedTuple):
-    """A Parquet file: its path, its column of bytes, and the rows of each of its groups."""
+    """A Parquet file: its path, the column with the bytes, and the number of rows per row group."""
 
     path: str
     column: str
     rows: list[int]
 
     def cut(self, size: int) -> Iterator[ParquetRows]:
-        """Put row groups together until they are `size` rows or more."""
+        """Yield blocks of consecutive row groups, each with at least `size` rows but the last."""
         groups, first, end = [], 0, 0
         for i, rows in enumerate(self.rows):
             groups.append(i)
@@ -213,7 +214,7 @@ def _table(files: FileSystem, path: str, column: str) -> _Table:
 
 
 def _leaf(name: str, schema: pa.Schema, column: str) -> str:
-    """Return what holds the bytes: `column`, or its field ``bytes``."""
+    """Return the name of the column with the bytes: `column` or its field ``bytes``."""
     if column not in schema.names:
         there = ", ".join(schema.names)
         raise DataError(f"{name}: has no column {column!r}; its columns are {there}")
@@ -238,7 +239,7 @@ def _opened(files: FileSystem, path: str) -> Iterator[pq.ParquetFile]:
 
 
 def _read(files: FileSystem, path: str) -> Item:
-    """Read a file, at most one byte more than it may have."""
+    """Read a file, at most ``MAX_BYTES`` + 1 bytes of it."""
     name = readable(address(files, path))
     try:
         if isinstance(files, LocalFileSystem):
@@ -253,7 +254,7 @@ def _read(files: FileSystem, path: str) -> Item:
 
 
 def _require_reachable(files: FileSystem, folder: str) -> None:
-    """Raise an error where a store fails, not a photograph: its block is to be done again."""
+    """Raise a DataError if the file system fails, so that the block is repeated later."""
     try:
         files.get_file_info(folder)
     except OSError as error:
