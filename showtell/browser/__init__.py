@@ -1,4 +1,4 @@
-"""The page without a server: a folder of static files that caption in the visitor's browser."""
+"""The static page: a folder of files that captions photographs in the visitor's browser."""
 
 from showtell.browser.build import build
 

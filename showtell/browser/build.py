@@ -1,9 +1,9 @@
-"""Builds the page: the server's own, with an interface that is a worker instead of a server.
+"""Builds the static page: the server's page, with a web worker in place of the server.
 
-index.html, *.js, *.css    the scripts of ``showtell.web``, and in place of its api.js our own
-samples/                   its photographs for a visitor without one
+index.html, *.js, *.css    the files of ``showtell.web``, with another api.js and added scripts
+samples/                   the sample photographs
 model/                     the bundle
-constants.json             what our scripts take from Python: calibration, things, words, limits
+constants.json             values that the scripts need from Python: calibration, things, words
 ort/                       ONNX Runtime for browsers
 """
 
@@ -27,7 +27,7 @@ from showtell.web.views import PAGE
 _OURS = Path(__file__).parent
 _WEB = Path(web.__file__).parent
 CONSTANTS = "constants.json"
-# What worker.js fetches before it can caption.
+# Files that worker.js downloads before it can caption.
 _LOADED = (
     f"ort/{vendor.WASM}",
     CONSTANTS,
@@ -36,20 +36,20 @@ _LOADED = (
 
 
 def build(target: Path, bundle: Bundle) -> int:
-    """Write the page of a bundle as a whole: until everything is there, `target` stays as it was.
+    """Write the static page of a model atomically.
 
     Parameters
     ----------
-    target : its folder; a page that is there already is replaced.
+    target : folder to write; an existing page is replaced.
     bundle : the model.
 
     Returns
     -------
-    The size of the page, bytes.
+    The size of the page in bytes.
 
     Raises
     ------
-    PageError : ONNX Runtime cannot be fetched, or `target` holds something else or cannot be
+    PageError : ONNX Runtime cannot be downloaded, or `target` contains other files or cannot be
         written.
     """
     if target.exists() and not (target / "model" / MANIFEST).is_file():
@@ -71,14 +71,14 @@ def build(target: Path, bundle: Bundle) -> int:
 
 
 def _constants(captioner: Captioner) -> dict[str, Any]:
-    """Return what the scripts take from Python, so that both say the same."""
+    """Return the values that the scripts need from Python, so that both use the same."""
     model, names = captioner.confidence_model, captioner.things
     components = {"familiar": model.components.astype(float).tolist()} if model else {}
     return {
         "doubt": {**model.entry(), **components} if model else None,
         "things": json.loads(names.content()) if names else None,
         "function_words": sorted(FUNCTION_WORDS),
-        "warnings": {"strange": OUT_OF_DISTRIBUTION, "unsure": LOW_CONFIDENCE},
+        "warnings": {"unusual": OUT_OF_DISTRIBUTION, "unsure": LOW_CONFIDENCE},
         "certain": mention.CERTAIN,
         "mentions": {"most": MAX_MENTIONS, "refusal": f"{OPTIONS['mention'].error('mention')}."},
         "least": things.LEAST,
@@ -87,7 +87,10 @@ def _constants(captioner: Captioner) -> dict[str, Any]:
 
 
 def _static() -> dict[str, bytes]:
-    """Return the static files of the server's page, some replaced by ours."""
+    """Return the static files of the server's page, with the files of this package added.
+
+    A file of this package replaces one of the same name.
+    """
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for folder in (_WEB / "static", _OURS / "static")
@@ -97,7 +100,7 @@ def _static() -> dict[str, bytes]:
 
 
 def _page(bundle: Bundle, files: dict[str, bytes]) -> str:
-    """Render the server's template with what only this page has."""
+    """Render the template of the static page."""
     folders = [_OURS / "templates", _WEB / "templates"]
     environment = Environment(loader=FileSystemLoader(folders), autoescape=True)
     return environment.get_template("page.html").render(
@@ -110,5 +113,5 @@ def _page(bundle: Bundle, files: dict[str, bytes]) -> str:
 
 
 def _address(endpoint: str, filename: str = "") -> str:
-    """Return where in the page's folder lies what the server has at an endpoint."""
+    """Return the address, relative to the page, of one of the server's endpoints."""
     return {"static": filename, "views.index": "./"}[endpoint]

@@ -1,4 +1,4 @@
-"""ONNX Runtime for browsers: fetched by npm from the registry that it is set to, and verified."""
+"""Downloads ONNX Runtime for browsers with npm, and verifies its checksum."""
 
 import hashlib
 import shutil
@@ -11,24 +11,25 @@ from pathlib import Path
 from showtell.errors import PageError
 
 PACKAGE = "onnxruntime-web@1.30.0"
-# Of the package as it was published, in the form in which npm tells it: dist.integrity.
+# Checksum of the published package, in npm's format (dist.integrity).
 INTEGRITY = (
     "sha512-"
     "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 )
-# Of all that it holds the part without a GPU, by our names: web servers know what .js is.
+# The files of the variant without a GPU, by the names that the page uses: not all web servers know
+# the type of .mjs.
 SCRIPT, WASM = "onnxruntime.js", "onnxruntime.wasm"
 _FILES = {SCRIPT: "ort.wasm.bundle.min.mjs", WASM: "ort-wasm-simd-threaded.wasm"}
 
-_SECONDS = 600  # that npm may take
+_SECONDS = 600  # time limit for npm
 
 
 def fetch() -> dict[str, bytes]:
-    """Return the contents of ``SCRIPT`` and ``WASM`` by name; npm keeps what it has fetched once.
+    """Return the contents of ``SCRIPT`` and ``WASM`` by name. npm caches the download.
 
     Raises
     ------
-    PageError : there is no npm, it cannot fetch the package, or what came is another one.
+    PageError : npm is not installed, the download fails, or its checksum is wrong.
     """
     with tempfile.TemporaryDirectory() as scratch:
         archive = _pack(Path(scratch))
@@ -38,7 +39,7 @@ def fetch() -> dict[str, bytes]:
 
 
 def _pack(folder: Path) -> Path:
-    """Let npm put the package into `folder`, as one file."""
+    """Download the package as an archive to `folder` with npm."""
     npm = shutil.which("npm")
     if npm is None:
         raise PageError(f"npm is not installed; it is required to download {PACKAGE}")

@@ -1,4 +1,4 @@
-"""The web application: a page and a JSON interface around one Captioner."""
+"""The web application: a page and an HTTP API around one Captioner."""
 
 from showtell.web.app import create_app
 from showtell.web.server import serve

@@ -1,4 +1,4 @@
-"""The interface for programs: a photograph in; its caption, or a drawing of it, out."""
+"""The HTTP API: captions, figures and animations of photographs, previews and corrections."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -17,7 +17,7 @@ from showtell.web.problems import Problem
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 
-# What a caption takes, and what a drawing of it takes: it shows neither the proof nor things.
+# Options of captions, and of drawings (figures and animations), which show no proof and no things.
 CAPTION_OPTIONS = tuple(OPTIONS)
 DRAWING_OPTIONS = tuple(name for name in OPTIONS if name not in ("proof", "things"))
 ALTERNATIVES = range(OPTIONS["beam"].schema["maximum"])
@@ -27,7 +27,7 @@ SWITCH = {"true": True, "false": False}
 
 @bp.post("/captions")
 def create_caption() -> Response:
-    """Answer with the caption as JSON."""
+    """Return the caption as JSON."""
     photograph, options = _photograph(), _options(*CAPTION_OPTIONS, "attention", "alternatives")
     search = _search(options)
     parts: dict[str, Any] = {
@@ -40,19 +40,19 @@ def create_caption() -> Response:
 
 @bp.post("/figures")
 def create_figure() -> Response:
-    """Answer with the figure of the caption, or of one of its alternatives, as a PNG."""
+    """Return the figure of the caption, or of one of its alternatives, as a PNG."""
     return _drawn(_png, "image/png", heavy=False)
 
 
 @bp.post("/animations")
 def create_animation() -> Response:
-    """Answer with the animation of the caption, or of one of its alternatives, as a GIF."""
+    """Return the animation of the caption, or of one of its alternatives, as a GIF."""
     return _drawn(attention.animation, "image/gif", heavy=True)
 
 
 @bp.post("/previews")
 def create_preview() -> Response:
-    """Answer with the photograph as the model is shown it, as a JPEG that every browser shows."""
+    """Return the upright photograph, smaller, as a JPEG that every browser can display."""
     photograph = _photograph()
     _options()
     heavy = is_heavy(photograph, whole=False)
@@ -62,7 +62,7 @@ def create_preview() -> Response:
 
 @bp.post("/corrections")
 def create_correction() -> Response:
-    """Keep what a person says of the photograph, on a server that was told to."""
+    """Save a corrected caption of the photograph, if the server accepts corrections."""
     corrections = current_app.extensions["corrections"]
     if corrections is None:
         raise Problem(
@@ -113,16 +113,16 @@ def _batcher() -> Batcher:
 
 
 def _gone() -> Callable[[], bool]:
-    # Waitress tells whether the client is still there; other servers do not.
+    # Only waitress reports whether the client is still connected.
     return request.environ.get("waitress.client_disconnected", lambda: False)
 
 
-# What a request says
+# Reading requests
 
 
 def _photograph() -> bytes:
-    # The body is read as it is whatever its type says, unless it is a form with a file in it:
-    # `curl --data-binary` calls every body a URL-encoded form.
+    # Unless the request is a multipart form, the body is the photograph, whatever its content type:
+    # `curl --data-binary` declares every body as a URL-encoded form.
     if _is_form():
         uploads = request.files.getlist("image")
         if len(uploads) > 1:
@@ -138,7 +138,7 @@ def _photograph() -> bytes:
 
 
 def _options(*known: str) -> dict[str, str]:
-    """Return the query, or the form's fields; both where there are both."""
+    """Return the parameters of the query and of the form, if there is one."""
     options = request.values if _is_form() else request.args
     for name, values in options.lists():
         if name not in known:
@@ -156,7 +156,7 @@ def _search(options: dict[str, str]) -> Search:
 
 
 def _number(options: dict[str, str], name: str, allowed: range, default: int) -> int:
-    """Read a whole number, written as people write it."""
+    """Return a whole number, written without a sign and without leading zeros."""
     values = {str(value): value for value in allowed}
     text = options.get(name, str(default))
     if text not in values:

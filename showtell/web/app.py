@@ -1,4 +1,4 @@
-"""The application factory: one Captioner, uploads in memory, a guard before everything."""
+"""The application factory. The application has one Captioner and keeps uploads in memory."""
 
 import os
 from io import BytesIO
@@ -17,28 +17,27 @@ from showtell.web.prefix import Below
 
 
 class InMemoryRequest(Request):
-    """A request whose uploads never touch the disk; Werkzeug's are written there from 500 kB on."""
+    """A request that keeps uploads in memory; Werkzeug writes those over 500 kB to the disk."""
 
     def _get_file_stream(self, *args: Any, **kwargs: Any) -> BytesIO:
         return BytesIO()
 
 
 def create_app(captioner: Captioner | None = None, corrections: Path | None = None) -> Flask:
-    """Make the web application.
+    """Create the web application.
 
-    The environment may set ``SHOWTELL_HOSTS``, names that it answers to, and
-    ``SHOWTELL_MAX_CONTENT_LENGTH``, bytes of an upload.
+    Two environment variables configure it: ``SHOWTELL_HOSTS``, host names that it answers to, and
+    ``SHOWTELL_MAX_CONTENT_LENGTH``, the maximum size of an upload in bytes.
 
     Parameters
     ----------
-    captioner : what captions the uploads; None loads the model that ships.
-    corrections : the folder in which corrected captions are kept; None keeps none, and writes
-        nothing anywhere.
+    captioner : captions the uploads; None loads the model that ships.
+    corrections : folder to save corrected captions to; None does not accept corrections.
 
     Raises
     ------
     BundleError : the model that ships is missing or damaged.
-    OSError : the folder cannot be written to.
+    OSError : the folder is not writable.
     SystemExit : a limit in the environment is not a whole number of 1 or more.
     """
     memory.give_back()
@@ -48,8 +47,8 @@ def create_app(captioner: Captioner | None = None, corrections: Path | None = No
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = longest
     app.config["HOSTS"] = os.environ.get("SHOWTELL_HOSTS", "")
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    # Photographs share the cores better than the threads of one do: with two at once on two cores,
-    # 56 photographs a second with one thread each, 33 with two.
+    # One thread per photograph is faster than several: with two photographs at a time on two cores,
+    # 56 photographs per second with one thread each, 33 with two.
     captioner = app.extensions["captioner"] = load(threads=1) if captioner is None else captioner
     app.extensions["corrections"] = Corrections(corrections) if corrections else None
     app.extensions["batcher"] = Batcher(captioner)

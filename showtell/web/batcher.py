@@ -1,8 +1,8 @@
-"""Dynamic batching: one bounded queue before the captioner, and a worker for each core.
+"""Dynamic batching: a bounded queue of requests, and one worker thread per core.
 
-Captions with the same options that wait together share a batch, as a decoding step costs little
-more for many. Drawings pass through the same queue, each by itself. Heavy requests never occupy all
-workers, so a small photograph does not wait for a large one.
+Queued captions with the same options share a batch, since a decoding step takes little longer for
+several photographs. Drawings use the same queue, but are never batched. Heavy requests never occupy
+all workers, so small photographs do not wait for large ones.
 """
 
 from collections.abc import Callable
@@ -24,14 +24,14 @@ from showtell.web.problems import Problem
 
 T = TypeVar("T")
 
-WORKERS = max(2, cores())  # two at least: one of them is never busy with heavy requests
-WAITING = 64  # requests
-HEAVY_WAITING = 5  # of those; each may hold a file of SHOWTELL_MAX_BYTES
-BATCH = 4  # photographs
-PATIENCE = 60.0  # seconds in the queue; a queue full of animations takes less
+WORKERS = max(2, cores())  # at least two, so that one is always free of heavy requests
+WAITING = 64  # maximum number of requests in the queue
+HEAVY_WAITING = 5  # maximum number of heavy ones, each of which may hold SHOWTELL_MAX_BYTES
+BATCH = 4  # maximum number of photographs per batch
+PATIENCE = 60.0  # maximum seconds in the queue; a queue full of animations takes less
 POLL = 1.0  # seconds between two checks that the client is still connected
-# A server's threads: one for each request that is worked on or waits, and a few for the page, the
-# health check, the metrics, and for refusing others.
+# Threads of the server: one for each request in progress or in the queue, and a few for the page,
+# the health check, the metrics, and for rejecting requests.
 THREADS = WORKERS * BATCH + WAITING + 8
 
 
@@ -42,10 +42,10 @@ class Request:
     Attributes
     ----------
     gone : returns whether the client has disconnected.
-    heavy : whether it keeps a worker busy for long.
-    photograph, search : what to caption, and how.
+    heavy : whether the request keeps a worker busy for long.
+    photograph, search : the photograph to caption, and the options.
     draw : computes a drawing; None for a caption.
-    answer : the result, or the error.
+    answer : future of the result or the error.
     """
 
     gone: Callable[[], bool]
@@ -62,18 +62,18 @@ class Request:
 
 
 class Batcher:
-    """The queue and its workers; a worker thread lives for as long as there is work.
+    """The queue and its workers. A worker thread ends when there is no work left.
 
     Parameters
     ----------
     captioner : captions the batches.
-    workers : requests or batches that are worked on at the same time.
-    waiting : requests in the queue at most.
-    patience : seconds that a request stays in the queue at most.
+    workers : maximum number of worker threads.
+    waiting : maximum number of requests in the queue.
+    patience : maximum seconds that a request stays in the queue.
 
     Attributes
     ----------
-    working : requests that are worked on now.
+    working : number of requests in progress.
     """
 
     def __init__(
@@ -91,39 +91,39 @@ class Batcher:
         self._lock = Lock()
         self._queue: list[Request] = []  # first come, first served
         self._threads = 0
-        self._heavy = 0  # requests that are worked on now
+        self._heavy = 0  # heavy requests in progress
 
     @property
     def depth(self) -> int:
-        """Requests in the queue now."""
+        """Number of requests in the queue."""
         return len(self._queue)
 
     def caption(self, photograph: bytes, search: Search, gone: Callable[[], bool]) -> Caption:
-        """Return the caption of a photograph, as soon as it is there.
+        """Caption a photograph; block until the caption is ready.
 
         Parameters
         ----------
         photograph : bytes of the file.
-        search : options of the caption; photographs with the same can share a batch.
+        search : options of the caption.
         gone : returns whether the client has disconnected.
 
         Raises
         ------
-        ImageError : the photograph cannot be used.
-        Problem : 503, the queue is full, or no worker was free in time.
-        ClientDisconnected : the client disconnected before the caption was there.
+        ImageError : the photograph cannot be read.
+        Problem : with status 503: the queue is full, or no worker was free in time.
+        ClientDisconnected : the client disconnected before the caption was ready.
         """
         heavy = is_heavy(photograph, whole=search.region is not None)
         return self._await(Request(gone, heavy, photograph, search))
 
     def draw(self, draw: Callable[[], T], gone: Callable[[], bool], *, heavy: bool) -> T:
-        """Return what `draw` returns, or raise what it raises; it runs in a worker.
+        """Call `draw` in a worker; return its result or raise its error.
 
         Parameters
         ----------
-        draw : computes the drawing; it runs outside of Flask's contexts.
+        draw : computes the drawing; called outside of Flask's contexts.
         gone : returns whether the client has disconnected.
-        heavy : whether it keeps a worker busy for long.
+        heavy : whether `draw` keeps a worker busy for long.
 
         Raises
         ------
@@ -143,7 +143,7 @@ class Batcher:
         return request.answer.result()
 
     def _admit(self, request: Request) -> None:
-        """Append a request to the queue, and start a worker for it if there is none idle."""
+        """Append a request to the queue, and start a worker unless all of them are running."""
         with self._lock:
             heavy = sum(one.heavy for one in self._queue)
             if self.depth >= self._room() or (request.heavy and heavy >= HEAVY_WAITING):
@@ -153,7 +153,7 @@ class Batcher:
             self._queue.append(request)
 
     def _room(self) -> int:
-        """Return how many may be in the queue: what a new worker takes at once does not wait."""
+        """Return the maximum length of the queue, with room for each worker yet to start."""
         return self.waiting + self.workers - self._threads
 
     def _start_worker(self) -> None:
@@ -166,7 +166,7 @@ class Batcher:
             self._threads += 1
 
     def _withdraw(self, request: Request) -> bool:
-        """Take a request out of the queue; return False if a worker has taken it already."""
+        """Remove a request from the queue; return False if a worker has already taken it."""
         with self._lock:
             waited = request in self._queue
             if waited:
@@ -181,16 +181,16 @@ class Batcher:
                 self._heavy -= batch[0].heavy
 
     def _take(self) -> list[Request]:
-        """Take the next batch out of the queue; empty when there is none that may be begun."""
+        """Take the next batch from the queue; return an empty list if none may start."""
         with self._lock:
-            # Whoever has disconnected is taken out by the thread that waits.
+            # The waiting thread of a disconnected client removes its request.
             ready = [one for one in self._queue if self._may_begin(one) and not one.gone()]
             if not ready:
                 self._threads -= 1
                 return []
             first, *others = ready
             others = [one for one in others if one.shares_batch(first)]
-            part = len(others) // self.workers  # the other workers get theirs
+            part = len(others) // self.workers  # leave the other workers their share
             batch = [first, *others[: min(part, BATCH - 1)]]
             for one in batch:
                 self._queue.remove(one)

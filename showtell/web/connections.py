@@ -1,9 +1,9 @@
-"""Waitress with bounds on all connections together, and deadlines for each.
+"""Adds limits on all connections together to waitress, and deadlines for each connection.
 
-Waitress bounds what one connection may send. Here, bounds on their number and on the bytes that
-they hold together are added: when one is reached, the connection that has been silent longest, of
-those that no request is worked on for, is closed. A client that sends its request at once is
-therefore answered, however many others are idle, slow or large.
+Waitress only limits each connection. This module limits the number of connections and the bytes
+that they hold together. When a limit is reached, the connection that has been silent longest is
+closed, unless one of its requests is in progress. A client that sends its request at once therefore
+gets a response, however many other clients are idle, slow or large.
 """
 
 import errno
@@ -20,23 +20,23 @@ from waitress.server import TcpWSGIServer
 from waitress.utilities import BadRequest
 
 CONNECTIONS = 400
-BUFFERED = 256 * 2**20  # bytes that all connections hold, besides those that hold little
-LITTLE = 256 * 2**10  # bytes; whoever holds less is not closed for them
-SPARE_FILES = 8  # descriptors for anything but connections
-FEWEST = 4  # connections that a server is of use with
+BUFFERED = 256 * 2**20  # bytes that all connections may hold together
+LITTLE = 256 * 2**10  # bytes; connections that hold less are not closed to free memory
+SPARE_FILES = 8  # file descriptors reserved for other uses
+FEWEST = 4  # minimum number of connections to start a server with
 
 IDLE = 15  # seconds without a byte after which a connection is closed
 HEADER_SECONDS = 10  # from the first byte of a request to the end of its header
-REQUEST_SECONDS = 120  # to the end of its body: 32 MB at 2 Mbit/s
-GRACE = 20  # seconds that accepted requests have when the server stops
-CHUNK_LINE = 1024  # bytes of the line before a chunk
-TRAILER = 8192  # bytes after the last chunk
+REQUEST_SECONDS = 120  # from the first byte to the end of the body: 32 MB at 2 Mbit/s
+GRACE = 20  # seconds to finish accepted requests when the server stops
+CHUNK_LINE = 1024  # maximum bytes of the line before a chunk
+TRAILER = 8192  # maximum bytes after the last chunk
 
 _NO_FILES = {errno.EMFILE, errno.ENFILE}
 
 
 class Request(HTTPRequestParser):  # type: ignore[misc]
-    """A request with a time of arrival, and bounds on what stands between its chunks."""
+    """A request with a time of arrival, and limits on chunk lines and the trailer."""
 
     def __init__(self, adj: Any) -> None:
         super().__init__(adj)
@@ -57,15 +57,15 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
         return 0 if self.body_rcv is None else len(self.body_rcv)
 
     def is_overdue(self) -> bool:
-        """Return whether it should have arrived by now."""
+        """Return whether the request has taken too long to arrive."""
         limit = REQUEST_SECONDS if self.headers_finished else HEADER_SECONDS
         return monotonic() - self.began > limit
 
 
 def _is_endless(body: Any) -> bool:
-    """Return whether the line of a chunk, or the trailer, is too long, and has no end yet.
+    """Return whether the line of a chunk or the trailer is too long, and not complete yet.
 
-    Waitress looks through both from their beginning for each piece that arrives.
+    Waitress has no limit on them, and scans them from the start for each piece that arrives.
     """
     if not isinstance(body, ChunkedReceiver):
         return False
@@ -73,50 +73,56 @@ def _is_endless(body: Any) -> bool:
 
 
 class Connection(HTTPChannel):  # type: ignore[misc]
-    """A connection that can be closed at any time, also when its client reads nothing."""
+    """A connection that can be closed at any time, even if its client does not read."""
 
     parser_class = Request
 
     @property
     def held(self) -> int:
-        """Bytes of requests and answers that are in memory."""
+        """Bytes of requests and responses in memory."""
         arriving = self.request
         requests = [*self.requests, arriving] if arriving else [*self.requests]
         return self.total_outbufs_len + sum(request.held for request in requests)
 
     @property
     def busy(self) -> bool:
-        """Whether a request is worked on, or an answer is under way."""
+        """Whether a request is in progress or a response is being sent."""
         return bool(self.requests or self.total_outbufs_len)
 
     def is_overdue(self, now: float) -> bool:
-        """Return whether its client has had its time; `now` is in seconds since 1970."""
+        """Return whether a deadline has passed; `now` is in seconds since 1970."""
         if self.requests:
             return False
         return now - self.last_activity > IDLE or bool(self.request and self.request.is_overdue())
 
     def readable(self) -> bool:
-        """Return whether to wait for bytes; one closed in this round has no descriptor."""
+        """Return whether to wait for bytes.
+
+        A connection that was closed in this round of the loop has no descriptor.
+        """
         return self._fileno is not None and super().readable()
 
     def writable(self) -> bool:
-        """Return whether to wait for room to write, see :meth:`readable`."""
+        """Return whether to wait until the socket is writable; see :meth:`readable`."""
         return self._fileno is not None and bool(super().writable())
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]
-    """A listening socket; all that share a map share the bounds.
+    """A listening socket. Listeners with the same map share the limits.
 
     Attributes
     ----------
-    stopping : whether the server has been told to stop.
+    stopping : whether :meth:`stop` was called.
     """
 
     channel_class = Connection
     stopping = False
 
     def readable(self) -> bool:
-        """Make room for a newcomer, and return whether there is any; called once a round."""
+        """Close connections to make room, and return whether a new one can be accepted.
+
+        Called once per round of the loop.
+        """
         now = time()
         for connection in self._connections():
             if connection.is_overdue(now):
@@ -130,7 +136,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         return len(self._connections()) < self.adj.connection_limit
 
     def accept(self) -> Any:
-        """Return a new connection, or None where the system has no descriptor for it."""
+        """Return a new connection; None if there is no free file descriptor."""
         try:
             return super().accept()
         except OSError as error:
@@ -140,11 +146,11 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             return None
 
     def run(self, each_round: Any = lambda: None) -> None:
-        """Serve until :meth:`stop`, and then until what was accepted is answered.
+        """Serve until :meth:`stop` is called and all accepted requests are answered.
 
         Parameters
         ----------
-        each_round : called at least once a second.
+        each_round : called at least once per second.
         """
         while self._map and not self.stopping:
             each_round()
@@ -154,13 +160,13 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             self.task_dispatcher.shutdown(timeout=1)
 
     def stop(self) -> None:
-        """Accept nothing more; a signal handler may call this."""
+        """Stop accepting connections. Signal handlers may call this."""
         self.stopping = True
         self.pull_trigger()
 
     def _drain(self) -> None:
         for listener in [one for one in self._map.values() if isinstance(one, Listener)]:
-            wasyncore.dispatcher.close(listener)  # its trigger is needed still
+            wasyncore.dispatcher.close(listener)  # not its own close(): the trigger is still needed
         end = monotonic() + GRACE
         while monotonic() < end:
             for connection in self._connections():
@@ -184,33 +190,33 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
                 connection.handle_close()
 
     def getsockname(self) -> tuple[str, Any]:
-        """Return the address; of a Unix socket, which gunicorn may listen at, its path."""
+        """Return the address; for a Unix socket, which gunicorn may use, "unix" and its path."""
         if self.family in (socket.AF_INET, socket.AF_INET6):
             return super().getsockname()
         return "unix", self.socket.getsockname()
 
     def set_socket_options(self, conn: socket.socket) -> None:
-        """Set what waitress sets for TCP."""
+        """Set waitress' options for TCP; other sockets have none."""
         if self.family in (socket.AF_INET, socket.AF_INET6):
             super().set_socket_options(conn)
 
     def fix_addr(self, addr: Any) -> Any:
-        """Return the client's address; one at a Unix socket has none."""
+        """Return the client's address; clients of a Unix socket have none."""
         return addr or ("localhost", None)
 
 
 def _by_silence(connections: list[Connection]) -> list[Connection]:
-    """Return those that no request is worked on for, the longest silent first."""
+    """Return the connections without a request in progress, longest silent first."""
     waiting = [one for one in connections if not one.requests]
     return sorted(waiting, key=lambda one: one.last_activity)
 
 
 def connection_limit(listening: socket.socket) -> int:
-    """Return how many connections the system has descriptors for, at most ``CONNECTIONS``.
+    """Return the number of connections for which there are file descriptors, up to ``CONNECTIONS``.
 
     Raises
     ------
-    OSError : too few.
+    OSError : there are fewer than ``FEWEST``.
     """
     try:
         import resource

@@ -1,4 +1,4 @@
-"""The interface told to machines and to people: its OpenAPI document, and a page made from it."""
+"""The documentation of the HTTP API: the OpenAPI document, and a page generated from it."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from showtell.web import api
 
 bp = Blueprint("docs", __name__)
 
-# The options of a search that each operation takes, before its own; and the form that has them too.
+# For each operation, the search options that it accepts, and the schema of its form.
 _SEARCHES = {
     "/api/v1/captions": (api.CAPTION_OPTIONS, "CaptionForm"),
     "/api/v1/figures": (api.DRAWING_OPTIONS, "DrawingForm"),
@@ -24,19 +24,19 @@ _SEARCHES = {
 
 @bp.get("/openapi.json")
 def openapi() -> Response:
-    """Send the document."""
+    """Return the OpenAPI document."""
     return jsonify(document())
 
 
 @bp.get("/docs")
 def page() -> str:
-    """Show the document as a page."""
+    """Return the document as a page."""
     return render_template("docs.html", document=_resolved(document(), document()))
 
 
 @cache
 def document() -> dict[str, Any]:
-    """Return openapi.json with the options of a search, which are described in `Search` alone."""
+    """Return openapi.json with the search options added, which only `Search` describes."""
     text = Path(bp.root_path, "openapi.json").read_text(encoding="utf-8")
     described: dict[str, Any] = json.loads(text)
     components = described["components"]
@@ -86,13 +86,13 @@ def _resolved(part: Any, document: dict[str, Any]) -> Any:
 
 @bp.app_template_filter()
 def marked(text: str) -> Markup:
-    """Return text with its code spans marked; the document uses nothing else of CommonMark."""
+    """Convert code spans to HTML; the document uses no other Markdown."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 @bp.app_template_filter()
 def kind(schema: dict[str, Any]) -> str:
-    """Return in words of what type and in what range a value is."""
+    """Describe the type and the range of a value."""
     if schema["type"] == "array":
         return f"array of {kind(schema['items'])}"
     if "minimum" in schema and "maximum" in schema:
@@ -102,6 +102,6 @@ def kind(schema: dict[str, Any]) -> str:
 
 @bp.app_template_filter()
 def written(value: dict[str, Any]) -> str:
-    """Return an object as JSON, one line for each of its entries."""
+    """Return an object as JSON, one line per entry."""
     lines = [f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in value.items()]
     return "{\n" + ",\n".join(lines) + "\n}"

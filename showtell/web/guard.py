@@ -1,4 +1,4 @@
-"""What every request must pass, and what every answer carries."""
+"""Checks of every request's host and origin, and security headers for every response."""
 
 import re
 from ipaddress import ip_address
@@ -7,8 +7,8 @@ from flask import Flask, Response, current_app, request
 
 from showtell.web.problems import Problem
 
-# The page has no inline code and no inline styles, so the policy can be strict. Of what a browser
-# lets pages use, only the camera is needed; what is not named here it grants to the page alone.
+# The page has no inline scripts and styles, so the policy can be strict. Of the browser's features
+# it needs only the camera. Features that are not listed here are only available to the page itself.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -22,11 +22,11 @@ HEADERS = {
         "camera=(self), accelerometer=(), display-capture=(), geolocation=(), gyroscope=(), "
         "hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=()"
     ),
-    # With no-referrer a browser would call the origin of the page's own form "null".
+    # With no-referrer, browsers send "null" as the origin of the page's own form.
     "Referrer-Policy": "same-origin",
 }
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-SAME_SITE = {"same-origin", "none"}  # none: the visitor's own doing, as from a bookmark
+SAME_SITE = {"same-origin", "none"}  # none: started by the user, such as from a bookmark
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z._-]+?)\.?(?::([0-9]{1,5}))?", re.ASCII)
 _SCHEME = re.compile(r"[a-z]+://", re.ASCII)
@@ -34,10 +34,11 @@ _PORTS = {"http": "80", "https": "443"}
 
 
 def register(app: Flask) -> None:
-    """Let `app` answer only what passes, with the headers.
+    """Add the checks and the headers to `app`.
 
-    The configuration's HOSTS are the names that `app` answers to besides localhost and every IP
-    address, separated by commas or spaces; one that begins with a dot is a domain and all below it.
+    HOSTS in the configuration are the host names that `app` answers to, besides localhost and all
+    IP addresses, separated by commas or spaces. A name that starts with a dot is a domain with all
+    its subdomains.
     """
     app.config.setdefault("HOSTS", "")
     app.before_request(_refuse_untrusted_hosts)
@@ -46,7 +47,7 @@ def register(app: Flask) -> None:
 
 
 def _refuse_untrusted_hosts() -> None:
-    """Refuse names of others: by DNS rebinding their pages would read what is answered here."""
+    """Refuse other host names, to prevent DNS rebinding attacks."""
     if not _is_trusted(_host()):
         raise Problem(
             400,
@@ -57,7 +58,7 @@ def _refuse_untrusted_hosts() -> None:
 
 
 def _host() -> str:
-    """Return the name or address, with the port, that the client asks for."""
+    """Return the Host header: name or address, and port."""
     return request.headers.get("Host", "").lower()
 
 
@@ -70,12 +71,12 @@ def _is_trusted(host: str) -> bool:
 
 
 def _is_of(name: str, trusted: str) -> bool:
-    """Return whether a name is the trusted one or, if that begins with a dot, below it."""
+    """Return whether a name is the trusted one or, if that starts with a dot, a subdomain of it."""
     return name == trusted.removeprefix(".") or (trusted[:1] == "." and name.endswith(trusted))
 
 
 def _names(hosts: str) -> list[str]:
-    """Return the names in a list that a person wrote, perhaps as addresses of pages.
+    """Return the host names in a list of host names, which may also contain URLs.
 
     >>> _names("NAS.lan:80 https://nas.lan/captions, *.example.org.")
     ['nas.lan', 'nas.lan', '.example.org']
@@ -102,7 +103,7 @@ def _is_address(name: str) -> bool:
 
 
 def _refuse_foreign_origins() -> None:
-    """Refuse what the pages of others send; a client that is no browser tells no origin."""
+    """Refuse requests from other sites' pages. Clients other than browsers send no origin."""
     if request.method not in SAFE_METHODS and _is_foreign():
         raise Problem(
             403,
@@ -113,8 +114,8 @@ def _refuse_foreign_origins() -> None:
 
 
 def _is_foreign() -> bool:
-    # Sec-Fetch-Site is the browser's own word, and right behind a proxy that changes the Host;
-    # browsers leave it out over plain HTTP, but to localhost.
+    # Sec-Fetch-Site is set by the browser, so it is right even if a proxy changes the Host header.
+    # Browsers omit it over plain HTTP, except for localhost.
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site not in SAME_SITE
@@ -123,10 +124,10 @@ def _is_foreign() -> bool:
 
 
 def _is_at(origin: str, host: str) -> bool:
-    """Return whether pages of an origin are those of a host, as a proxy may pass it on.
+    """Return whether an origin is that of a host, which a proxy may have passed on.
 
-    A Host without a port stands for the usual one; if this server does not listen there, a proxy
-    left the port out.
+    A host without a port has the scheme's default port. If this server listens on another port, a
+    proxy has removed the port, and ports are not compared.
     """
     scheme, _, place = origin.partition("://")
     theirs, ours = _HOST.fullmatch(place), _HOST.fullmatch(host)

@@ -1,4 +1,4 @@
-"""What is counted for Prometheus. Each process counts for itself: give it a port of its own."""
+"""Metrics for Prometheus. Each process has its own metrics, so give each its own port."""
 
 from http import HTTPMethod
 from time import perf_counter
@@ -15,7 +15,7 @@ from prometheus_client import (
 
 from showtell.web.batcher import Batcher
 
-# Seconds: from a page, over one caption, to a place at the end of a full queue.
+# Seconds, from the page to a caption at the end of a full queue.
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -24,7 +24,7 @@ class Metrics:
 
     Parameters
     ----------
-    batcher : the queue to watch.
+    batcher : the queue to report on.
     """
 
     def __init__(self, batcher: Batcher) -> None:
@@ -54,11 +54,11 @@ class Metrics:
         gauge.set_function(lambda: getattr(batcher, attribute))
 
     def text(self) -> bytes:
-        """Return all of it in Prometheus' text format."""
+        """Return the metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
     def count(self, response: Response) -> Response:
-        """Count a request by what it asked for, never by what it made up."""
+        """Count a request by known endpoints and methods only, so that labels stay few."""
         endpoint = request.endpoint or "none"
         method = request.method if request.method in HTTPMethod.__members__ else "other"
         self._requests.labels(endpoint, method, str(response.status_code)).inc()
@@ -69,7 +69,7 @@ class Metrics:
 
 
 def register(app: Flask) -> None:
-    """Count what `app` answers; before anything else is registered that may refuse a request."""
+    """Count the requests of `app`. Call this before registering what may refuse requests."""
     metrics = app.extensions["metrics"] = Metrics(app.extensions["batcher"])
     app.before_request(_start)
     app.after_request(metrics.count)

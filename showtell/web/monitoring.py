@@ -1,4 +1,4 @@
-"""For whoever runs the server: is it well, and what does it do."""
+"""Endpoints for operators: health check and metrics."""
 
 import numpy as np
 from flask import Blueprint, Response, current_app
@@ -11,7 +11,7 @@ PICTURE = np.full((32, 32, 3), 128, np.uint8)
 
 @bp.get("/healthz")
 def healthz() -> tuple[dict[str, str], int]:
-    """Return whether the model captions a grey picture, with one word; the queue is passed by."""
+    """Check that the model can caption a grey picture with one word; bypasses the queue."""
     captioner = current_app.extensions["captioner"]
     try:
         captioner.caption(PICTURE, beam=1, max_length=1)
@@ -23,6 +23,6 @@ def healthz() -> tuple[dict[str, str], int]:
 
 @bp.get("/metrics")
 def metrics() -> Response:
-    """Tell Prometheus what this process has done; of several workers each counts for itself."""
+    """Return the metrics of this process; with several processes, each has its own."""
     text = current_app.extensions["metrics"].text()
     return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -1,4 +1,4 @@
-"""Below a path of a proxy, as ``https://nas.lan/captions/``: links keep the path."""
+"""Support for a path prefix, as in ``https://nas.lan/captions/`` behind a reverse proxy."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -10,15 +10,15 @@ Application = Callable[..., Iterable[bytes]]
 
 
 class Below:
-    """WSGI middleware that lets an application know the path which a proxy has it at.
+    """WSGI middleware that sets ``SCRIPT_NAME`` to the path prefix, so that links include it.
 
-    The path is the server's own, as gunicorn sets it; else `path`; else what the proxy says in
-    ``X-Forwarded-Prefix``. Requests may come with the path or without it.
+    The prefix is the first of these that is set: the server's ``SCRIPT_NAME``, such as gunicorn's;
+    `path`; the proxy's header ``X-Forwarded-Prefix``. Requests may have the prefix or not.
 
     Parameters
     ----------
-    application : what answers.
-    path : such as ``/captions``; empty for none.
+    application : the WSGI application.
+    path : prefix such as ``/captions``, or empty.
     """
 
     def __init__(self, application: Application, path: str = "") -> None:
@@ -26,7 +26,7 @@ class Below:
         self._path = path
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
-        """Answer a request."""
+        """Set the prefix, and call the application."""
         prefix = self._path or environ.get("HTTP_X_FORWARDED_PREFIX", "")
         path = prefix.rstrip("/")
         if not environ.get("SCRIPT_NAME") and _PATH.fullmatch(path):

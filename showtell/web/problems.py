@@ -1,4 +1,4 @@
-"""Errors of the HTTP interface: problem details (RFC 9457), each with a stable code."""
+"""Errors of the HTTP API: problem details (RFC 9457), each with a stable code."""
 
 import json
 from http import HTTPStatus
@@ -26,14 +26,14 @@ IMAGE_PROBLEMS: dict[type[ImageError], tuple[int, str]] = {
 
 
 class Problem(HTTPException):
-    """A refusal.
+    """An error response.
 
     Parameters
     ----------
-    status : of HTTP.
-    slug : what a client can tell it by; it never changes.
-    detail : a sentence that says what to do next.
-    retry_after : seconds after which the same request may succeed; None where it never will.
+    status : HTTP status.
+    slug : the stable code that identifies the problem for clients.
+    detail : a sentence that explains what to do.
+    retry_after : seconds after which the same request may succeed; None if it never will.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Problem(HTTPException):
 
 
 def register(app: Flask) -> None:
-    """Answer what goes wrong in `app` with problems."""
+    """Register the error handlers of `app`."""
     app.register_error_handler(ImageError, _image_problem)
     app.register_error_handler(OptionError, _option_problem)
     app.register_error_handler(CorrectionError, _correction_problem)
@@ -55,24 +55,24 @@ def register(app: Flask) -> None:
 
 
 def _image_problem(error: ImageError) -> Response:
-    """Tell why a photograph cannot be used."""
+    """Return the response for a photograph that cannot be read."""
     status, slug = IMAGE_PROBLEMS.get(type(error), (422, "broken_image"))
     return _http_problem(Problem(status, slug, f"This file cannot be captioned: {error}."))
 
 
 def _option_problem(error: OptionError) -> Response:
-    """Return why an option of the search has no effect, such as a word that nobody knows."""
+    """Return the response for an invalid search option, such as an unknown word to mention."""
     return _http_problem(Problem(422, "invalid_parameter", f"{error}."))
 
 
 def _correction_problem(error: CorrectionError) -> Response:
-    """Tell why a correction cannot be kept."""
+    """Return the response for a correction that cannot be saved."""
     detail = f"This correction cannot be saved: {error}."
     return _http_problem(Problem(422, "invalid_correction", detail))
 
 
 def _too_large(error: HTTPException) -> Response:
-    """Say how large an upload may be, which Werkzeug leaves out."""
+    """Return the response for an upload that is too large, with the limit."""
     limit = current_app.config["MAX_CONTENT_LENGTH"] // 2**20
     return _http_problem(
         Problem(
@@ -84,7 +84,7 @@ def _too_large(error: HTTPException) -> Response:
 
 
 def _http_problem(error: HTTPException) -> Response:
-    """Answer in JSON under /api; elsewhere with the plain page that Werkzeug makes."""
+    """Return problem details as JSON under /api, and Werkzeug's plain page elsewhere."""
     response = error.get_response()
     status = HTTPStatus(response.status_code)
     g.problem = error.slug if isinstance(error, Problem) else status.name.lower()  # for the metrics

@@ -1,4 +1,4 @@
-"""Serving with waitress: one process, a thread for each request in it, nothing on the disk."""
+"""Serves with waitress: one process, one thread per request, no temporary files."""
 
 import errno
 import logging
@@ -15,36 +15,36 @@ from showtell.limits import MAX_BYTES
 from showtell.web.batcher import THREADS
 from showtell.web.connections import Listener, connection_limit
 
-BODY = MAX_BYTES + 2**20  # bytes of a request
-HEADER = 32 * 2**10  # bytes
-PIECE = 64 * 2**10  # bytes that are read from a connection at a time
+BODY = MAX_BYTES + 2**20  # maximum bytes of a request's body
+HEADER = 32 * 2**10  # maximum bytes of its header
+PIECE = 64 * 2**10  # bytes read from a connection at a time
 
-# Addresses that a name has but this machine has not: ::1 for localhost where IPv6 is off.
+# Errors for addresses that this machine lacks, such as ::1 for localhost if IPv6 is off.
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 def serve(app: Flask, host: str = "localhost", port: int = 5000) -> None:
-    """Serve `app` until Ctrl+C, SIGTERM or SIGHUP; exit with one sentence if `port` is taken.
+    """Serve `app` until Ctrl+C, SIGTERM or SIGHUP.
 
-    Requests that were accepted are answered first; a second signal ends the server at once.
+    The server answers all accepted requests before it ends. A second signal ends it at once.
 
     Parameters
     ----------
     app : from :func:`showtell.web.create_app`.
-    host : name or address to listen at; a name's addresses are all listened at, and `app`
-        answers to it.
+    host : host name or address to listen on. The server listens on all addresses of a name, and
+        `app` answers to it.
     port : 1..65535.
 
     Raises
     ------
-    SystemExit : another program holds the port, `host` is not this machine's, or the system allows
+    SystemExit : the port is in use, `host` is not an address of this machine, or the system allows
         too few threads or open files.
     """
     try:
         server = make_server(app, host, port)
     except OSError as error:
         raise SystemExit(f"showtell: {_reason(error, host, port)}") from None
-    except RuntimeError as error:  # a limit of this user's, or of the container
+    except RuntimeError as error:  # a limit of the user or the container
         raise SystemExit(
             f"showtell: {THREADS} threads cannot be started ({error}): allow more memory or more "
             "processes"
@@ -64,26 +64,27 @@ def _stop_on_signals(server: Listener) -> None:
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # by nohup
+        # nohup ignores SIGHUP, which must stay so.
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, stop)
 
 
 def make_server(app: Flask, host: str, port: int) -> Listener:
-    """Return a server that listens already; its method `run` answers.
+    """Return a listening server; its method `run` answers requests.
 
     Raises
     ------
-    OSError : the port is taken, or `host` is not this machine's.
+    OSError : the port is in use, or `host` is not an address of this machine.
     """
     return serve_at(listen(host, port), app)
 
 
 def serve_at(sockets: list[socket.socket], app: Any) -> Listener:
-    """Return a server at sockets that listen, the first of its listeners.
+    """Return a server on listening sockets: the listener of the first socket.
 
     Parameters
     ----------
-    sockets : one or more.
+    sockets : one or more listening sockets.
     app : a WSGI application.
 
     Raises
@@ -91,21 +92,22 @@ def serve_at(sockets: list[socket.socket], app: Any) -> Listener:
     OSError : too few open files are allowed.
     RuntimeError : too few threads are allowed.
     """
-    # Somewhat over the limit the application itself refuses an upload, with a reason; what is
-    # larger is not read at all. Below the two overflows waitress makes no temporary file.
+    # Slightly above its limit, the application itself refuses an upload, with a reason. Larger
+    # uploads are not read at all. Up to the two overflows, waitress uses no temporary files.
     adjustments = Adjustments(
         sockets=sockets,
         connection_limit=connection_limit(sockets[-1]),
-        channel_request_lookahead=1,  # or nobody notices that a client hangs up while it waits
+        channel_request_lookahead=1,  # required to notice clients that disconnect while waiting
         recv_bytes=PIECE,
         max_request_header_size=HEADER,
         max_request_body_size=BODY,
         inbuf_overflow=BODY,
         outbuf_overflow=BODY,
-        log_socket_errors=False,  # clients that hang up are no news
+        log_socket_errors=False,  # clients may disconnect at any time
         ident=None,
     )
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each that waits
+    # Otherwise waitress logs a line for each request that waits.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     threads = ThreadedTaskDispatcher()
     threads.set_thread_count(THREADS)
     shared: dict[int, Any] = {}
@@ -125,11 +127,13 @@ def serve_at(sockets: list[socket.socket], app: Any) -> Listener:
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Listen at every address of `host` that this machine has: browsers try ::1 for localhost.
+    """Return listening sockets for all addresses of `host` that this machine has.
+
+    Browsers may try ::1 before 127.0.0.1 for localhost.
 
     Raises
     ------
-    OSError : the port is taken at one of them, or there is none.
+    OSError : the port is in use on one of the addresses, or this machine has none of them.
     """
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     sockets: list[socket.socket] = []

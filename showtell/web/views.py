@@ -8,15 +8,15 @@ from showtell.search import DEFAULTS, OPTIONS
 
 bp = Blueprint("views", __name__)
 
-# The photographs for a visitor without one, static/samples/NAME.jpg, and what each shows.
-# docs/gallery.md names their photographers.
+# The sample photographs, static/samples/NAME.jpg, and their alt texts. docs/gallery.md names their
+# photographers.
 SAMPLES = {
     "astronaut": "A smiling astronaut beside a flag",
     "cat": "The face of a tabby cat",
     "coffee": "A cup of coffee on a wooden table",
 }
 
-# What the template asks for besides the model and the limits of the server.
+# Variables of the template, besides those of the server.
 PAGE = {
     "samples": SAMPLES,
     "endings": formats.ENDINGS,
@@ -28,7 +28,7 @@ PAGE = {
 
 @bp.get("/")
 def index() -> str:
-    """Show the page; its scripts send photographs to the JSON interface."""
+    """Return the page; its scripts send photographs to the HTTP API."""
     return render_template(
         "index.html",
         model=current_app.extensions["captioner"].name,

@@ -1,12 +1,12 @@
-// In the place of the server's interface: a worker on this machine that captions.
+// Replaces the client of the HTTP API: a web worker captions the photographs.
 
 import { complain, say } from "./state.js";
 
 const [progress, took] = ["loading", "took"].map((id) => document.getElementById(id));
 const worker = new Worker("worker.js", { type: "module" });
-const waiting = new Map(); // from the number of a question to those who settle its promise
+const waiting = new Map(); // request id -> { resolve, reject }
 
-// Fetched at once, as there may be no network later.
+// Loaded at the start, as there may be no network later.
 const samples = new Map(
   Array.from(document.querySelectorAll("[data-sample]"), ({ dataset }) => [
     dataset.sample,
@@ -15,10 +15,10 @@ const samples = new Map(
 );
 
 let questions = 0;
-let failure = null; // why there is no model
+let failure = null; // error of loading the model
 
-// The caption of a photograph, a Blob, or of a region of it, as the server's interface would tell it;
-// the options are parameters of that interface.
+// Return the caption of a photograph, a Blob, or of a region of it, in the format of the HTTP API.
+// The options are parameters of the API.
 export function caption(photograph, { beam, max_length: maxLength, region, mention }, signal) {
   const id = ++questions;
   return new Promise((resolve, reject) => {
@@ -31,12 +31,12 @@ export function caption(photograph, { beam, max_length: maxLength, region, menti
   });
 }
 
-// Nobody draws here; the server's interface does.
+// Only a server can draw figures and animations.
 export const drawing = async () => {
   throw new Error("Figures and animations need a server.");
 };
 
-// One of the pictures that the page offers, a Blob.
+// Return a sample photograph as a Blob.
 export async function sample(address) {
   const blob = await samples.get(address);
   if (!blob) throw new Error("This sample could not be loaded. Reload the page.");
@@ -49,7 +49,7 @@ worker.addEventListener("message", ({ data }) => {
   else if (data.failed) fail(data.failed);
   else settle(data);
 });
-// As when a module of the worker's did not come.
+// For example, a module of the worker could not be loaded.
 worker.addEventListener("error", ({ message }) => fail(message || "a file is missing"));
 
 function arrive() {
@@ -66,7 +66,7 @@ function fail(reason) {
 }
 
 function settle({ id, answer, refusal }) {
-  if (failure) return; // of which everyone was told
+  if (failure) return; // all requests were rejected
   const { resolve, reject } = waiting.get(id);
   waiting.delete(id);
   if (refusal) return reject(new Error(refusal));

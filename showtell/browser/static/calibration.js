@@ -1,21 +1,20 @@
-// How likely each word is right, and whether a photograph is like those trained on: what
-// showtell/confidence.py does.
+// Confidence of each word, and whether a photograph is out of distribution; the same as
+// showtell/confidence.py.
 
-const LEAST = 1e-6; // probability, so that its logarithm and that of the rest are finite
+const LEAST = 1e-6; // bound on probabilities p, so that log p and log(1 - p) are finite
 
 const dot = (a, b) => a.reduce((total, value, i) => total + value * b[i], 0);
 const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
 
 export class Calibration {
-  // `weights` holds what the manifest has as `doubt`, and `familiar`: the mean of the training
-  // photographs' mean annotations, and the directions in which they differ most. `joining` are the
-  // function words.
+  // `weights` contains the manifest's `doubt`, and `familiar`: the mean of the training photographs'
+  // mean annotations, and their principal components. `joining` are the function words.
   constructor(weights, joining) {
     Object.assign(this, weights, { joining: new Set(joining) });
   }
 
-  // For each word, how likely a person would say it of the photograph; `seen` holds three numbers a
-  // word, from Things.evidence, or is null.
+  // Return the confidence of each word; `seen` has three numbers per word, from Things.evidence, or
+  // is null.
   confidences({ words, probabilities, gates, logprob }, seen) {
     const average = logprob / (words.length + 1);
     return words.map((word, i) => {
@@ -26,15 +25,15 @@ export class Calibration {
     });
   }
 
-  // The mean of the words' confidences, over those that name what is seen if there are any.
+  // Return the mean confidence of the visual words, or of all words if none is visual.
   ofCaption(words, confidences) {
     if (!words.length) return 0;
     const visual = confidences.filter((_, i) => !this.joining.has(words[i]));
     return mean(visual.length ? visual : confidences);
   }
 
-  // Whether a photograph, by its annotations (L * D), is unlike those that the model was trained on.
-  isStrange(annotations) {
+  // Return whether a photograph with these annotations (L * D) is out of distribution.
+  isOutOfDistribution(annotations) {
     const [centre, ...directions] = this.familiar;
     const D = centre.length;
     const apart = centre.map((value, d) => {

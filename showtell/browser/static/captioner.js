@@ -1,17 +1,17 @@
-// Photographs in, captions out: what showtell/captioner.py does, told as its to_dict tells it.
+// Captions photographs, as showtell/captioner.py does; captions have the format of their to_dict.
 
 import { Calibration } from "./calibration.js";
 import { beamSearch, sum } from "./decoding.js";
 import { asked, missing } from "./constraints.js";
 import { Things } from "./things.js";
 
-// Six decimals, as the server tells them.
+// Round to six decimals, as the server does.
 const round = (value) => Math.round(value * 1e6) / 1e6;
 const rounded = (values) => Array.from(values, round);
 
 export class Captioner {
-  // `runtime` runs the graphs of a bundle, of which `manifest` and `vocabulary` are told, and as
-  // `constants` what showtell/browser/build.py writes of it.
+  // `runtime` runs the graphs of a bundle, `manifest` and `vocabulary` are from the bundle, and
+  // `constants` are those of showtell/browser/build.py.
   constructor(runtime, manifest, vocabulary, constants) {
     Object.assign(this, { runtime, manifest, vocabulary, constants });
     const { doubt, things, function_words: joining } = constants;
@@ -20,13 +20,13 @@ export class Captioner {
     this.things = things && new Things(things, constants);
   }
 
-  // The caption of a photograph, RGB (size * size * 3 bytes); options as for `decode`.
+  // Return the caption of a photograph, RGB (size * size * 3 bytes); options as for `decode`.
   async caption(pixels, options) {
     return this.decode(await this.runtime.encode(pixels), options);
   }
 
-  // The caption of an encoded photograph, and what else the beam search found. `beam` is the width
-  // of the search, `maxLength` words are the most, and each word of `mention` is mentioned.
+  // Return the caption of an encoded photograph, with its alternatives. Options: `beam`, the beam
+  // width; `maxLength`, the maximum number of words; `mention`, the words to mention.
   async decode(encoded, options) {
     const found = await this.#search(encoded, options);
     const sentences = found.map((hypothesis) => this.#sentence(encoded, hypothesis));
@@ -36,8 +36,8 @@ export class Captioner {
     return { image: null, ...best, grid, model, ...doubt, things: this.#seen(encoded), alternatives };
   }
 
-  // The hypotheses, the best first. Where nobody asked for words, a thing that is certain and that
-  // the caption does not mention makes the search run once more, for captions that do.
+  // Return the hypotheses, best first. Without words to mention, the search runs again if the
+  // classifier is certain of a thing that the best caption does not mention.
   async #search({ state, things: seen }, { beam, maxLength, mention = [] }) {
     const { ids, things, constants: { certain, mentions } } = this;
     if (mention.length > mentions.most) throw new Error(mentions.refusal);
@@ -56,7 +56,7 @@ export class Captioner {
   #sentence({ things: seen }, hypothesis) {
     const { logprobs, alphas, betas } = hypothesis;
     const words = this.#words(hypothesis);
-    const n = words.length; // what belongs to the end is not told
+    const n = words.length; // without the end-of-sentence token
     const [probabilities, gates] = [logprobs.slice(0, n).map(Math.exp), betas.slice(0, n)];
     const logprob = sum(logprobs);
     let [confidences, confidence] = [probabilities, Math.exp(logprob / logprobs.length)];
@@ -77,13 +77,13 @@ export class Captioner {
     };
   }
 
-  // Whether the caption is probably wrong, and a sentence that says so.
+  // Return whether the caption is probably wrong, and a warning if it is.
   #doubt({ state }, { confidence }) {
     if (!this.calibration) return { unsure: null, warnings: [] };
-    const strange = this.calibration.isStrange(state.annotations.data);
-    const unsure = strange || confidence < this.calibration.least;
-    const { strange: unlike, unsure: unlikely } = this.constants.warnings;
-    return { unsure, warnings: unsure ? [strange ? unlike : unlikely] : [] };
+    const { warnings } = this.constants;
+    const unusual = this.calibration.isOutOfDistribution(state.annotations.data);
+    const unsure = unusual || confidence < this.calibration.least;
+    return { unsure, warnings: unsure ? [unusual ? warnings.unusual : warnings.unsure] : [] };
   }
 
   #seen({ things, places }) {

@@ -1,13 +1,13 @@
-// What a caption must mention, as sets of word ids: what showtell/mention.py does.
+// Converts the words that a caption must mention to sets of ids, as showtell/mention.py does.
 
-const AROUND = /^[^\p{L}\p{N}_]+|[^\p{L}\p{N}_]+$/gu; // a word, as punctuation
-const SPECIAL = 4; // ids that are no words
+const AROUND = /^[^\p{L}\p{N}_]+|[^\p{L}\p{N}_]+$/gu; // punctuation around a word
+const SPECIAL = 4; // number of special ids
 
-// As Python writes a text.
+// Quote a text as Python's repr() does.
 const quoted = (text) => (text.includes("'") ? `"${text}"` : `'${text}'`);
 
-// The sets of what a person asks for: words, or names of things. `ids` has the id of each word;
-// `things` is null without a classifier. An Error names a word that the model does not know.
+// Return one set of ids for each of `words`, which are words or names of things. `ids` has the id of
+// each word; `things` is null without a classifier. Throws an Error for an unknown word.
 export const asked = (words, ids, things) => words.map((word) => idsOf(word, ids, things));
 
 function idsOf(word, ids, things) {
@@ -24,7 +24,7 @@ function idsOf(word, ids, things) {
   );
 }
 
-// The set of the likeliest thing, if it is `certain` and the words of a caption do not mention it.
+// Return the set of the most probable thing, if it is certain and the words of a caption lack it.
 export function missing(probabilities, words, ids, { things, certain }) {
   const i = probabilities.indexOf(Math.max(...probabilities));
   const thing = things.names[i];

@@ -1,20 +1,20 @@
-// Decoding: from a model that scores the next word to whole captions. The algorithm and the names
-// are those of showtell/decoding.py, for one photograph.
+// Decoding: beam search over a model that scores the next word. The algorithm and the names are
+// those of showtell/decoding.py, for one photograph.
 
 const [PAD, START, END, UNK] = [0, 1, 2, 3];
 const NEVER_SAID = [PAD, START, UNK];
 const LENGTH_POWER = 0.7;
 const MAX_SETS = 4;
 
-// Find the captions of a photograph by beam search: one to `beam` hypotheses, the best first.
+// Find the best captions of a photograph by beam search: one to `beam` hypotheses, best first.
 //
-// `model` scores: `step(state, words)` advances k hypotheses by their last words and resolves to
-// { logprobs (k * V), alphas (k * L), betas (k), state }; `select(state, beams)` returns the state
-// of some of them. A hypothesis is { words, logprobs, alphas, betas }: the words without START and
-// END, and of each word, and of END, its log-probability, the attention and the gate.
+// `model` scores words: `step(state, words)` advances k hypotheses by their last words and resolves
+// to { logprobs (k * V), alphas (k * L), betas (k), state }; `select(state, beams)` returns the state
+// of the hypotheses `beams`. A hypothesis is { words, logprobs, alphas, betas }: the words without
+// START and END, and the log-probability, attention and gate of each word and of END.
 //
-// `mention` holds up to four sets of word ids; every caption holds a word of each. The bits of a
-// hypothesis's group say of which sets it holds a word; only the last group may end.
+// `mention` contains up to four sets of word ids; every caption contains a word of each. The bits of
+// a hypothesis's group are the sets that it satisfies; only hypotheses of the last group may end.
 export async function beamSearch(model, state, options) {
   const { beam, maxLength, lengthPower = LENGTH_POWER, mention = [] } = options;
   requirePossible(mention, maxLength);
@@ -34,7 +34,7 @@ export async function beamSearch(model, state, options) {
   return done.sort((a, b) => score(b, lengthPower) - score(a, lengthPower)).slice(0, beam);
 }
 
-// Throw unless a caption can hold a word of each set.
+// Throw a RangeError unless a caption can satisfy the sets.
 function requirePossible(mention, maxLength) {
   if (mention.length > MAX_SETS) throw new RangeError(`at most ${MAX_SETS} sets to mention`);
   const special = [...NEVER_SAID, END];
@@ -45,14 +45,14 @@ function requirePossible(mention, maxLength) {
   if (fewest > maxLength) throw new RangeError(`what must be mentioned takes ${fewest} words or more`);
 }
 
-// For each word the sets that hold it, a bit for each.
+// Return, for each word, a bit mask of the sets that contain it.
 function heldBy(mention) {
   const held = new Map();
   mention.forEach((words, i) => words.forEach((word) => held.set(word, held.get(word) | (1 << i))));
   return held;
 }
 
-// How many words a caption needs to hold one of each set; a word may be in several.
+// Return the minimum number of words that mention all sets; a word may be in several.
 function fewestWords(mention) {
   const held = [...heldBy(mention).values()];
   let groups = new Set([0]);
@@ -63,7 +63,7 @@ function fewestWords(mention) {
   return n;
 }
 
-// Whether `beam` hypotheses ended, and the best is as likely as the rivals that go on.
+// Return whether `beam` hypotheses ended and none that is unfinished is more probable.
 function isDone(done, rivals, beam) {
   const best = Math.max(...done.map(({ total }) => total));
   return done.length >= beam && rivals.every(({ score }) => best >= score);
@@ -71,10 +71,10 @@ function isDone(done, rivals, beam) {
 
 export const sum = (values) => values.reduce((total, value) => total + value, 0);
 
-// Log-probability over length to a power: 0 ranks by probability, 1 by its mean.
+// Length-normalised log-probability: power 0 ranks by probability, 1 by mean log-probability.
 const score = ({ logprobs }, power) => sum(logprobs) / logprobs.length ** power;
 
-// For each group the n best words that lead into it, the best first; of equals, the first.
+// Return, for each group, the n best extensions that lead into it, best first; ties in order.
 function candidates(going, logprobs, n, { held, last, mustEnd }) {
   const V = logprobs.length / going.length;
   const found = Array.from({ length: last + 1 }, () => []);
@@ -91,7 +91,7 @@ function candidates(going, logprobs, n, { held, last, mustEnd }) {
   return found;
 }
 
-// Put a candidate where it belongs in a list of n at most.
+// Insert a candidate into a sorted list of at most n.
 function insert(best, candidate, n) {
   let at = best.length;
   while (at > 0 && best[at - 1].score < candidate.score) at--;
@@ -99,7 +99,7 @@ function insert(best, candidate, n) {
   if (best.length > n) best.pop();
 }
 
-// Continue a hypothesis with a word.
+// Extend a hypothesis by a word.
 function grow(going, { logprobs, alphas, betas }, { score, parent, word, group }) {
   const old = going[parent];
   const [V, L] = [logprobs, alphas].map((values) => values.length / going.length);

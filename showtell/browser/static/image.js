@@ -1,11 +1,12 @@
-// A photograph as the input of a model, as showtell/image.py reads it: upright, on white, squashed.
+// Reads a photograph as input of the model, as showtell/image.py does: upright, on white, resized to
+// a square.
 
-// The browser may bring a photograph to this many sizes of the model before we squash it: what
-// large ones cost is bounded so.
+// The browser first reduces larger photographs to this multiple of the model's size, which limits
+// the time for large ones.
 const ENOUGH = 4;
 
-// Read a Blob, or a part of it (left, top, right and bottom in pixels of the upright photograph), as
-// RGB (size * size * 3 bytes); an Error says what is wrong with it.
+// Read a Blob, or a region of it (left, top, right and bottom in pixels of the upright photograph),
+// as RGB (size * size * 3 bytes). Throws an Error if it cannot be read.
 export async function read(photograph, size, region) {
   if (!photograph.size) throw new Error("This file is empty.");
   const bitmap = await createImageBitmap(photograph).catch(() => {
@@ -27,13 +28,13 @@ export async function read(photograph, size, region) {
   return squash(data, width, height, size);
 }
 
-// Squash RGBA to RGB by the filter of Pillow's bicubic resampling. Browsers' own filters differ
-// from it, and from each other, so much that the captions would often be others. (Pillow may begin
-// with the height, which shows where values are cut off at black and white.)
+// Resize RGBA to RGB with the filter of Pillow's bicubic resampling. Browsers have other filters,
+// which differ so much that the captions would often change. (Pillow may resize the height first,
+// so results can differ where values are clipped.)
 export const squash = (rgba, width, height, size) =>
   squeeze(squeeze(rgba, 4, width, height, size), 3, height, size, size);
 
-// Resample lines to `size` pixels each, of `channels` the first three, and turn lines to columns.
+// Resample each line to `size` pixels, keep three of the `channels`, and transpose the result.
 function squeeze(data, channels, width, height, size) {
   const turned = new Uint8ClampedArray(size * height * 3);
   filter(width, size).forEach(({ first, weights }, x) => {
@@ -51,10 +52,10 @@ function squeeze(data, channels, width, height, size) {
   return turned;
 }
 
-// For each of `to` pixels, which of `from` it is made of: from the first on, with these weights.
+// Return, for each of `to` output pixels, the first of the `from` input pixels and the weights.
 function filter(from, to) {
   const scale = from / to;
-  const blur = Math.max(scale, 1); // so that nothing is left out of a picture that gets smaller
+  const blur = Math.max(scale, 1); // when reducing, the filter covers all input pixels
   return Array.from({ length: to }, (_, pixel) => {
     const centre = (pixel + 0.5) * scale;
     const first = Math.max(0, Math.floor(centre - 2 * blur + 0.5));

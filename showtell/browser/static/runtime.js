@@ -1,21 +1,21 @@
-// A bundle's two graphs as a step model for decoding.js, run by ONNX Runtime on this machine.
+// Runs a bundle's two graphs, the encoder and the decoder, on ONNX Runtime.
 
 import { InferenceSession, Tensor, env } from "./ort/onnxruntime.js";
 
-// "evidence" is that of a detector of words, in bundles that have one.
+// "evidence" is the output of a word detector, in bundles that have one.
 const STATE = ["annotations", "projected", "h", "c", "evidence"];
 const THINGS = ["things", "places"];
-// What differs by hypothesis, (1, k, n), and changes with each word.
+// The tensors that differ by hypothesis, (1, k, n), and change with each word.
 const CHANGING = ["h", "c", "evidence"];
 
 export class Runtime {
   #encoder;
   #decoder;
 
-  // From the bytes of ONNX Runtime's WebAssembly and of the two graphs.
+  // Create a runtime from the bytes of ONNX Runtime's WebAssembly and of the two graphs.
   static async load(wasm, encoder, decoder) {
     env.wasm.wasmBinary = wasm;
-    env.wasm.numThreads = 1; // more need headers that plain web servers don't send
+    env.wasm.numThreads = 1; // more threads require headers that static servers do not send
     const options = { executionProviders: ["wasm"], logSeverityLevel: 3 };
     const runtime = new Runtime();
     runtime.#encoder = await InferenceSession.create(new Uint8Array(encoder), options);
@@ -23,9 +23,9 @@ export class Runtime {
     return runtime;
   }
 
-  // What the encoder gives of a photograph, RGB (size * size * 3 bytes): { state: before the first
-  // word, things: the probability of each of T things, places: the same of each cell (L * T) }. A
-  // bundle without a classifier gives no things.
+  // Encode a photograph, RGB (size * size * 3 bytes). Returns { state: before the first word, things:
+  // the probability of each of T things, places: the same for each cell (L * T) }. Without a
+  // classifier, things and places are undefined.
   async encode(pixels) {
     const size = Math.sqrt(pixels.length / 3);
     const images = new Tensor("uint8", pixels, [1, size, size, 3]);
@@ -45,19 +45,19 @@ export class Runtime {
     return { logprobs, alphas, betas, state: change(state, (_, name) => said[`next_${name}`]) };
   }
 
-  // The state of the hypotheses `beams`.
+  // Return the state of the hypotheses `beams`.
   select(state, beams) {
     return change(state, (part) => rows(part, beams));
   }
 }
 
-// A state with each of its tensors changed that differ by hypothesis.
+// Return a state with `how` applied to the tensors that differ by hypothesis.
 function change(state, how) {
   const there = CHANGING.filter((name) => name in state);
   return { ...state, ...Object.fromEntries(there.map((name) => [name, how(state[name], name)])) };
 }
 
-// Take rows of a tensor (1, k, n).
+// Return some rows of a tensor (1, k, n).
 function rows({ data, dims: [, , n] }, which) {
   const taken = new Float32Array(which.length * n);
   which.forEach((row, i) => taken.set(data.subarray(row * n, (row + 1) * n), i * n));

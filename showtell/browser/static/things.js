@@ -1,16 +1,16 @@
-// What the CNN's classifier sees: what showtell/things.py does.
+// The things that the CNN's classifier recognises, as in showtell/things.py.
 
-const LEAST_LOG = 1e-4; // probability below which all are alike
+const LEAST_LOG = 1e-4; // lower bound of a probability before its logarithm is taken
 
 export class Things {
-  // `names` holds { name, words } of each of T things; what is reported of a photograph has a
-  // probability of `least`, and is `most` things.
+  // `names` has { name, words } for each of T things. At most `most` things with a probability of at
+  // least `least` are reported.
   constructor(names, { least, most }) {
     Object.assign(this, { names, least, most });
     this.index = new Map(names.flatMap(({ words }, i) => words.map((word) => [word, i])));
   }
 
-  // The things of a photograph, the likeliest first, each with its map.
+  // Return the things in a photograph, most probable first, each with its map.
   seen(probabilities, places) {
     return Array.from(probabilities, (probability, i) => ({ probability, i }))
       .sort((a, b) => b.probability - a.probability)
@@ -23,7 +23,7 @@ export class Things {
       }));
   }
 
-  // What the classifier says for and against each of the words of a caption: three numbers.
+  // Return the classifier's evidence for the words of a caption, three numbers per word.
   evidence(words, probabilities) {
     const mentioned = words.map((word) => this.index.get(word));
     const others = probabilities.filter((_, i) => !mentioned.includes(i));
@@ -34,7 +34,7 @@ export class Things {
   }
 }
 
-// Where a thing is seen: its probabilities in the cells, which sum to 1 then.
+// Return the map of a thing: its probability in each cell, normalised to a sum of 1.
 function mapOf(places, thing, T) {
   const values = Array.from(places).filter((_, i) => i % T === thing);
   const total = values.reduce((a, b) => a + b, 0);

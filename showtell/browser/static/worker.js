@@ -1,7 +1,7 @@
-// Where the model lives, so that the page stays responsive while it captions.
+// Web worker that runs the model, so that the page stays responsive.
 //
-// Posts { loaded } with the bytes that came, then { ready } or { failed }; takes { id, photograph,
-// region, options } and posts { id, answer } or { id, refusal } in return.
+// Posts { loaded } with the number of bytes so far, then { ready } or { failed }. Receives { id,
+// photograph, region, options } and posts { id, answer } or { id, refusal } in response.
 
 import { Captioner } from "./captioner.js";
 import { read } from "./image.js";
@@ -49,7 +49,7 @@ async function caption(photograph, region, options) {
   return { ...answer, ...(region && { region }), seconds: (performance.now() - start) / 1000 };
 }
 
-let turn = loading; // settles when the photographs before are done
+let turn = loading; // settles when the previous photographs are finished
 
 addEventListener("message", ({ data: { id, photograph, region, options } }) => {
   turn = turn

@@ -1,12 +1,12 @@
-// The server's JSON interface, as far as the page needs it.
+// Client of the server's HTTP API.
 
 import { pause } from "./state.js";
 
 const intake = document.getElementById("form");
 const LIMIT = Number(intake.dataset.maxBytes);
-const PATIENCE = 60; // times that a busy server is asked again
+const PATIENCE = 60; // maximum number of attempts while the server is busy
 
-// A refusal in words; `passing` when the same question may be answered later.
+// An error with a message for the visitor; `passing` if the same request may succeed later.
 export class Refusal extends Error {
   constructor(message, { passing = false } = {}) {
     super(message);
@@ -14,20 +14,20 @@ export class Refusal extends Error {
   }
 }
 
-// The caption of a photograph, a Blob; `options` are the parameters of the interface.
+// Return the caption of a photograph, a Blob; `options` are the parameters of the API.
 export const caption = (photograph, options, signal) =>
   post("captions", "json", photograph, options, signal);
 
-// Its figure ("figures", a PNG), its animation ("animations", a GIF) or itself, smaller
-// ("previews", a JPEG) as a Blob.
+// Return a drawing of a photograph as a Blob: its figure ("figures", a PNG), its animation
+// ("animations", a GIF) or a smaller copy ("previews", a JPEG).
 export const drawing = (kind, photograph, options, signal) =>
   post(kind, "blob", photograph, options, signal);
 
-// Let the server keep what a person says of a photograph.
+// Save a corrected caption on the server.
 export const correct = (photograph, caption) =>
   post("corrections", "json", photograph, { caption });
 
-// One of the pictures that the page offers, a Blob.
+// Return a sample photograph as a Blob.
 export async function sample(address) {
   const response = await fetch(address).catch(gone);
   if (!response.ok) throw await refusal(response);
@@ -39,7 +39,7 @@ async function post(kind, form, photograph, options, signal) {
   if (photograph.size > LIMIT) {
     throw new Refusal(`This file is larger than ${LIMIT / 2 ** 20} MB, the upload limit.`);
   }
-  const url = new URL(kind, intake.action); // beside the one that the form itself posts to
+  const url = new URL(kind, intake.action); // relative to the form's own address
   url.search = new URLSearchParams(options);
   for (let attempt = 1; ; attempt++) {
     const response = await fetch(url, { method: "POST", body: photograph, signal }).catch(gone);

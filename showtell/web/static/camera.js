@@ -1,4 +1,4 @@
-// A picture from the camera of this machine.
+// Takes a photograph with the visitor's camera.
 
 const dialog = document.getElementById("camera");
 const video = dialog.querySelector("video");
@@ -10,12 +10,12 @@ const REASONS = {
   NotFoundError: "No camera was found.",
 };
 
-let turns = 0; // times that the dialog was opened
+let turns = 0; // how many times the dialog was opened
 
-// Call `receive` with a list of one photograph when a picture was taken.
+// Call `receive` with a list of one photograph when one was taken.
 export function listen(receive) {
   const open = document.getElementById("camera-open");
-  open.hidden = !navigator.mediaDevices; // which browsers keep to https and to localhost
+  open.hidden = !navigator.mediaDevices; // only available over https and on localhost
   open.addEventListener("click", show);
   cancel.addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", hide);
@@ -34,7 +34,8 @@ async function show() {
     const stream = await navigator.mediaDevices.getUserMedia({
       video: { facingMode: "environment", width: { ideal: 1280 } },
     });
-    if (turn !== turns || !dialog.open) return stop(stream); // cancelled while the browser asked
+    // The visitor may have cancelled while the browser asked for permission.
+    if (turn !== turns || !dialog.open) return stop(stream);
     video.srcObject = stream;
     await video.play();
     take.disabled = false;

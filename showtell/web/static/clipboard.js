@@ -1,12 +1,12 @@
-// Text that the visitor copies.
+// Copies text to the clipboard.
 
 import { say } from "./state.js";
 
-const THANKS = 1500; // milliseconds in which a button says that it has copied
+const THANKS = 1500; // milliseconds for which the button shows "Copied"
 
-// Copy a text, and say so: on the button, and as `spoken` to those who cannot see it.
+// Copy a text. Confirm it on the button, and with `spoken` for screen readers.
 export async function copy(text, button, spoken) {
-  // Browsers keep the clipboard to https and to localhost, and may refuse; the old way is left.
+  // The clipboard API is only available over https and on localhost, and may be denied.
   await write(text).catch(() => copyByHand(text));
   say(spoken);
   button.textContent = "Copied";

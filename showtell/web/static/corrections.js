@@ -1,4 +1,4 @@
-// Captions that a person corrects; a server that was started with --corrections keeps them.
+// The form to correct captions. A server that was started with --corrections saves them.
 
 import * as api from "./api.js";
 import { complain, say } from "./state.js";
@@ -9,10 +9,10 @@ const button = form.querySelector("button");
 export const areKept = !form.hidden;
 
 let shown; // the photograph
-let offered; // what was offered to be corrected
+let offered; // the caption that was put into the form
 
-// Offer a caption of a photograph to be corrected, if it is not that of a region; what a person has
-// written of the photograph stays.
+// Put a caption into the form, unless it is that of a region. Text that the visitor has already
+// entered for this photograph is kept.
 export function offer({ photograph, region }, caption) {
   form.hidden = !areKept || region !== null;
   if (region) return;

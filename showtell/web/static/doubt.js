@@ -1,8 +1,8 @@
-// The confidence of a caption and of its words; not every model reports it.
+// Shows the confidence of a caption and of its words. Not all models report it.
 
 const [unsure, sure] = ["unsure", "sure"].map((id) => document.getElementById(id));
 
-// Show the confidence of the caption, or that it is low.
+// Show the confidence of the caption, or a notice that it is low.
 export function tell(answer) {
   unsure.hidden = !answer.unsure;
   const share = (100 * answer.confidence).toFixed(0);
@@ -25,6 +25,6 @@ export const inTable = ({ unsure, confidence }) => (unsure ? "low" : confidence.
 // The warnings of an answer, such as that the file has several frames.
 export const notes = ({ warnings }) => warnings.map((warning) => `Note: ${warning}.`).join(" ");
 
-// What is read aloud.
+// Return the text for screen readers.
 export const spoken = ({ unsure, caption }) =>
   `${unsure ? "Low confidence" : "Caption"}: ${caption}.`;

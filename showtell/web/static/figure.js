@@ -1,11 +1,11 @@
-// The figure of one caption: the photograph under its light, the words, and a panel for each.
+// The figure of a caption: the photograph with its attention map, the words, and a panel per word.
 
 import { LAYERS, between, lightOf, paintHeat, whereabouts } from "./attention.js";
 import * as doubt from "./doubt.js";
 import { decode } from "./picture.js";
 import { losses, unseen } from "./proof.js";
 
-const GLIDE = 220; // milliseconds in which the light moves from word to word
+const GLIDE = 220; // milliseconds of the transition between two words
 const PANEL = 320; // pixels of a panel's longer side
 const HINT =
   "Hover over a word to see where the model looked, or over the photograph to see which word " +
@@ -16,19 +16,19 @@ const [plate, photo, caption, reading, panels, template] =
   ["plate", "photo", "caption", "reading", "panels", "panel"].map((id) =>
     document.getElementById(id),
   );
-const layers = [...plate.querySelectorAll("canvas[aria-hidden]")]; // LAYERS', then the heat-map
+const layers = [...plate.querySelectorAll("canvas[aria-hidden]")]; // LAYERS, then the heat map
 const painters = [...LAYERS.map(([paint]) => paint), paintHeat];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const touched = matchMedia("(hover: none)");
 
-let hung = 0; // photographs so far
-let told = { words: [] }; // the caption, as the server answers it
-let ownGrid = false; // whether the light is shown cell by cell
-let lights = []; // one a word
-let held = -1; // the word whose light stays when the pointer leaves; -1 is the whole photograph
-let lit = -1; // the word whose light falls now
-let seen; // that light, at this moment
-let frame; // of the animation
+let hung = 0; // number of photographs so far
+let told = { words: [] }; // the caption, in the server's format
+let ownGrid = false; // whether the maps are shown cell by cell
+let lights = []; // one per word
+let held = -1; // the selected word, shown when the pointer leaves; -1 is the whole photograph
+let lit = -1; // the word that is shown now, or -1
+let seen; // the light that is shown now, perhaps in transition
+let frame; // the pending animation frame
 
 export const length = () => told.words.length;
 export const heldWord = () => held;
@@ -36,8 +36,8 @@ export const litWord = () => lit;
 
 // ---- The photograph ------------------------------------------------------------------------
 
-// Show a photograph, or its `region`, before anything is known of it; settles once it can be seen
-// or never will.
+// Show a photograph, or its `region`, without a caption. Resolves when it is visible, or when it
+// turns out that it cannot be decoded.
 export async function hang(photograph, region) {
   clear();
   const turn = ++hung;
@@ -61,7 +61,7 @@ export function clear() {
 
 // ---- The caption ---------------------------------------------------------------------------
 
-// Show a caption of the photograph that hangs.
+// Show a caption of the current photograph.
 export function tell(answer) {
   told = answer;
   doubt.tell(told);
@@ -71,7 +71,7 @@ export function tell(answer) {
   show(ownGrid);
 }
 
-// Make the caption's words buttons, and leave what stands between them as it is.
+// Make the caption's words buttons, and keep the text between them.
 function sentence(text, words) {
   let at = 0;
   return words.flatMap((word, i) => {
@@ -88,7 +88,7 @@ function sentence(text, words) {
   });
 }
 
-// Make the light of each word, soft or on the model's own grid, and draw the panels.
+// Compute the light of each word, upsampled or on the model's grid, and draw the panels.
 export function show(onOwnGrid) {
   ownGrid = onOwnGrid;
   plate.classList.toggle("own-grid", ownGrid);
@@ -120,7 +120,7 @@ function panel(word, i, thumbnail) {
   return item;
 }
 
-// Draw the photograph as large as a panel, once for all of them.
+// Draw the photograph at the size of a panel, once for all panels.
 function reduce() {
   const canvas = document.createElement("canvas");
   const scale = PANEL / Math.max(photo.width, photo.height);
@@ -142,20 +142,21 @@ const describe = (i) =>
 
 // ---- The light -----------------------------------------------------------------------------
 
-// Move the light to a word, or to the whole photograph with -1.
+// Show the light of a word, or with -1 the whole photograph.
 export function look(word) {
   const whole = touched.matches ? TAP : HINT;
   light(word, lights[word], word >= 0 ? describe(word) : whole);
 }
 
-// Move the light to where the classifier sees a thing.
+// Show where the classifier recognises a thing.
 export function lookAt({ name, probability, attention }) {
   const map = lightOf(attention, told.grid, ownGrid);
   const percent = (100 * probability).toFixed(0);
   light(-1, map, `“${name}”: detected at the ${whereabouts(map)} with ${percent}% probability.`);
 }
 
-// Move the light, undefined for none, and say what it shows; of a caption's word, mark the word.
+// Show the light `to`, or none if it is undefined, with a description; highlight `word`, or none
+// with -1.
 function light(word, to, text) {
   lit = word;
   plate.classList.toggle("lit", Boolean(to));
@@ -182,7 +183,7 @@ function glide(from, to) {
   frame = requestAnimationFrame(step);
 }
 
-// Keep the light on a word after the pointer has gone.
+// Select a word, which stays shown when the pointer leaves; -1 selects none.
 export function hold(word) {
   held = word;
   for (const [i, button] of [...caption.children].entries()) {
@@ -192,7 +193,7 @@ export function hold(word) {
   look(held);
 }
 
-// Underline each word as much as it looked at a place, x and y from 0 to 1.
+// Underline each word by its attention to a place, x and y from 0 to 1.
 export function trace(x, y) {
   const [rows, cols] = told.grid;
   const [row, col] = [Math.floor(y * rows), Math.floor(x * cols)];

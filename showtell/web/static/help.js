@@ -1,4 +1,4 @@
-// The keys of the page, shown by the key "?" or by the button at its end.
+// The list of keyboard shortcuts, opened by the key "?" or by the button at the end of the page.
 
 const [dialog, button] = ["keys", "keys-open"].map((id) => document.getElementById(id));
 
@@ -14,7 +14,7 @@ document.addEventListener("keydown", (event) => {
   dialog.showModal();
 });
 
-// Esc closes the list alone; it does nothing to the photograph behind it.
+// Esc closes only the list, and does not affect the photograph behind it.
 dialog.addEventListener("keydown", (event) => {
   if (event.key === "Escape") event.stopPropagation();
 });

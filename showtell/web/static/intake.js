@@ -1,20 +1,20 @@
-// Where photographs come from: chosen, dropped, pasted, or one of the samples.
+// Input of photographs: chosen, dropped, pasted, or one of the samples.
 //
-// A photograph is { name, blob }; of a dropped folder the name says where in it.
+// A photograph is { name, blob }. In a dropped folder, the name includes the path.
 
 import { sample } from "./api.js";
 import { complain } from "./state.js";
 
 const file = document.getElementById("file");
-const endings = file.accept.split(",").slice(1); // behind image/*, those of the server's list
+const endings = file.accept.split(",").slice(1); // the extensions follow image/*
 
 const named = (blob) => ({ name: blob.name, blob });
 
-let turns = 0; // times that photographs were on their way
+let turns = 0; // number of inputs so far
 
-// Call `receive` with a list of photographs whenever some come in.
+// Call `receive` with a list of photographs for each input.
 export function listen(receive) {
-  // What takes a while to come is dropped when something else comes meanwhile.
+  // Only the latest input counts; an earlier one that is still loading is dropped.
   async function take(coming) {
     const turn = ++turns;
     try {
@@ -56,7 +56,8 @@ export function listen(receive) {
   });
 }
 
-// Files are ours, and links, of which we say that they are not; words dragged in a text are not.
+// Return whether to handle a drag: files, and links, for which there is an error message. Text that
+// is dragged within a text field is left to the browser.
 function isOurs({ dataTransfer, target }) {
   const { types } = dataTransfer;
   return types.includes("Files") || (types.includes("text/uri-list") && !target.closest("textarea"));
@@ -77,7 +78,7 @@ async function unpack({ files, items }) {
   return found;
 }
 
-// The photographs in an entry of a drop; what else lies in a folder is passed over.
+// Return the photographs in a dropped entry; other files in folders are skipped.
 async function walk(entry) {
   if (entry.isFile) {
     const blob = await new Promise((resolve, reject) => entry.file(resolve, reject));
@@ -94,7 +95,7 @@ function isReadable(name) {
   return !name.startsWith(".") && endings.some((ending) => name.toLowerCase().endsWith(ending));
 }
 
-// A folder tells its entries a hundred or so at a time.
+// List a folder, which returns its entries in parts of about a hundred.
 async function list(folder) {
   const reader = folder.createReader();
   const entries = [];

@@ -1,4 +1,4 @@
-// Several photographs: a table of captions that can be edited, and taken away as one file.
+// Several photographs: a table of captions that can be edited, copied and downloaded.
 
 import * as api from "./api.js";
 import { copy } from "./clipboard.js";
@@ -11,7 +11,7 @@ import { options } from "./settings.js";
 import { enter, say } from "./state.js";
 import { undoWithin } from "./undo.js";
 
-const AT_ONCE = 2; // questions that the server is asked at the same time
+const AT_ONCE = 2; // maximum number of concurrent requests
 const THUMBNAIL = 320; // pixels of a thumbnail's longer side
 const COLUMNS = ["image", "caption", "edited", "confidence", "unsure", "warning", "model", "error"];
 
@@ -22,15 +22,15 @@ const [body, template, progress, left, go, keep, copyButton, clear, head, title]
 let rows = []; // { photograph, element, answer, error, waiting, edited, unkept }
 let asking = new AbortController();
 let workers = 0;
-let began; // when the workers did, and `finished` rows since then
-let finished = 0;
-let unsaved = false; // captions that a person wrote and did not take away
-let outdated = false; // the settings have changed since
-let opened = null; // the row that is looked at more closely
+let began; // when the workers started
+let finished = 0; // rows finished since then
+let unsaved = false; // whether there are edited captions that were not downloaded or saved
+let outdated = false; // whether the settings have changed since
+let opened = null; // the row whose photograph is shown alone
 
 export const any = () => rows.length > 0;
 
-// Put photographs at the end of the table and caption them.
+// Add photographs to the table, and caption them.
 export function add(photographs) {
   const added = photographs.map(makeRow);
   rows.push(...added);
@@ -55,7 +55,7 @@ function makeRow(photograph) {
   return row;
 }
 
-// Come back to the table, to the row that was looked at.
+// Return to the table, with the focus on the row that was shown alone.
 export function comeBack() {
   opened?.querySelector("button").focus();
   opened = null;
@@ -94,12 +94,12 @@ async function ask(row, signal) {
     row.answer = await api.caption(row.photograph.blob, parameters, signal);
     row.error = undefined;
   } catch (error) {
-    row.waiting = signal.aborted; // which is no fault of the photograph's
+    row.waiting = signal.aborted; // stopped by the visitor, so not an error
     row.error = signal.aborted ? undefined : error;
   }
 }
 
-// Show what came of a row; what a person wrote meanwhile stays.
+// Show the result of a row; text that the visitor has entered meanwhile is kept.
 function fill({ element, answer, error, edited }) {
   const text = element.querySelector("textarea");
   text.disabled = !answer;
@@ -140,7 +140,7 @@ function show() {
   keep.hidden = !areKept || !rows.some((row) => row.unkept);
 }
 
-// Offer to caption again what nobody has edited.
+// After a change of the settings, offer to caption again the rows that were not edited.
 export function outdate() {
   outdated = any();
   show();
@@ -154,12 +154,12 @@ go.addEventListener("click", () => {
   work();
 });
 
-// ---- Take it away --------------------------------------------------------------------------
+// ---- Downloading and copying ---------------------------------------------------------------
 
 function told({ photograph, element, answer, error, edited = false }) {
   if (!answer) return { image: photograph.name, error: error?.message ?? "not captioned yet" };
   const { confidence, unsure, model } = answer;
-  const warning = answer.warnings.join("; "); // as in the rows of folders
+  const warning = answer.warnings.join("; "); // as in `showtell caption --out`
   const caption = element.querySelector("textarea").value;
   return { image: photograph.name, caption, edited, confidence, unsure, warning, model };
 }
@@ -171,7 +171,7 @@ head.addEventListener("click", ({ target }) => {
   unsaved = false;
 });
 
-// A line a caption: the photograph's name, a tab, the caption, as a spreadsheet takes them.
+// One line per caption: the photograph's name, a tab and the caption, ready for a spreadsheet.
 copyButton.addEventListener("click", () => {
   const captions = rows.filter((row) => row.answer).map(told);
   const lines = captions.map(({ image, caption }) =>
@@ -182,7 +182,7 @@ copyButton.addEventListener("click", () => {
 
 undoWithin(body);
 
-// ---- Let the server keep it ----------------------------------------------------------------
+// ---- Saving corrections on the server ------------------------------------------------------
 
 keep.addEventListener("click", async () => {
   const edited = rows.filter((row) => row.unkept);
@@ -195,7 +195,7 @@ keep.addEventListener("click", async () => {
 
 async function keepRow(row) {
   const problem = row.element.querySelector("p");
-  row.unkept = false; // what is written from now on is kept next time
+  row.unkept = false; // edits from now on are saved the next time
   try {
     await api.correct(row.photograph.blob, row.element.querySelector("textarea").value);
     problem.textContent = "";

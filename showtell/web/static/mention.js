@@ -1,12 +1,13 @@
-// What the classifier sees, and the words that captions must mention: a row of buttons to switch.
+// The things that the classifier recognises, and the words that the caption must mention: a row of
+// toggle buttons.
 
 import * as figure from "./figure.js";
 
 const [row, form, field] = ["things", "mention", "word"].map((id) => document.getElementById(id));
 
-let things = []; // of the photograph, as the server answers them
+let things = []; // the things in the photograph, in the server's format
 let asked = []; // the words that the caption must mention
-let used = null; // the name of the button, or the field, that asked last
+let used = null; // what the visitor used last: the name of a button, or the field
 
 // Call `again` with the words to mention whenever they change.
 export function listen(again) {
@@ -27,7 +28,7 @@ export function listen(again) {
 const typed = () =>
   field.value.split(",").map((word) => word.trim().toLowerCase()).filter(Boolean);
 
-// Show the things of a photograph, and the words that its caption mentions because it must.
+// Show the things in a photograph, and the words that its caption must mention.
 export function tell(seen, mention) {
   [things, asked] = [seen, mention];
   const others = asked.filter((word) => !things.some(({ name }) => name === word));
@@ -51,7 +52,7 @@ function chip({ name, probability }) {
   return button;
 }
 
-// ---- Where a thing is seen -----------------------------------------------------------------
+// ---- Where a thing is ----------------------------------------------------------------------
 
 const nameOf = (target) => target.closest("[data-thing]")?.dataset.thing;
 

@@ -1,4 +1,4 @@
-// One photograph: asked for, told, and taken away.
+// One photograph: captioning it, showing the caption, and downloading it.
 
 import * as api from "./api.js";
 import { copy } from "./clipboard.js";
@@ -17,14 +17,15 @@ const [section, alternatives, template, copyButton, take] =
 const warnings = document.getElementById("warnings");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-// { photograph, region: of it, or null, words: to mention, asked: the options, sentences: the caption
-// and its alternatives, whole: what was shown of the whole photograph, or null }
+// What is shown: { photograph, region: the captioned region, or null, words: to mention, asked: the
+// options, sentences: the caption and its alternatives, whole: for a region, what was shown for the
+// whole photograph, or null }
 let shown = null;
 let asking = new AbortController();
 
-// Show a photograph, or a region of it, and its caption as soon as the server has found it; the
-// caption mentions `words`. When the server refuses, what was shown before comes back, and the
-// refusal is thrown.
+// Show a photograph or a region of it, and its caption when the server returns it. The caption
+// mentions `words`. If the server returns an error, show the previous photograph again, and throw
+// the error.
 export async function open(photograph, region = null, words = []) {
   const whole = region && (shown.whole ?? shown);
   close();
@@ -57,17 +58,17 @@ async function restore() {
   if (!signal.aborted) tell();
 }
 
-// Ask again, with settings that have changed, or other words to mention.
+// Caption again, after a change of the settings or with other words to mention.
 export const again = (words = shown.words) => open(shown.photograph, shown.region, words);
 
-// Show the part of what is shown that the visitor points at.
+// Caption the region that the visitor selected.
 export async function point(at) {
   const { photograph, region } = shown;
   const inside = await part.regionOf(photograph.blob, at, region);
   if (shown?.photograph === photograph) await open(photograph, inside);
 }
 
-// Show the whole photograph again, instead of its part.
+// Show the whole photograph again, instead of a region.
 export async function widen() {
   shown = shown.whole;
   close();
@@ -76,7 +77,7 @@ export async function widen() {
 
 export const isShown = () => shown !== null;
 
-// Take the photograph down, for a moment; or `forget` it.
+// Hide the photograph; with `forget`, it cannot be shown again.
 export function close({ forget = false } = {}) {
   asking.abort();
   asking = new AbortController();
@@ -88,7 +89,7 @@ export function close({ forget = false } = {}) {
   say("");
 }
 
-// The answer's captions, each with all that belongs to it.
+// Return the captions of a response: the best one and its alternatives, in the same format.
 function unfold({ alternatives, ...best }) {
   const others = alternatives.map((sentence) => ({ ...best, proof: undefined, ...sentence }));
   return [best, ...others];
@@ -125,7 +126,7 @@ alternatives.addEventListener("change", () => {
   say(spoken(sentence));
 });
 
-// ---- Take it away --------------------------------------------------------------------------
+// ---- Downloading and copying ---------------------------------------------------------------
 
 const DRAWINGS = { png: "figures", gif: "animations" };
 

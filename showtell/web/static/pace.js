@@ -1,9 +1,9 @@
-// How much longer many photographs take.
+// Estimates the time left for the remaining photographs.
 
-const LEAST = 5; // photographs from which the time that the others take is estimated
+const LEAST = 5; // minimum number of finished photographs for an estimate
 
-// Return the time left, such as "about 2 minutes left", from the milliseconds in which `done`
-// photographs were captioned; "" when it is too early to tell.
+// Return the time left, such as "about 2 minutes left", or "" if it is too early for an estimate.
+// `elapsed` is the time in milliseconds for the `done` photographs; `waiting` are left.
 export function timeLeft(elapsed, done, waiting) {
   if (done < LEAST || !waiting) return "";
   const minutes = (elapsed / done) * waiting / 60_000;

@@ -1,4 +1,4 @@
-// The page: photographs come in; one is told word by word, several become a table.
+// The main script of the page: shows one photograph with its caption, or several in a table.
 
 import * as camera from "./camera.js";
 import "./help.js";
@@ -46,7 +46,7 @@ settings.listen(() => {
   else if (one.isShown()) attempt(one.again());
 });
 
-// A row of the table, looked at more closely: the browser's own way back leads to the table too.
+// Show the photograph of a row alone. The browser's back button also leads back to the table.
 document.addEventListener("closer", ({ detail }) => {
   history.pushState(null, "");
   back.hidden = false;

@@ -1,20 +1,20 @@
-// Pointing at a part of the photograph: a frame drawn with the mouse, a finger, or the keys.
+// Selecting a region of the photograph: a frame drawn with the mouse, a finger or the keyboard.
 //
-// A part is { left, top, right, bottom }, each a share, 0 to 1, of what the plate shows.
+// A part is { left, top, right, bottom }, each from 0 to 1, relative to what the plate shows.
 
 import * as figure from "./figure.js";
 import { say } from "./state.js";
 
-const STEP = 0.05; // that an arrow key moves or sizes the frame by
-const SLIP = 8; // pixels that a click may move without being a frame
+const STEP = 0.05; // by which an arrow key moves or resizes the frame
+const SLIP = 8; // pixels; a smaller movement of the pointer is a click
 const MIDDLE = { left: 0.25, top: 0.25, right: 0.75, bottom: 0.75 };
 
 const [plate, frame, button, whole] =
   ["plate", "frame", "point", "whole"].map((id) => document.getElementById(id));
 const [sentence, back] = whole.children;
 
-let part = null; // what the frame encloses now
-let start = null; // where the pointer went down, { x, y, id }
+let part = null; // the part inside the frame
+let start = null; // where the pointer was pressed, { x, y, id }
 
 const within = (value) => Math.min(Math.max(value, 0), 1);
 
@@ -24,7 +24,7 @@ function enclose(now) {
   for (const side in part) frame.style.setProperty(`--${side}`, part[side]);
 }
 
-// Show the frame for the keys, and leave the plate to the finger; or end both.
+// Turn on or off the selection by keyboard or touch, with the frame in the middle.
 function aim(on) {
   plate.classList.toggle("aimed", on);
   button.ariaPressed = String(on);
@@ -33,7 +33,7 @@ function aim(on) {
   if (on) frame.focus();
 }
 
-// Call `tell` with every part that is pointed at, and `widen` to go back to the whole photograph.
+// Call `tell` with each selected part, and `widen` to return to the whole photograph.
 export function listen(tell, widen) {
   function done() {
     const chosen = part;
@@ -54,7 +54,7 @@ export function listen(tell, widen) {
     if (start?.id !== event.pointerId) return;
     const [across, down] = [Math.abs(event.clientX - start.x), Math.abs(event.clientY - start.y)];
     if (Math.min(across, down) < SLIP) return;
-    plate.setPointerCapture(start.id); // so that the frame may be drawn over the edge
+    plate.setPointerCapture(start.id); // so that drawing continues beyond the edge
     if (!part) figure.look(figure.heldWord());
     enclose(between(start, event));
   });
@@ -92,14 +92,15 @@ export function listen(tell, widen) {
   });
 }
 
-// Put the frame away, since something else is shown: of a part, beside the caption of the whole.
+// Hide the frame. For a region, `caption` is the caption of the whole photograph, which is shown
+// with a button to return to it.
 export function reset(caption = "") {
   aim(false);
   whole.hidden = !caption;
   sentence.textContent = caption;
 }
 
-// The part between where the pointer went down and where it is.
+// Return the part between where the pointer was pressed and where it is now.
 function between({ x, y }, { clientX, clientY }) {
   const box = plate.getBoundingClientRect();
   const [a, b] = [x, clientX].map((at) => within((at - box.left) / box.width)).sort(ascending);
@@ -109,7 +110,7 @@ function between({ x, y }, { clientX, clientY }) {
 
 const ascending = (a, b) => a - b;
 
-// The frame after an arrow key: moved, or with `sizing` its right or bottom edge alone.
+// Return the part after an arrow key: moved, or with `sizing` resized at its right or bottom edge.
 function moved(key, sizing) {
   const across = key === "ArrowLeft" || key === "ArrowRight";
   const [near, far] = across ? ["left", "right"] : ["top", "bottom"];
@@ -122,8 +123,8 @@ function moved(key, sizing) {
 const percent = (near, far) =>
   [near, far].map((side) => Math.round(100 * part[side])).join(" to ") + "%";
 
-// A part of a photograph as the server counts it: left, top, right and bottom in pixels of all of
-// it; `inside` is the part that the plate shows, null where it shows all.
+// Convert a part to a region in the server's format: left, top, right and bottom in pixels of the
+// whole photograph. `inside` is the region that the plate shows, null for the whole photograph.
 export async function regionOf(photograph, { left, top, right, bottom }, inside) {
   const { width, height } = await sizeOf(photograph);
   const [x, y, x2, y2] = inside ?? [0, 0, width, height];

@@ -1,13 +1,13 @@
-// A photograph as the server sees it: upright, on white, its first frame.
+// Decodes photographs as the server does: upright, on white, only the first frame.
 
 import { drawing } from "./api.js";
 
-// Decode a photograph to a canvas whose longer side has `side` pixels at most, or to null; of its
-// `region` that part alone. What the browser cannot decode, the server may.
+// Decode a photograph, or its `region`, to a canvas with at most `side` pixels on the longer side.
+// If the browser cannot decode it, ask the server; return null if neither can.
 export async function decode(photograph, side, region) {
   const bitmap = await createImageBitmap(photograph)
     .catch(async () => createImageBitmap(await drawing("previews", photograph)))
-    .catch(() => null); // neither can, as whoever asks for the caption will hear
+    .catch(() => null); // the request for the caption reports the reason
   if (!bitmap) return null;
   const [left, top, right, bottom] = region ?? [0, 0, bitmap.width, bitmap.height];
   const [width, height] = [right - left, bottom - top];

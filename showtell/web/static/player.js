@@ -1,14 +1,14 @@
-// Tells a caption word by word, the light moving along.
+// Plays a caption word by word, with the attention map of each word.
 
 import * as figure from "./figure.js";
 import { pause } from "./state.js";
 
-const PACE = 550; // milliseconds a word
+const PACE = 550; // milliseconds per word
 const [button, speed] = ["play", "speed"].map((id) => document.getElementById(id));
 
 let playing = null; // an AbortController while it plays
 
-// Walk along the words; `writing` keeps those not yet said in the background.
+// Play from a word on; with `writing`, the words that follow are faint.
 export async function play({ from = 0, writing = false } = {}) {
   stop();
   const { signal } = (playing = new AbortController());
@@ -37,4 +37,4 @@ button.addEventListener("click", () => {
   figure.hold(word);
 });
 
-document.addEventListener("hold", stop); // the visitor chose a word
+document.addEventListener("hold", stop); // the visitor selected a word

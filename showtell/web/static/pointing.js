@@ -1,4 +1,4 @@
-// What the visitor does with the figure: points, taps, walks along with the keys, slides.
+// Interaction with the figure by mouse, touch, keyboard and slider.
 
 import * as figure from "./figure.js";
 
@@ -9,7 +9,7 @@ const wordAt = (event) => Number(event.target.closest("[data-word]")?.dataset.wo
 const byMouse = (event) =>
   event.pointerType === "mouse" && !event.buttons && !("playing" in document.body.dataset);
 
-// Keep the light on a word, -1 for the whole photograph, and let whoever plays it know.
+// Select a word, -1 for the whole photograph, and stop the player.
 function choose(word) {
   document.dispatchEvent(new Event("hold"));
   figure.hold(word);
@@ -56,7 +56,8 @@ plate.addEventListener("click", () => choose(-1));
 plate.addEventListener("pointermove", (event) => {
   if (!byMouse(event) || figure.heldWord() >= 0 || !figure.length()) return;
   const { left, top, width, height } = plate.getBoundingClientRect();
-  const within = (value) => Math.min(Math.max(value, 0), 0.999); // borders are fractions of pixels
+  // The pointer can be a fraction of a pixel outside.
+  const within = (value) => Math.min(Math.max(value, 0), 0.999);
   figure.trace(within((event.clientX - left) / width), within((event.clientY - top) / height));
 });
 
@@ -64,7 +65,7 @@ plate.addEventListener("pointerleave", (event) => {
   if (byMouse(event)) figure.look(figure.heldWord());
 });
 
-// The slider: the photograph at 0, the light on it half-way, the heat-map alone at 1.
+// The slider: only the photograph at 0, the light over it at 0.5, only the heat map at 1.
 function mix() {
   plate.style.setProperty("--shade", Math.min(1, 2 * strength.value));
   plate.style.setProperty("--heat", Math.max(0, 2 * strength.value - 1));

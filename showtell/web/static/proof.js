@@ -1,10 +1,10 @@
-// Whether a word comes from the photograph, or from the language model.
+// Shows whether a word comes from the photograph or from the language model.
 
-// Whether word i of a caption comes from the language model; false where that was not measured.
+// Return whether word i of a caption comes from the language model; false if not measured.
 export const unseen = ({ proof }, i) => proof?.seen[i] === false;
 
-// The probability of word i with the most attended three quarters of the cells masked, and with as
-// many random cells masked.
+// Describe the probability of word i with the three quarters of the cells masked that it attended
+// to most, and with as many random cells masked.
 export function losses({ proof, probabilities }, i) {
   if (!proof) return "";
   const [attended, random] = [proof.attended, proof.random].map((falls) =>

@@ -1,4 +1,4 @@
-// Files that the visitor takes away.
+// Downloads of files.
 
 // Offer a Blob as a download.
 export function save(blob, name) {
@@ -6,26 +6,26 @@ export function save(blob, name) {
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // some browsers fetch it late
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // some browsers read it late
 }
 
 export const saveJson = (value, name) =>
   save(new Blob([JSON.stringify(value, null, 2) + "\n"], { type: "application/json" }), name);
 
-// Save rows (objects) as CSV by RFC 4180: these columns, text in quotes, and at the start the mark
-// by which Excel knows UTF-8.
+// Save rows (objects) as CSV (RFC 4180) with these columns. All text is quoted, and a byte order
+// mark lets Excel recognise UTF-8.
 export function saveCsv(rows, columns, name) {
   const lines = [columns, ...rows.map((row) => columns.map((column) => row[column]))];
   const text = lines.map((line) => line.map(cell).join(",") + "\r\n").join("");
   save(new Blob(["\ufeff", text], { type: "text/csv" }), name);
 }
 
-// Text that a spreadsheet would take for a formula gets an apostrophe, so that a file's name can do
-// nothing there; in JSON it stays as it is.
+// Put an apostrophe before text that a spreadsheet would read as a formula, as file names may
+// contain anything.
 export const forSpreadsheet = (text) => text.replace(/^[=+\-@\t\r]/, "'$&");
 
 const cell = (value) =>
   typeof value === "string" ? `"${forSpreadsheet(value).replaceAll('"', '""')}"` : (value ?? "");
 
-// The name of a file without its folders and its extension.
+// Return the name of a file without its folders and its extension.
 export const stem = (name) => name.replace(/^.*\//, "").replace(/(.)\.[^.]*$/, "$1");

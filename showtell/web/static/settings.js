@@ -1,15 +1,16 @@
-// How captions are asked for.
+// The settings: the options of the search.
 
 const details = document.getElementById("settings");
-const fields = [...details.querySelectorAll("input")]; // with the limits and defaults of a search
+const fields = [...details.querySelectorAll("input")]; // with the limits and defaults of Search
 
-// The parameters of the server's interface; an invalid one has its default.
+// Return the parameters for the API; an invalid field has its default.
 export const options = () =>
   Object.fromEntries(
     fields.map((field) => [field.name, field.validity.valid ? field.value : field.defaultValue]),
   );
 
-// The page's address holds the settings that are not the defaults, so that a link restores them.
+// The page's address contains the settings that differ from the defaults, so that a link restores
+// them.
 const linked = new URLSearchParams(location.search);
 for (const field of fields) {
   field.value = linked.get(field.name) ?? field.defaultValue;
@@ -22,7 +23,7 @@ function link() {
   history.replaceState(history.state, "", query ? `?${query}` : location.pathname);
 }
 
-addEventListener("popstate", link); // to an entry of the history from before a change
+addEventListener("popstate", link); // the entry may have the address from before a change
 
 export function listen(changed) {
   fields[0].form.addEventListener("submit", (event) => event.preventDefault());
@@ -35,7 +36,8 @@ export function listen(changed) {
   }
 }
 
-// Beside a photograph they lie over the page: a click elsewhere or Esc closes them.
+// While photographs are shown, the settings cover part of the page: a click elsewhere or Esc closes
+// them.
 document.addEventListener("pointerdown", ({ target }) => {
   if (!details.contains(target) && document.body.dataset.state !== "empty") details.open = false;
 });

@@ -1,8 +1,9 @@
-// What the page shows at large, and what it says.
+// The state of the page, and its messages.
 
 const [status, problem] = ["status", "problem"].map((id) => document.getElementById(id));
 
-// Enter one of the states that page.css knows: empty, busy, told, many.
+// Enter a state, which page.css refers to: empty, busy, told (one photograph with its caption) or
+// many (a table).
 export function enter(state) {
   document.body.dataset.state = state;
   complain("");
@@ -12,7 +13,7 @@ export const say = (text) => (status.textContent = text);
 
 export const complain = (text) => (problem.textContent = text);
 
-// Settles after so many milliseconds, or at once when the signal is given.
+// Resolve after `time` milliseconds, or when the signal is aborted.
 export const pause = (time, signal) =>
   new Promise((resolve) => {
     const timer = setTimeout(resolve, time);

@@ -1,9 +1,9 @@
-// Ctrl+Z in the table, once an edited caption has been left; within one, the browser undoes.
+// Undoes edits of earlier fields with Ctrl+Z. Within the current field, the browser does it.
 
-const edits = []; // { text: the field, before: its value when it was entered }
-let entered = ""; // the value of the field that has the focus, when it was entered
+const edits = []; // { text: the field, before: its value when it got the focus }
+let entered = ""; // value of the focused field when it got the focus
 
-// Take back edits of the text fields within `area`, the last one first, by Ctrl+Z.
+// Undo edits of the text fields within `area` with Ctrl+Z, the last one first.
 export function undoWithin(area) {
   area.addEventListener("focusin", ({ target }) => (entered = target.value));
   area.addEventListener("change", ({ target }) => {
@@ -25,11 +25,11 @@ export function undoWithin(area) {
 const isUndo = ({ ctrlKey, metaKey, shiftKey, altKey, key }) =>
   (ctrlKey || metaKey) && !shiftKey && !altKey && key === "z";
 
-// Whether the browser has something to undo where the focus is.
+// Return whether the browser itself may have something to undo in the focused field.
 const isUsedBy = (target, area) =>
   target.matches("input, textarea") && !(area.contains(target) && target.value === entered);
 
-// The last edit of a field that is still there.
+// Return the last edit of a field that still exists.
 function nextEdit() {
   while (edits.length) {
     const edit = edits.pop();
