@@ -1,4 +1,4 @@
-"""Data sets: captions, photographs and splits in the layouts that people have. Needs no PyTorch."""
+"""Reads data sets (captions, photographs and splits) in common layouts, without PyTorch."""
 
 import os
 from pathlib import Path
@@ -18,19 +18,19 @@ from showtell.errors import DataError
 
 __all__ = ["Dataset", "Finding", "Findings", "Photograph", "describe", "layouts", "load"]
 
-# The first that recognises a folder reads it.
+# The first layout that recognises a folder reads it.
 layouts = (RELEASED, KARPATHY, CORRECTED, OWN, KAGGLE, FLICKR30K, HUGGING_FACE, COCO, TEXTS)
 
 
 def load(root: str | os.PathLike[str]) -> Dataset:
-    """Read the data set in a folder, whichever of the `layouts` it has.
+    """Read the data set in a folder with any of the `layouts`.
 
-    Photographs without a file, a caption or a split are left out and told in the findings.
+    Photographs without a file, a caption or a split are left out, and counted in the findings.
 
     Raises
     ------
-    DataError : there is no such folder, it has none of the layouts, or one of its files is broken;
-        the file and the line are named.
+    DataError : the folder does not exist or has none of the layouts, or one of its files is
+        invalid. The message names the file and the line.
     """
     root = Path(root)
     if not os.path.isdir(root):

@@ -1,4 +1,4 @@
-"""Unpacking a zip file that came from elsewhere: nothing leaves its folder."""
+"""Unpacks zip files from untrusted sources; nothing is written outside of the folder."""
 
 import zipfile
 import zlib
@@ -10,15 +10,15 @@ from showtell.errors import DownloadError
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip file into `folder`, which is empty or not there yet.
+    """Unpack a zip file into `folder`, which must be empty or not exist.
 
-    The CRC of each file is checked. What macOS adds to archives, ``__MACOSX/``, is left out. A link
-    in the archive becomes a plain file.
+    The CRC of each file is verified. The folder ``__MACOSX/``, which macOS adds to archives, is
+    skipped. Links in the archive become regular files.
 
     Raises
     ------
-    DownloadError : the archive is damaged, and what came out before is the caller's to remove; or
-        it names a path outside of the folder, and nothing was unpacked.
+    DownloadError : the archive is damaged; the caller must delete the files unpacked so far. Or the
+        archive names a path outside of the folder; nothing is unpacked.
     """
     try:
         with zipfile.ZipFile(archive) as zipped:

@@ -1,7 +1,7 @@
-"""COCO's captions: ``captions_*.json``, also in ``annotations/``, and the folders of its pictures.
+"""Reads COCO's captions: ``captions_*.json``, also in ``annotations/``, and folders of pictures.
 
-A file with "train", "val" or "test" in its name is that split, if there are several; of one file
-alone the pictures' names decide.
+If there are several files, "train", "val" or "test" in a file's name is its split. If there is only
+one, the hash of a picture's name decides its split.
 """
 
 from pathlib import Path

@@ -1,11 +1,12 @@
-"""Captions that a person corrected: ``corrections.jsonl``, and copies of the photographs beside it.
+"""Corrected captions: ``corrections.jsonl`` in a folder with copies of the photographs.
 
-Each line is ``{"image": NAME, "caption": TEXT}``. Lines are only ever appended, and the last of a
-photograph counts; an empty caption takes it out again. A line that cannot be read, such as the last
-one after a power cut, is skipped and told.
+Each line is ``{"image": NAME, "caption": TEXT}``. Lines are only appended, and the last line of a
+photograph counts; an empty caption removes the photograph. Lines that cannot be read, such as an
+incomplete last line after a power failure, are skipped and reported.
 
-Of ten photographs, in the order of their first corrections, the fifth is in the dev split and the
-tenth in the test split; the others are for training. A photograph keeps its split when others come.
+In the order of their first corrections, the fifth of every ten photographs is in the dev split, the
+tenth in the test split, and the others in the train split. New photographs do not change the splits
+of earlier ones.
 """
 
 import hashlib
@@ -22,22 +23,22 @@ from showtell.data.release import Layout, Release, has_words
 from showtell.errors import CorrectionError
 
 CORRECTIONS = "corrections.jsonl"
-HELD_OUT = {5: "dev", 0: "test"}  # by the number of a photograph modulo 10; the first is 1
-LONGEST = 300  # characters of a caption
-MOST = 10_000  # corrections in a folder, so that nobody fills the disk: some 2 GB
+HELD_OUT = {5: "dev", 0: "test"}  # split by number of the photograph (from 1) modulo 10
+LONGEST = 300  # maximum number of characters of a caption
+MOST = 10_000  # maximum number of corrections in a folder, some 2 GB, to protect the disk
 SIDE = 1024  # pixels of a copy's longer side
 
 
 class Corrections:
-    """A folder to which corrections are appended, by any number of threads of one process.
+    """A folder of corrections. Threads of one process may share it.
 
     Parameters
     ----------
-    folder : is made if it is not there.
+    folder : the folder; created if it does not exist.
 
     Raises
     ------
-    OSError : it cannot be written to.
+    OSError : the folder is not writable.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,23 +50,23 @@ class Corrections:
             self._lines = sum(1 for _ in file)
 
     def add(self, photograph: bytes, caption: str) -> dict[str, str]:
-        """Keep a caption, and a copy of its photograph: upright, small, and without metadata.
+        """Save a caption and a copy of its photograph: upright, small and without metadata.
 
-        When this returns, both are on the disk.
+        Both have been written to the disk when this returns.
 
         Parameters
         ----------
-        photograph : bytes of a file; by them it is known again.
-        caption : what it should say; white space is made single blanks.
+        photograph : bytes of the file. Their hash identifies the photograph.
+        caption : the corrected caption; each run of white space becomes a single space.
 
         Returns
         -------
-        What the new line says.
+        The content of the new line.
 
         Raises
         ------
         CorrectionError : the caption is empty or too long, or the folder is full.
-        ImageError : the photograph cannot be used.
+        ImageError : the photograph cannot be read.
         """
         if not has_words(caption) or len(caption) > LONGEST:
             raise CorrectionError(
@@ -103,7 +104,7 @@ def _sync(path: Path) -> None:
 
 
 def _append(path: Path, line: str) -> None:
-    """Append a line in one piece; one that was cut off before it is ended first."""
+    """Append a line with a single write; if the last line is incomplete, end it first."""
     with appending(path, buffering=0) as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - 1))

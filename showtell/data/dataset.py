@@ -1,4 +1,4 @@
-"""A data set in memory: photographs and their captions in three splits, and what was odd."""
+"""A data set in memory: photographs and captions in three splits, and findings about it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -12,13 +12,13 @@ SPLITS = ("train", "dev", "test")
 
 @dataclass(frozen=True)
 class Photograph:
-    """One photograph and what people said of it.
+    """One photograph and its captions.
 
     Attributes
     ----------
-    name : the file's name, as the captions write it.
-    path : where the file lies.
-    captions : at least one, as released, without white space at the ends.
+    name : name of the file, as in the captions.
+    path : path of the file.
+    captions : the captions, at least one, as released but stripped of white space.
     """
 
     name: str
@@ -28,33 +28,34 @@ class Photograph:
 
 @dataclass(frozen=True)
 class Finding:
-    """How often something odd was met, and the first few names that show it."""
+    """How often something occurred, and the first few names as examples."""
 
     count: int
     examples: tuple[str, ...]
 
     @classmethod
     def of(cls, names: Iterable[str]) -> "Finding":
-        """Count `names`; one that is odd twice counts twice and is an example once."""
+        """Count `names`; a repeated name counts each time, but is only one example."""
         names = list(names)
         return cls(len(names), tuple(sorted(set(names))[:3]))
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a release holds besides what is used. None of it stops the work.
+    """What was left out of a data set or is unusual in it. None of these is an error.
 
     Attributes
     ----------
-    missing : photographs that captions or a split name, without a file; they are left out.
-    uncaptioned : photographs without a caption; they are left out.
-    unsplit : photographs with captions that no split names; they are left out.
-    stray : captioned names that are no picture's, as ``2258277193_586949ec62.jpg.1`` of Flickr8k.
-    duplicates : captions that their photograph has already. They are kept, in training as in the
-        references: they are the release's own, and scores are comparable only with all of them.
-    empty : captions without a letter or digit; they are dropped, since they say nothing.
-    unspaced : captions in a script that is written without spaces; each is kept as one long word.
-    broken : lines that cannot be read; they are skipped.
+    missing : photographs in captions or splits that have no file; left out.
+    uncaptioned : photographs without a caption; left out.
+    unsplit : photographs with captions that are in no split; left out.
+    stray : captioned names that are not names of pictures, such as Flickr8k's
+        ``2258277193_586949ec62.jpg.1``; left out.
+    duplicates : captions that repeat another of their photograph. They are kept in training and as
+        references, since scores are only comparable with all captions of the release.
+    empty : captions without a letter or a digit; dropped.
+    unspaced : captions in a script without spaces between words; each is kept as one long word.
+    broken : lines that cannot be read; skipped.
     """
 
     missing: Finding
@@ -67,12 +68,12 @@ class Findings:
     broken: Finding
 
     def sentences(self) -> list[str]:
-        """Tell each finding whose count is not 0."""
+        """Return a sentence for each finding with a count above 0."""
         findings = ((f.name, getattr(self, f.name)) for f in fields(self))
         return [_sentence(name, finding) for name, finding in findings if finding.count]
 
 
-# For one, and for many.
+# Singular and plural of each sentence.
 _SENTENCES = {
     "missing": (
         "photograph is named but has no file: it is left out",
@@ -123,10 +124,10 @@ class Dataset:
 
     Attributes
     ----------
-    root : the folder it was read from.
-    layout : name of the layout that was recognised.
+    root : the folder of the data set.
+    layout : name of its layout.
     splits : the photographs of ``train``, ``dev`` and ``test``, each sorted by name.
-    findings : what was odd.
+    findings : what was left out or is unusual.
     """
 
     root: Path
@@ -139,7 +140,7 @@ class Dataset:
 
         Raises
         ------
-        DataError : there is no split of this name, or it holds no photograph.
+        DataError : there is no split of this name, or it is empty.
         """
         photographs = self._known(name)
         if not photographs:
@@ -152,7 +153,7 @@ class Dataset:
         return photographs
 
     def split_hash(self, name: str) -> str:
-        """Return what a scorecard quotes: SHA-256 of the sorted names, joined by newlines.
+        """Return the SHA-256 of a split's sorted names, joined by newlines.
 
         Raises
         ------

@@ -1,12 +1,12 @@
-"""Fetching Flickr8k from a public mirror: resumed after a cut, checked before it is used.
+"""Downloads Flickr8k from a public mirror, with resume and verification.
 
-The University of Illinois, which made Flickr8k, no longer hands it out; the two archives of its
-release are kept by Jason Brownlee on GitHub (``MIRROR``). A published SHA-256 of them was not
-found; their MD5 sums below are those that two unrelated projects check their downloads with,
-torchvision for R (mlverse/torchvision, ``flickr8k_caption_dataset``) and a C++ build that fetches
-the same addresses. MD5 shows damage, not forgery; therefore the content is checked, too: the split
-lists and the photographs' names must be the official ones, the captions 40,460, and each file's CRC
-right.
+The University of Illinois, which made Flickr8k, no longer distributes it. Jason Brownlee hosts the
+two archives of the release on GitHub (``MIRROR``). We found no published SHA-256 of them. The MD5
+sums below are used by two unrelated projects: torchvision for R (mlverse/torchvision,
+``flickr8k_caption_dataset``) and a C++ build that downloads from the same addresses. MD5 detects
+damage, but not forgery. The content is therefore also verified: the split lists and the names of
+the photographs must be the official ones, there must be 40,460 captions, and the CRC of each file
+must match.
 """
 
 import hashlib
@@ -39,28 +39,28 @@ from showtell.errors import DataError, DownloadError
 MIRROR = "https://github.com/jbrownlee/Datasets/releases/download/Flickr8k"
 MIRROR_VARIABLE = "SHOWTELL_FLICKR8K_MIRROR"
 TIMEOUT = 30.0  # seconds without a byte
-CHUNK = 1 << 18
+CHUNK = 1 << 18  # bytes
 CAPTIONS = 40_460
 
 
 def download(url: str, target: Path, checksum: str | None) -> None:
-    """Fetch `url` into `target`, which is there in full afterwards, or not at all.
+    """Download `url` to `target`, which is either complete afterwards or does not exist.
 
-    What has come is kept in ``TARGET.part`` while it is not all, and a later call goes on from
-    there if the server can (HTTP Range), or starts over. A `target` that is there with the right
-    checksum is left alone.
+    An incomplete download is kept as ``TARGET.part``. A later call continues it if the server
+    supports HTTP Range, and otherwise starts over. An existing `target` with the right checksum is
+    not downloaded again.
 
     Parameters
     ----------
-    url : of http or https.
-    target : its folder is made if need be.
-    checksum : ``sha256:HEX`` or ``md5:HEX``; None when none is known.
+    url : http or https URL.
+    target : file to write; its folder is created if needed.
+    checksum : ``sha256:HEX`` or ``md5:HEX``; None if unknown.
 
     Raises
     ------
-    DownloadError : the server cannot be reached, refuses, or cuts the connection; or what came has
-        another checksum, and is then deleted, so that a later call starts clean; or another process
-        is downloading into the folder.
+    DownloadError : the server cannot be reached, responds with an error, or closes the connection;
+        the checksum does not match, in which case the download is deleted; or another process is
+        downloading to the folder.
     """
     with _alone(target.parent):
         _download(url, target, checksum)
@@ -68,9 +68,9 @@ def download(url: str, target: Path, checksum: str | None) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder, which the system lets go when this process ends, however it ends.
+    """Lock the folder; the system releases the lock when the process ends.
 
-    Two downloads wrote into one partial file, and each cleared away what the other unpacked.
+    Otherwise two downloads would write to the same partial file, and delete each other's files.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -134,8 +134,8 @@ def _fetch(url: str, part: Path) -> None:
         if error.code != 416 or not have:
             raise
         if error.headers["Content-Range"] == f"bytes */{have}":
-            return  # it is all there: the last run was ended before the file was checked
-        part.unlink()  # longer than the file, which has thus changed
+            return  # complete: the last run ended before the file was verified
+        part.unlink()  # longer than the file on the server, which must have changed
         return _fetch(url, part)
     with response, appending(part) as file:
         start, total = _extent(response)
@@ -148,7 +148,7 @@ def _fetch(url: str, part: Path) -> None:
 
 
 def _size(part: Path) -> int:
-    """Return how much has come; 0 where there is nothing yet."""
+    """Return the size of the partial download in bytes; 0 if there is none."""
     if not os.path.lexists(part):
         return 0
     with appending(part) as file:
@@ -163,7 +163,7 @@ def _open(url: str, have: int) -> HTTPResponse:
 
 
 def _extent(response: HTTPResponse) -> tuple[int, int | None]:
-    """Return at which byte of the file the body starts, and the file's size where it is told."""
+    """Return the offset of the body in the file, and the file's size or None if unknown."""
     if response.status == 206:
         start, _, size = re.split("[-/]", (response.headers["Content-Range"] or "").lower()[6:])
         return int(start), None if size == "*" else int(size)
@@ -181,7 +181,7 @@ def _copy(response: HTTPResponse, file: BinaryIO, total: int | None) -> None:
         disable=None,
     )
     with bar:
-        # read1, not read: what has come is written at once, so that little is lost by a cut.
+        # read1, unlike read, returns what is available, so little is lost if the connection fails.
         while chunk := response.read1(CHUNK):
             file.write(chunk)
             bar.update(len(chunk))
@@ -195,10 +195,11 @@ class Archive:
 
     Attributes
     ----------
-    name : of the file on the mirror.
-    checksum : of the file of ``MIRROR``; another mirror may have packed the same files anew.
-    folder : where its content belongs; the archive may have that folder inside, or not.
-    check : raises DataError when the unpacked folder does not hold what was released.
+    name : name of the file on the mirror.
+    checksum : checksum of the file on ``MIRROR``. Other mirrors may have archived the same files
+        again.
+    folder : folder for its content. The archive may contain this folder or only its content.
+    check : raises a DataError if the unpacked folder is not that of the release.
     """
 
     name: str
@@ -208,20 +209,20 @@ class Archive:
 
 
 def fetch_flickr8k(root: str | os.PathLike[str], mirror: str | None = None) -> None:
-    """Download Flickr8k (1.1 GB) into `root`, in the layout of its release.
+    """Download Flickr8k (1.1 GB) to `root`, in the layout of its release.
 
-    What `root` has already is not fetched again. A folder appears when it is complete and checked,
-    not before; the archive is deleted then.
+    What `root` already contains is not downloaded again. A folder appears only when it is complete
+    and verified; then its archive is deleted.
 
     Parameters
     ----------
-    root : folder, made if need be; its disk holds archive and photographs, 2.3 GB, for a while.
-    mirror : address of the folder with the two archives; by default what the environment variable
-        ``SHOWTELL_FLICKR8K_MIRROR`` says, or else ``MIRROR``.
+    root : folder, created if needed. While unpacking, it takes 2.3 GB.
+    mirror : URL of the folder with the two archives. By default, the value of the environment
+        variable ``SHOWTELL_FLICKR8K_MIRROR``, or else ``MIRROR``.
 
     Raises
     ------
-    DownloadError : see :func:`download`; or what came is not Flickr8k.
+    DownloadError : see :func:`download`; also if the download is not Flickr8k.
     """
     root = Path(root)
     mirror = (mirror or os.environ.get(MIRROR_VARIABLE) or MIRROR).rstrip("/")
@@ -244,7 +245,7 @@ def _install(root: Path, mirror: str, archive: Archive) -> None:
             archive.check(source)
             source.rename(root / archive.folder)
     except DataError as error:
-        zipped.unlink()  # so that the next run fetches it anew
+        zipped.unlink()  # so that the next run downloads it again
         raise DownloadError(
             f"{mirror}/{archive.name} is not the original release: {error}"
         ) from error

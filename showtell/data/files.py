@@ -1,4 +1,7 @@
-"""Reading what a data set's folder holds: lines, tables, pictures. A broken file names its line."""
+"""Reads the files of data sets: lines, tables, JSON and folders of pictures.
+
+Errors name the file and the line.
+"""
 
 import csv
 import io
@@ -13,8 +16,8 @@ from typing import Any
 from showtell.errors import DataError
 from showtell.formats import is_picture
 
-# Where the photographs lie under the root: the release's own spelling, that folder inside the one
-# that some archivers make, and Kaggle's.
+# Folders of photographs: the spelling of the release, the same inside the folder that some archive
+# programs create, and Kaggle's.
 PICTURE_FOLDERS = (
     "Flicker8k_Dataset",
     "Flickr8k_Dataset/Flicker8k_Dataset",
@@ -25,21 +28,21 @@ PICTURE_FOLDERS = (
 
 
 def normal(name: str) -> str:
-    r"""Return a file name in the one form that is compared.
+    r"""Normalise a file name, so that names can be compared.
 
-    An archive made on macOS has another Unicode form; people write ``./a.jpg`` and ``b\\a.jpg``.
+    Archives made on macOS use another Unicode form, and people write ``./a.jpg`` and ``b\\a.jpg``.
     """
     name = name.strip().replace("\\", "/")
     return unicodedata.normalize("NFC", posixpath.normpath(name) if name else "")
 
 
 def line_error(path: Path, line: int, reason: str) -> DataError:
-    """Return the error of a broken file, which names the file, the line and the reason."""
+    """Return an error that names a file, a line and the reason."""
     return DataError(f"{path}, line {line}: {reason}")
 
 
 def list_pictures(folder: Path) -> dict[str, Path]:
-    """Return the pictures in `folder`, by name: one listing, however many there are."""
+    """Return the paths of the pictures in `folder`, by name."""
     try:
         with os.scandir(folder) as entries:
             return {normal(e.name): Path(e.path) for e in entries if is_picture(e.name)}
@@ -48,11 +51,11 @@ def list_pictures(folder: Path) -> dict[str, Path]:
 
 
 def find_pictures(root: Path, folders: Iterable[str] = PICTURE_FOLDERS) -> dict[str, Path]:
-    """Return the pictures in those of `folders` that `root` has, by name.
+    """Return the paths of the pictures in the existing `folders` of `root`, by name.
 
     Raises
     ------
-    DataError : there is none of the folders.
+    DataError : none of the folders exists.
     """
     there = [root / folder for folder in folders if (root / folder).is_dir()]
     if not there:
@@ -64,17 +67,18 @@ def find_pictures(root: Path, folders: Iterable[str] = PICTURE_FOLDERS) -> dict[
 def find_named(
     root: Path, names: Collection[str], folders: Iterable[str] = (*PICTURE_FOLDERS, ".")
 ) -> dict[str, Path]:
-    """Return the pictures that captions may name: with a folder, or bare, from one of `folders`.
+    """Return the paths of pictures by the names that captions may use, with or without a folder.
 
     Parameters
     ----------
-    root : the data set's folder.
-    names : of pictures, each normal; one with a folder is looked for there alone.
-    folders : where bare names are looked for. Of two files of one name the last folder's is taken.
+    root : the folder of the data set.
+    names : normalised names of pictures. A name with a folder is only searched in that folder.
+    folders : where to search for names without a folder. If several folders have a file of the same
+        name, the last one counts.
 
     Returns
     -------
-    Where each picture lies, by the name that the captions give it; those that none names as well.
+    The path of each picture, by the name in the captions. Pictures without captions are included.
     """
     paths: dict[str, Path] = {}
     for folder in sorted({posixpath.dirname(name) for name in names} - {""}):
@@ -91,7 +95,7 @@ def read_text(path: Path) -> str:
 
     Raises
     ------
-    DataError : it cannot be read, or is not UTF-8; the line is named.
+    DataError : the file cannot be read or is not UTF-8; the message names the line.
     """
     try:
         return path.read_bytes().decode("utf-8-sig")
@@ -103,19 +107,19 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the number, from 1, and the text of each line that is not blank."""
-    # Not splitlines(): it would also break a caption at a form feed or a Unicode line separator.
+    """Yield the number, from 1, and the stripped text of each line that is not blank."""
+    # splitlines() would also split captions at form feeds and Unicode line separators.
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():
             yield number, line.strip()
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file holds.
+    """Return the content of a JSON file.
 
     Raises
     ------
-    DataError : it cannot be read, or is not JSON; the line is named.
+    DataError : the file cannot be read or is not JSON; the message names the line.
     """
     try:
         return json.loads(read_text(path))
@@ -126,16 +130,16 @@ def read_json(path: Path) -> Any:
 
 
 def read_table(path: Path, *columns: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the line number and the cells, by column, of each row of a table.
+    """Yield the line number and the cells, by column, of each row of a CSV file.
 
-    Cells are separated by commas, semicolons or tabs, as the first line has it; it names the
-    columns, in capitals or not. Rows without text, and empty cells behind the last column, as
-    spreadsheets write them, are left out.
+    The first line has the names of the columns, in upper or lower case, and determines the
+    separator: comma, semicolon or tab. Empty rows, and empty cells after the last column, which
+    spreadsheets write, are skipped.
 
     Raises
     ------
-    DataError : one of `columns` is not in the header, a name is there twice, a row has another
-        number of cells than the header, or a quote is left open.
+    DataError : the header lacks one of `columns` or repeats a name, a row has another number of
+        cells than the header, or a quote is not closed.
     """
     text = read_text(path)
     rows = csv.reader(

@@ -1,7 +1,7 @@
-"""Flickr30k as Kaggle has it: ``results.csv``, whose cells are separated by `` | ``.
+"""Reads Kaggle's copy of Flickr30k: ``results.csv`` with cells separated by `` | ``.
 
-Its split lists are lost, so the names decide. One of its lines lacks a separator: lines like that
-are skipped, and reported.
+This copy has no split lists, so the hash of a picture's name decides its split. One line lacks a
+separator; such lines are skipped and reported.
 """
 
 from pathlib import Path

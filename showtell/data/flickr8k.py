@@ -1,8 +1,8 @@
-"""Flickr8k (Hodosh, Young and Hockenmaier, 2013), as released and as Kaggle has it.
+"""Reads Flickr8k (Hodosh, Young and Hockenmaier, 2013): the original release, and Kaggle's copy.
 
-As released: ``Flicker8k_Dataset/`` (its own spelling) with the photographs, and the text files in
-``Flickr8k_text/`` or, as the archive unpacks them, beside it. As Kaggle has it: ``Images/`` and
-``captions.txt``, whose split lists are lost; the official ones are shipped here as hashes.
+The release has the photographs in ``Flicker8k_Dataset/`` (its spelling), and text files in
+``Flickr8k_text/`` or, as the archive unpacks them, next to it. Kaggle's copy has ``Images/`` and
+``captions.txt`` but no split lists; this package contains the official splits as hashes.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def read_splits(folder: Path) -> dict[str, str]:
 
     Raises
     ------
-    DataError : a list is not there, or a photograph is in two.
+    DataError : a list is missing, or a photograph is in two lists.
     """
     splits: dict[str, str] = {}
     for split in SPLITS:

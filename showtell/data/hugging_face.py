@@ -1,7 +1,8 @@
-"""Hugging Face's image folders: ``metadata.jsonl`` or ``metadata.csv`` beside the pictures.
+"""Reads Hugging Face's image folders: ``metadata.jsonl`` or ``metadata.csv`` with the pictures.
 
 A row has a ``file_name`` and a ``text``, ``caption`` or list of ``captions``. Folders named after
-splits, as ``train`` and ``validation``, have a file each; in one folder the names decide.
+splits, such as ``train`` and ``validation``, have one file each. In other folders, the hash of a
+picture's name decides its split.
 """
 
 import json
@@ -19,7 +20,7 @@ _TEXTS = ("text", "caption", "captions")
 
 
 def _tables(root: Path) -> list[tuple[str, Path]]:
-    """Return each folder's name under the root, and its file."""
+    """Return the name of each folder with a metadata file, and the file."""
     paths = [(folder, root / folder / name) for folder in _FOLDERS for name in FILES]
     return [(folder, path) for folder, path in paths if path.is_file()]
 

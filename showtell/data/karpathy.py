@@ -1,7 +1,7 @@
-"""Karpathy's splits: one JSON file with the captions and splits of Flickr8k, Flickr30k or COCO.
+"""Reads Karpathy's JSON files with the captions and splits of Flickr8k, Flickr30k or COCO.
 
-The photographs lie beside it or in one of the usual folders; ``val`` is called dev here, and COCO's
-``restval`` belongs to train.
+The photographs are in the same folder or in one of the usual ones. The split ``val`` is named dev
+here, and COCO's ``restval`` is part of train.
 """
 
 from pathlib import Path

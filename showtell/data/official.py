@@ -1,4 +1,4 @@
-"""The official split of Flickr8k, kept as hashes of file names for copies that lost its lists."""
+"""The official splits of Flickr8k, as hashes of file names, for copies without the split lists."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ def split_of(name: str) -> str | None:
 
 @cache
 def full_hashes() -> Mapping[str, str]:
-    """Return the ``hash_names`` of each official split."""
+    """Return :func:`hash_names` of each official split."""
     hashes: dict[str, str] = _stored()["sha256"]
     return hashes
 

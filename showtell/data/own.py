@@ -1,8 +1,8 @@
-"""A folder of your own: ``captions.csv`` beside the pictures.
+"""Reads a custom data set: ``captions.csv`` in a folder with pictures.
 
-Its columns are ``image`` (a file name, with a folder if it has one), ``caption`` and, if you choose
-the splits, ``split`` (train, dev or val, test); one row a caption. Without that column the file's
-name decides, so that a photograph keeps its split when others come.
+Each row is one caption. The columns are ``image`` (the file's path, relative to the folder),
+``caption`` and optionally ``split`` (train, dev or val, test). Without that column, the hash of a
+picture's name decides its split, which therefore does not change when pictures are added.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""From what a layout's reader found to a :class:`Dataset`: the step that all layouts share."""
+"""Builds a :class:`Dataset` from what the reader of a layout found."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +10,7 @@ from showtell.errors import DataError
 from showtell.formats import is_picture
 from showtell.vocab import lacks_spaces
 
-# What data sets call the splits, and what they are called here.
+# The names of splits in data sets, and here.
 SPLIT_NAMES = {
     "train": "train",
     "restval": "train",
@@ -25,13 +25,13 @@ Captions = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class Release:
-    """What a reader found, before anything is left out.
+    """What the reader of a layout found, before anything is left out.
 
     Attributes
     ----------
-    captions : (name of the photograph, caption), in the order of the file.
-    splits : the split of each name that has one.
-    pictures : where the pictures lie, by name.
+    captions : pairs of a photograph's name and a caption, in the order of the file.
+    splits : split by name of the photograph.
+    pictures : paths of the pictures by name.
     broken : lines that could not be read.
     """
 
@@ -43,13 +43,13 @@ class Release:
 
 @dataclass(frozen=True)
 class Layout:
-    """A way to lay out a data set in a folder.
+    """A layout of data sets in a folder.
 
     Attributes
     ----------
-    name : what a scorecard calls it.
-    looks_for : the files by which it is recognised, for the user.
-    read : reads a folder; returns None where it is not laid out so.
+    name : name of the layout.
+    looks_for : the files by which it is recognised, for messages.
+    read : reads a folder; returns None if the folder does not have this layout.
     """
 
     name: str
@@ -58,11 +58,11 @@ class Layout:
 
 
 def assign(splits: dict[str, str], name: str, split: str, where: str) -> None:
-    """Put a photograph into a split.
+    """Assign a photograph to a split.
 
     Raises
     ------
-    DataError : it is in another split already, which would let a model train on its test.
+    DataError : the photograph is already in another split.
     """
     if splits.setdefault(name, split) != split:
         raise DataError(
@@ -72,10 +72,10 @@ def assign(splits: dict[str, str], name: str, split: str, where: str) -> None:
 
 
 def split_by_name(name: str) -> str:
-    """Return the split of a photograph that nobody chose, the same for ever.
+    """Return the split of a photograph by the hash of its name, for data sets without splits.
 
-    The first 8 hex digits of the SHA-256 of the file's name, without its folder, are a number
-    whose remainder by 10 is 0 for dev (10%), 1 for test (10%), and anything else for train.
+    The hash is the first 8 hex digits of the SHA-256 of the file's name without its folder. Modulo
+    10, it is 0 for dev (10%), 1 for test (10%), and anything else for train. This must not change.
     """
     name = PurePosixPath(name).name
     remainder = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % 10
@@ -120,5 +120,5 @@ def _repeats(captions: Captions) -> Iterable[str]:
 
 
 def has_words(caption: str) -> bool:
-    """Tell whether a caption says anything: it has a letter or a digit."""
+    """Return whether a caption has a letter or a digit."""
     return any(letter.isalnum() for letter in caption)

@@ -1,11 +1,11 @@
-"""What `showtell data` prints: the layout, the splits and the findings of a data set."""
+"""The report of ``showtell data``: the layout, the splits and the findings of a data set."""
 
 from showtell.data.dataset import Dataset
 from showtell.data.official import full_hashes
 
 
 def describe(dataset: Dataset) -> str:
-    """Tell in a few lines what a data set holds, and whether its splits are the official ones.
+    """Describe the content of a data set, and whether its splits are the official ones.
 
     Raises
     ------

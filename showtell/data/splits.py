@@ -1,9 +1,9 @@
-"""Make flickr8k_splits.json anew from the lists of the official release.
+"""Generates flickr8k_splits.json from the lists of the official release.
 
     python -m showtell.data.splits Flickr8k_text > showtell/data/flickr8k_splits.json
 
-The file holds, for each split, the first 8 hex digits of the SHA-256 of every file name, sorted and
-joined into one string, and the SHA-256 of the sorted list of names.
+For each split, the file contains the first 8 hex digits of the SHA-256 of every file name, sorted
+and joined into one string, and the SHA-256 of the sorted list of names.
 """
 
 import json
@@ -17,15 +17,15 @@ from showtell.errors import DataError, ShowtellError
 
 
 def build(folder: Path) -> dict[str, dict[str, str]]:
-    """Return what the file holds.
+    """Return the content of the file.
 
     Parameters
     ----------
-    folder : with ``Flickr8k.token.txt`` and ``Flickr_8k.{train,dev,test}Images.txt``.
+    folder : the folder with ``Flickr8k.token.txt`` and ``Flickr_8k.{train,dev,test}Images.txt``.
 
     Raises
     ------
-    DataError : a list is broken, or two of the release's names share their digits.
+    DataError : a list is invalid, or two names have the same hash.
     """
     names: dict[str, list[str]] = {}
     for name, split in read_splits(folder).items():

@@ -1,4 +1,4 @@
-"""Text files: ``photo.txt`` beside each ``photo.jpg``, a caption a line."""
+"""Reads captions from text files: ``photo.txt`` for ``photo.jpg``, with one caption per line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ _FOLDERS = (".", *PICTURE_FOLDERS)
 
 
 def _texts(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the name of each picture that has a text file, and that file."""
+    """Yield the name of each picture that has a text file, and the text file."""
     for name, path in list_pictures(folder).items():
         if (text := path.with_suffix(".txt")).is_file():
             yield name, text

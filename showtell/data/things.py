@@ -1,10 +1,10 @@
-"""Things with everyday names, each a group of ImageNet's classes, and the words that mention them.
+"""Things: groups of ImageNet's classes under everyday names, with the words that mention them.
 
-``things.json`` holds the table, one thing a line, sorted by name. The classes are the 1,000 of
-ImageNet (Deng et al., 2009) in the order of a classifier's outputs. Each class is a noun of WordNet
-(Miller, 1995). The groups were checked against WordNet's hypernyms, so every breed of dog belongs
-to *dog*, and against how captions talk: a yawl is a boat, and an owl is an owl. Classes that
-captions rarely name, such as *trilobite* or *velvet*, belong to no thing.
+The table is ``things.json``, with one thing per line, sorted by name. The classes are the 1,000 of
+ImageNet (Deng et al., 2009), in the order of a classifier's outputs. Each class is a noun of
+WordNet (Miller, 1995). The groups follow WordNet's hypernyms, so every breed of dog is a *dog*, and
+the words that captions use, so a yawl is a *boat*. Classes that captions rarely mention, such as
+*trilobite* or *velvet*, are in no group.
 """
 
 import json
@@ -21,11 +21,12 @@ class Thing:
 
     Attributes
     ----------
-    name : what to show to people, one word or two: ``traffic light``.
-    words : tokens that mention it in a caption, the most usual first. No other thing has them. A
-        name of two words is mentioned by its telling word, such as ``meter`` for *parking meter*.
-    classes : indices in 0..999, ascending. No other thing has them. The probability of a thing is
-        the sum of theirs.
+    name : name to display, one or two words, such as ``traffic light``.
+    words : tokens that mention the thing in a caption, most common first. Things share no words.
+        A name of two words is mentioned by its distinctive word, such as ``meter`` for *parking
+        meter*.
+    classes : indices 0..999, ascending. Things share no classes. The probability of a thing is the
+        sum of their probabilities.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Evaluation: how good captions are, and what a model's confidence is worth.
+"""Evaluation: scores of captions, and calibration of a model's confidences.
 
-It builds on the captioner; captioning needs nothing of it.
+This package uses the captioner; captioning does not use this package.
 """

@@ -1,24 +1,24 @@
-"""The bootstrap: how far scores would vary with other photographs of the same kind."""
+"""The bootstrap: confidence intervals of scores, by resampling the photographs."""
 
 import numpy as np
 
 RESAMPLES = 1000
-LEVEL = 95  # percent of the resamples that lie inside the interval
+LEVEL = 95  # percent of the resamples inside the interval
 _SEED = 0
 
 
 def resamples(n: int) -> np.ndarray:
-    """Draw `n` photographs out of `n`, with replacement, again and again.
+    """Draw bootstrap resamples of `n` photographs.
 
     Returns
     -------
-    (RESAMPLES, n) how often each photograph was drawn; the same for the same `n`.
+    (RESAMPLES, n) how often each photograph was drawn. The random seed is fixed.
     """
     return np.random.default_rng(_SEED).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
 
 
 def interval(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the percentiles between which ``LEVEL`` percent of the resamples' scores lie.
+    """Return the ends of the interval with ``LEVEL`` percent of the resamples' scores.
 
     Parameters
     ----------

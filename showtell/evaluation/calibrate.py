@@ -1,6 +1,6 @@
-"""Calibration: fit a model's confidences, and measure how far they are true.
+"""Calibration: fits a model's confidences, and measures their calibration error.
 
-A word is right when one of the people who described the photograph used it.
+A word is right if one of the people who described the photograph used it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,26 +18,28 @@ from showtell.runtime import Encoded
 from showtell.vocab import tokenize
 
 DIRECTIONS = 32  # principal components; docs/doubt.md compares others
-FALSE_ALARMS = 0.02  # of photographs like those trained on
-GOOD, MISSED_GOOD = 2 / 3, 0.05  # share of visual words that are right; of such captions
-MOST_TRAINING = 2000  # training photographs at most, for the principal components
+FALSE_ALARMS = 0.02  # share of dev photographs that are called out of distribution
+GOOD = 2 / 3  # share of right visual words from which a caption is good
+MISSED_GOOD = 0.05  # share of good captions that are called unsure
+MOST_TRAINING = 2000  # maximum number of training photographs for the principal components
 BINS = 10
-# Fewer photographs than these say too little.
+# Minimum numbers of photographs for a fit.
 LEAST_TRAINING, LEAST_DEV = 10 * DIRECTIONS, 100
-_RIDGE = 1e-3  # so that weights stay finite where every word is right
+_RIDGE = 1e-3  # keeps weights finite if every word is right
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far what captions say of themselves is true.
+    """How well the confidences of captions are calibrated.
 
     Attributes
     ----------
-    right : share of the visual words that are right; mean over the captions.
+    right : share of the visual words that are right, mean over the captions.
     confidence : mean confidence of the captions.
-    error : expected calibration error of the captions: of those that say 0.7, how far the share of
-        their visual words that are right is from 0.7; mean over ten such bins.
-    words_error : the same of the visual words.
+    error : expected calibration error of the captions: in each of ten bins of confidence, the
+        difference between the mean confidence and the mean share of right visual words; weighted
+        mean over the bins.
+    words_error : expected calibration error of the visual words.
     unsure : share of photographs that are marked as unsure; 0 without a confidence model.
     """
 
@@ -49,17 +51,18 @@ class Calibration:
 
 
 def fit(captioner: Captioner, datasets: Sequence[Dataset]) -> ConfidenceModel | None:
-    """Fit a confidence model; None where there are too few photographs for that.
+    """Fit a confidence model; return None if there are too few photographs.
 
-    The confidences are fitted on the dev splits, by logistic regression in which each split counts
-    the same. The components are those of the training splits, and both limits are set on dev:
-    ``FALSE_ALARMS`` of its photographs are called out of distribution, and the confidence of
-    ``MISSED_GOOD`` of its good captions is too low.
+    The confidences are fitted on the dev splits by logistic regression, with equal weight for each
+    split. The principal components are those of the training splits. Both limits are set on the dev
+    splits, so that ``FALSE_ALARMS`` of their photographs are called out of distribution, and
+    ``MISSED_GOOD`` of their good captions unsure.
 
     Parameters
     ----------
-    captioner : the model; the confidence model that it has is not used.
-    datasets : that it was trained on; those without a dev split are only used for the components.
+    captioner : the model; its own confidence model is not used.
+    datasets : the training data sets. Those with a small or no dev split are only used for the
+        principal components.
 
     Raises
     ------
@@ -81,14 +84,15 @@ def fit(captioner: Captioner, datasets: Sequence[Dataset]) -> ConfidenceModel | 
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
-    """The captions of a dev split beside what people say.
+    """The captions of a dev split, compared with the references.
 
     Attributes
     ----------
-    captions : of P photographs.
-    ood_scores : (P,) of the photographs.
-    seen : of each caption what the classifier says of its words, (T, 3); None without a classifier.
-    right : of each caption which of its words are right, (T,).
+    captions : captions of P photographs.
+    ood_scores : (P,) score of each photograph, see :meth:`ConfidenceModel.ood_score`.
+    seen : for each caption, the classifier's evidence for its words, (T, 3); None without a
+        classifier.
+    right : for each caption, whether each of its words is right, (T,) bool.
     """
 
     captions: Sequence[Caption]
@@ -112,7 +116,7 @@ def _judge(
 
 
 def _weights(judged: Sequence[_Judged]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights of visual and of function words; each split counts the same."""
+    """Return the weights for visual and for function words; splits have equal weight."""
     rows, good, visual, counts = [], [], [], []
     for split in judged:
         for caption, seen, known in zip(split.captions, split.seen, split.right, strict=True):
@@ -138,7 +142,7 @@ def _least(fitted: ConfidenceModel, judged: Sequence[_Judged]) -> float:
 
 
 def annotations(captioner: Captioner, training: Sequence[Photograph]) -> Iterator[np.ndarray]:
-    """Return the annotations (B, L, D) of ``MOST_TRAINING`` training photographs, or fewer."""
+    """Return the annotations (B, L, D) of up to ``MOST_TRAINING`` training photographs."""
     every = -(-len(training) // MOST_TRAINING)
     return (encoded.state.annotations for encoded in _look(captioner, training[::every]))
 
@@ -152,25 +156,25 @@ def _look(captioner: Captioner, photographs: Sequence[Photograph]) -> Iterator[E
 
 
 def components(means: np.ndarray, directions: int) -> np.ndarray:
-    """Return the mean and the principal components of mean annotations (N, D).
+    """Compute the mean and the principal components of mean annotations (N, D).
 
     Returns
     -------
-    (1 + k, D) float16, as :class:`~showtell.confidence.ConfidenceModel` has them.
+    (1 + k, D) float16, see :class:`~showtell.confidence.ConfidenceModel`.
     """
     mean = means.mean(axis=0)
     _, _, differ = np.linalg.svd(means - mean, full_matrices=False)
-    k = min(directions, means.shape[1] // 2)  # something is left outside of them
+    k = min(directions, means.shape[1] // 2)  # fewer than D, so that there is a remainder
     return np.concatenate([mean[None], differ[:k]]).astype(np.float16)
 
 
 def logistic(
     evidence: np.ndarray, right: np.ndarray, counts: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the weights (n,) of `evidence` (N, n) that best predict what is `right` (N,).
+    """Fit a logistic regression of `right` (N,) on `evidence` (N, n); return the weights (n,).
 
-    Logistic regression by Newton's method, with a ridge too small to matter. A row counts as many
-    times as `counts` (N,) says, once by default.
+    Uses Newton's method with a negligible ridge penalty. `counts` (N,) are weights of the rows, 1
+    by default.
     """
     n = np.ones(len(right)) if counts is None else counts
     weights = np.zeros(evidence.shape[1])
@@ -183,13 +187,13 @@ def logistic(
 
 
 def right(caption: Caption, photograph: Photograph) -> np.ndarray:
-    """Tell of each word of a caption, (T,) bool, whether a person used it of the photograph."""
+    """Return, for each word of a caption, whether a reference contains it, (T,) bool."""
     used = {word for text in photograph.captions for word in tokenize(text)}
     return np.array([word in used for word in caption.words], bool)
 
 
 def calibration(captions: Sequence[Caption], photographs: Sequence[Photograph]) -> Calibration:
-    """Measure how far what captions say of themselves is true of their photographs."""
+    """Measure how well the confidences of captions are calibrated."""
     shares = of_captions(captions, photographs)
     words = of_words(captions, photographs)
     return Calibration(
@@ -204,7 +208,7 @@ def calibration(captions: Sequence[Caption], photographs: Sequence[Photograph]) 
 def of_captions(
     captions: Sequence[Caption], photographs: Sequence[Photograph]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return each caption's confidence, and the share of its visual words that is right."""
+    """Return each caption's confidence, and the share of its visual words that are right."""
     shares = [
         visual_mean(caption.words, right(caption, photograph))
         for caption, photograph in zip(captions, photographs, strict=True)
@@ -224,7 +228,7 @@ def of_words(
 
 @dataclass(frozen=True)
 class Bin:
-    """Those that say about the same: how many, the mean of what they say, and of what is true."""
+    """A bin of similar confidences: count, mean confidence, and mean of what is right."""
 
     count: int
     said: float
@@ -232,7 +236,7 @@ class Bin:
 
 
 def reliability(said: np.ndarray, true: np.ndarray) -> list[Bin]:
-    """Part what is said, (N,) from 0 to 1, into ``BINS`` of one width; empty ones are left out."""
+    """Group confidences `said` (N,), 0..1, into ``BINS`` bins of equal width; omit empty bins."""
     bins = np.minimum((said * BINS).astype(int), BINS - 1)
     parts = [bins == i for i in np.unique(bins)]
     return [Bin(int(p.sum()), float(said[p].mean()), float(true[p].mean())) for p in parts]

@@ -1,4 +1,4 @@
-"""Evaluation: caption a split with a bundle, or take the captions of a file, and score them."""
+"""Scores captions: those of a model for a split of a data set, or those in a file."""
 
 import hashlib
 import json
@@ -28,14 +28,14 @@ from showtell.vocab import tokenize
 def evaluate(
     captioner: Captioner, dataset: Dataset, split: str = "test", beam: int = Search.beam
 ) -> Scorecard:
-    """Caption a split and score the captions, beside people's own.
+    """Caption a split, and score the captions of the model and of people.
 
     Parameters
     ----------
-    captioner : the model, as it ships.
-    dataset : photographs and their captions.
+    captioner : the captioner.
+    dataset : the data set.
     split : name of the split.
-    beam : width of the beam search.
+    beam : beam width.
 
     Raises
     ------
@@ -74,18 +74,17 @@ def evaluate(
 
 
 def evaluate_files(predictions: Path, references: Path) -> Scorecard:
-    """Score a file of results in COCO's format, as COCO's own evaluation does.
+    """Score a file of captions in COCO's result format, as COCO's evaluation does.
 
     Parameters
     ----------
-    predictions : JSON, a list of ``{"image_id", "caption"}``; these images alone are scored.
-    references : JSON, ``{"annotations": [{"image_id", "caption"}, ...]}``.
+    predictions : JSON file, a list of ``{"image_id", "caption"}``. Only these images are scored.
+    references : JSON file, ``{"annotations": [{"image_id", "caption"}, ...]}``.
 
     Raises
     ------
     MissingExtraError : pycocoevalcap is not installed.
-    DataError : a file is not of that format, an image has two predictions, or one without
-        references.
+    DataError : a file has another format, or an image has two predictions or no references.
     """
     hypotheses = _read_predictions(predictions)
     wanted = _read_references(references)
@@ -115,7 +114,7 @@ def evaluate_files(predictions: Path, references: Path) -> Scorecard:
 def _decode(
     captioner: Captioner, photographs: Sequence[Photograph], beam: int
 ) -> tuple[list[Caption], list[Drops]]:
-    """Caption the photographs, and leave out cells of each for each word of its caption."""
+    """Caption the photographs, and measure the deletion of each word if the model allows it."""
     captions: list[Caption] = []
     measured: list[Drops] = []
     rng = np.random.default_rng(0)

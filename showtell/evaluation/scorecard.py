@@ -1,4 +1,4 @@
-"""The scorecard: scores of a set of captions beside people's and the paper's, and their meaning."""
+"""The scorecard: scores of captions, those of people and of the paper, and explanations."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -21,33 +21,34 @@ HEADINGS = ("", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CI
 
 @dataclass(frozen=True)
 class Scorecard:
-    """Scores of a set of captions, and all that is needed to compare them with others.
+    """Scores of a set of captions, with the details needed to compare them with others.
 
     Attributes
     ----------
     model : name of the model, or of the file with the captions.
     split : name of the split, or of the file with the references.
-    split_hash : SHA-256, of the split's sorted names joined by newlines, or of the file.
-    beam : width of the beam search; None for captions from a file.
-    photographs : how many were scored.
-    unscored : photographs that have references but no caption in the file.
-    scores : against the references.
-    people : scores of the references against each other; None for files, and where a photograph
-        has a single reference.
-    distinct : number of different captions over the number of captions.
-    novel : share of captions that do not occur in the training split; None where that is empty,
-        and for files.
+    split_hash : SHA-256 of the split's sorted names joined by newlines, or of the file.
+    beam : beam width; None for captions from a file.
+    photographs : number of photographs that were scored.
+    unscored : number of photographs that have references but no caption in the file.
+    scores : scores against the references.
+    people : scores of the references against each other; None for files, and if a photograph has
+        only one reference.
+    distinct : number of different captions divided by the number of captions.
+    novel : share of captions that do not occur in the training split; None for files, and if that
+        split is empty.
     attention_difference : how much the maps of two words of a caption differ, 0..1, mean over the
         captions; None for files.
     vocabulary_used : number of different words in the captions.
-    repeats : share of captions that repeat themselves, see
+    repeats : share of captions with repeated words, see
         :func:`showtell.evaluation.measures.repeats`.
-    people_repeat : the same of the references; None for files.
-    faults : share of captions with a fault of grammar, see :mod:`showtell.evaluation.grammar`.
-    deletion : what leaving out cells does to the words; None for files, or as `not_computed` says.
-    gates : the gate on words that name what is seen and on others; None for files, and where the
-        words are all of one kind.
-    calibration : how far what the captions say of themselves is true; None for files.
+    people_repeat : share of references with repeated words; None for files.
+    faults : share of captions with a grammatical error, see :mod:`showtell.evaluation.grammar`.
+    deletion : how much masking cells lowers the words' probabilities; None for files, and if
+        `not_computed` has a reason.
+    gates : mean gates on visual words and on function words; None for files, and if all words are
+        of one kind.
+    calibration : how well the confidences are calibrated; None for files.
     not_computed : name of a measure → why it is absent.
     """
 
@@ -72,7 +73,7 @@ class Scorecard:
     not_computed: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``showtell evaluate --json`` prints: plain types, shares and not percent."""
+        """Return what ``showtell evaluate --json`` prints: plain types, with shares from 0 to 1."""
         return asdict(self) | {"paper": self._paper}
 
     def __str__(self) -> str:
@@ -84,7 +85,7 @@ class Scorecard:
 
     @property
     def _paper(self) -> dict[str, dict[str, Any]]:
-        """The paper's rows; none beside a file, whose data set is not known."""
+        """The paper's rows; none for files, whose data set is unknown."""
         return {} if self.beam is None else PAPER
 
     def _rows(self) -> list[list[str]]:
@@ -124,7 +125,7 @@ class Scorecard:
         return meaning + people
 
     def _looks(self) -> list[list[str]]:
-        """Tell what the attention means."""
+        """Return the rows about attention."""
         rows = []
         if self.attention_difference is not None:
             rows.append(["maps differ", f"{self.attention_difference:.3f}", "between two words"])
@@ -140,7 +141,7 @@ class Scorecard:
         return rows
 
     def _doubts(self) -> list[list[str]]:
-        """Tell what confidences mean."""
+        """Return the rows about confidence."""
         if not self.calibration:
             return []
         measured = self.calibration
@@ -217,7 +218,7 @@ def _list_gates(words: Sequence[WordGate]) -> str:
 
 
 def _align(rows: Sequence[Sequence[str]], sides: str) -> str:
-    """Pad cells to columns; `sides` has ``<`` or ``>`` for each, where its text stands."""
+    """Pad cells to columns; `sides` has ``<`` (left) or ``>`` (right) for each column."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     form = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True))
     return "\n".join(form.format(*row).rstrip() for row in rows)

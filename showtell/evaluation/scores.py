@@ -1,4 +1,4 @@
-"""BLEU, METEOR, ROUGE-L and CIDEr, as COCO's caption evaluation computes them."""
+"""Computes BLEU, METEOR, ROUGE-L and CIDEr as COCO's caption evaluation does."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ _NO_SPICE = "it requires a large separate download, which showtell does not supp
 
 @dataclass(frozen=True)
 class Bound:
-    """One end of the intervals of scores, as :class:`Scores` has them."""
+    """One end of the confidence intervals of :class:`Scores`."""
 
     bleu: tuple[float, ...]
     meteor: float | None
@@ -31,21 +31,22 @@ class Bound:
 
 @dataclass(frozen=True)
 class Scores:
-    """How close captions are to references; all are shares of one except `cider`, 0 to 10.
+    """Scores of captions against references, 0..1 except `cider` (0..10) and `length_ratio`.
 
     Attributes
     ----------
     bleu : BLEU-1 to BLEU-4 of the corpus, with the brevity penalty against the closest reference.
-    bleu_without_penalty : the same without the brevity penalty, as in Xu et al., 2015, Table 1.
-    length_ratio : words in the captions, over words in the references closest in length.
-    meteor : METEOR 1.5, or None where it cannot be computed.
+    bleu_without_penalty : BLEU without the brevity penalty, as in Xu et al., 2015, Table 1.
+    length_ratio : number of words in the captions, divided by that in the references closest in
+        length.
+    meteor : METEOR 1.5; None if it cannot be computed.
     rouge_l : ROUGE-L.
     cider : CIDEr-D.
-    tokenizer : ``PTB``, or ``OWN`` where there is no Java; numbers of one do not compare with
-        numbers of the other.
+    tokenizer : ``PTB``, or ``OWN`` without Java. Scores with different tokenisers are not
+        comparable.
     not_computed : name of a score → why it is absent.
-    interval : both ends of the 95% bootstrap interval over photographs; None for people. CIDEr-D's
-        document frequencies are those of all photographs in every resample.
+    interval : both ends of the 95% bootstrap interval over photographs; None for people. Each
+        resample uses CIDEr-D's document frequencies of all photographs.
     """
 
     bleu: tuple[float, ...]
@@ -65,8 +66,7 @@ def score(hypotheses: Mapping[Any, str], references: Mapping[Any, Sequence[str]]
     Parameters
     ----------
     hypotheses : photograph → its caption.
-    references : photograph → its captions by people; those of photographs without a
-        hypothesis are not used.
+    references : photograph → its references. Photographs without a hypothesis are ignored.
 
     Raises
     ------
@@ -78,11 +78,11 @@ def score(hypotheses: Mapping[Any, str], references: Mapping[Any, Sequence[str]]
 def score_beside_people(
     hypotheses: Mapping[Any, str], references: Mapping[Any, Sequence[str]]
 ) -> tuple[Scores, Scores | None]:
-    """Score captions as :func:`score` does, and people against each other.
+    """Score captions as :func:`score` does, and the references against each other.
 
-    People's scores are the mean over each of their captions against the others of its
-    photograph: the first captions of all photographs are one corpus, the second the next.
-    None where a photograph has a single caption. Both in one go, as METEOR is slow to start.
+    To score people, the first references of all photographs are scored against the others, then the
+    second ones, and so on; the scores are the means. None if a photograph has only one reference.
+    One function does both, since METEOR is slow to start.
     """
     corpus = _corpus(hypotheses, references)
     mine, *people = _score([corpus, *_leave_one_out(corpus[1])])
@@ -92,12 +92,12 @@ def score_beside_people(
 def quick(
     hypotheses: Mapping[Any, Sequence[str]], references: Mapping[Any, Sequence[Sequence[str]]]
 ) -> tuple[float, float]:
-    """Return BLEU-4 and CIDEr-D of captions that are words already; runs no Java.
+    """Return BLEU-4 and CIDEr-D of tokenised captions, without running Java.
 
     Parameters
     ----------
     hypotheses : photograph → the words of its caption.
-    references : photograph → the words of each of its captions by people.
+    references : photograph → the words of each of its references.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def quick(
 
 
 def require_pycocoevalcap() -> None:
-    """Fail early where scores could not be computed later.
+    """Raise an error early if scores cannot be computed.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def _leave_one_out(references: list[list[str]]) -> list[Corpus]:
 
 
 def _score(corpora: list[Corpus]) -> list[Scores]:
-    """Score each corpus; all of them share one run of each Java program."""
+    """Score each corpus, with one run of each Java program for all of them."""
     require_pycocoevalcap()
     not_computed = {"SPICE": _NO_SPICE}
     tokenizer = OWN
@@ -163,7 +163,7 @@ def _score(corpora: list[Corpus]) -> list[Scores]:
 def _interval(
     drawn: np.ndarray, cooked: Any, rouge_l: np.ndarray, cider: np.ndarray, meteors: list[float]
 ) -> tuple[Bound, Bound]:
-    """Return the interval of each score over the resamples, `drawn` (R, n)."""
+    """Return the interval of each score over the resamples `drawn` (R, n)."""
     bleu = interval(_bleu_of(drawn @ _counts(cooked)))
     means = interval(drawn @ np.stack([rouge_l, cider], axis=1) / len(cider))
     meteor_ends = [float(end) for end in interval(np.array(meteors))] if meteors else [None, None]
@@ -175,7 +175,7 @@ def _interval(
 
 
 def _mean(scores: list[Scores]) -> Scores:
-    """Return the mean of scores that were computed together."""
+    """Return the means of scores."""
     meteors = [s.meteor for s in scores if s.meteor is not None]
     return replace(
         scores[0],
@@ -191,7 +191,7 @@ def _mean(scores: list[Scores]) -> Scores:
 
 
 def _cooked(hypotheses: list[str], references: list[list[str]]) -> Any:
-    """Return pycocoevalcap's BleuScorer, which has counted the words of each caption."""
+    """Return a BleuScorer of pycocoevalcap with the n-gram counts of each caption."""
     from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 
     scorer = BleuScorer(n=4)
@@ -205,14 +205,16 @@ def _bleu(scorer: Any) -> tuple[tuple[float, ...], tuple[float, ...], float]:
     scorer.special_reflen = None
     bleu, _ = scorer.compute_score(option="closest")
     ratio = scorer.testlen() / max(scorer.reflen(), 1)
-    scorer.special_reflen = 0  # no caption is shorter than that: no penalty
+    scorer.special_reflen = 0  # no caption is shorter, so there is no penalty
     without_penalty, _ = scorer.recompute_score(option="closest")
     return tuple(bleu), tuple(without_penalty), ratio
 
 
 def _counts(scorer: Any) -> np.ndarray:
-    """Return what BLEU adds up, (n, 10): words, words of the nearest reference, then for n-grams
-    of 1 to 4 words how many there are, and how many of them a reference has.
+    """Return the counts that BLEU adds up for each caption, (n, 10).
+
+    These are the words of the caption and of the reference nearest in length, then for n-grams of 1
+    to 4 words how many there are, then how many of them are in a reference.
     """
     return np.array(
         [
@@ -230,7 +232,7 @@ def _counts(scorer: Any) -> np.ndarray:
 def _bleu_of(sums: np.ndarray) -> np.ndarray:
     """Return BLEU-1 to 4, (R, 4), of sums of :func:`_counts`, (R, 10)."""
     words, nearest, guessed, correct = np.split(sums.astype(np.float64), [1, 2, 6], axis=1)
-    with np.errstate(divide="ignore"):  # no n-gram is right: BLEU is 0
+    with np.errstate(divide="ignore"):  # if no n-gram is correct, BLEU is 0
         precision = np.log(correct / np.maximum(guessed, 1)).cumsum(axis=1) / np.arange(1, 5)
     penalty = np.minimum(0, 1 - nearest / np.maximum(words, 1))
     return np.exp(precision + penalty)
@@ -259,12 +261,12 @@ def _cider(hypotheses: list[str], references: list[list[str]]) -> np.ndarray:
 def _by_number(
     hypotheses: list[str], references: list[list[str]]
 ) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
-    """Return references and hypotheses, in this order, as pycocoevalcap wants them."""
+    """Return references and hypotheses, in this order, in pycocoevalcap's format."""
     return dict(enumerate(references)), {i: [caption] for i, caption in enumerate(hypotheses)}
 
 
 def _tokenized(corpora: list[Corpus], split: Callable[[list[str]], list[str]]) -> list[Corpus]:
-    """Return the corpora with each caption as `split` writes it: words with a space between."""
+    """Return the corpora with each caption tokenised by `split`: words separated by spaces."""
     every = (c for corpus in corpora for c in chain(corpus[0], *corpus[1]))
     captions = list(dict.fromkeys(every))
     words = dict(zip(captions, split(captions), strict=True))
