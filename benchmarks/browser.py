@@ -1,9 +1,9 @@
-"""How long a visitor of the page without a server waits, and whether it says what Python says.
+"""Measures the waiting times of the static page, and compares its captions with Python's.
 
     python benchmarks/browser.py
 
-Builds the page with the model that ships, serves it by `python -m http.server`, and drops
-photographs on it in Chromium. Needs the dev extra, Chromium and npm.
+Builds the page with the model that ships, serves it with `python -m http.server`, and drops
+photographs on it in Chromium. Requires the dev extra, Chromium and npm.
 """
 
 import base64
@@ -31,9 +31,9 @@ from showtell.bundle import Bundle
 from showtell.image import open_upright
 
 PHOTOGRAPHS = ["astronaut", "brick", "camera", "chelsea", "coffee", "coins", "gravel", "rocket"]
-PARTS = 9  # of each
+PARTS = 9  # parts of each photograph
 
-# Captions a file, told in base64, as the page does when it is dropped.
+# Captions a file, given in base64, as the page does when it is dropped.
 CAPTION = """async (text) => {
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
     const { caption } = await import("/api.js");
@@ -43,7 +43,7 @@ CAPTION = """async (text) => {
 
 @contextmanager
 def serving(folder: Path) -> Iterator[int]:
-    """Serve a folder at a free port, as a process of its own."""
+    """Serve a folder on a free port, in a separate process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
@@ -58,7 +58,7 @@ def serving(folder: Path) -> Iterator[int]:
 
 
 def load(page: Page, port: int) -> float:
-    """Open the page; return how long it takes until it can caption, milliseconds."""
+    """Open the page; return the milliseconds until it can caption."""
     start = time.perf_counter()
     page.goto(f"http://127.0.0.1:{port}/")
     expect(page.get_by_role("status")).to_have_text("The model is here.", timeout=60_000)
@@ -66,7 +66,7 @@ def load(page: Page, port: int) -> float:
 
 
 def photographs() -> Iterator[bytes]:
-    """Draw parts of photographs, of any shape, up to four times as large: JPEGs."""
+    """Return random parts of photographs as JPEGs, of any shape and up to four times as large."""
     rng = np.random.default_rng(0)
     for name in PHOTOGRAPHS:
         whole = Image.fromarray(getattr(data, name)()).convert("RGB")
@@ -86,9 +86,10 @@ def photographs() -> Iterator[bytes]:
 
 
 def agreement(page: Page) -> tuple[int, int, int]:
-    """Return how many photographs there are, and of how many captions are Python's.
+    """Count the captions that equal Python's.
 
-    The first are the page's; the second are Python's own where it decodes the JPEG in full.
+    Returns the number of photographs, the number of equal captions of the page, and that of Python
+    itself if it decodes JPEGs at full size.
     """
     files = list(photographs())
     captioner = showtell.load()
@@ -101,7 +102,7 @@ def agreement(page: Page) -> tuple[int, int, int]:
 
 
 def main() -> None:
-    """Print what was measured."""
+    """Print the measurements."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "page")

@@ -1,4 +1,4 @@
-"""List the captions of a split, best first by CIDEr-D, with what people wrote: to look at.
+"""Lists the captions of a split with their references, best first by CIDEr-D.
 
 python benchmarks/captions.py --data flickr8k [--split test] [--model M] > captions.tsv
 """
@@ -18,7 +18,7 @@ from showtell.vocab import tokenize
 def cider_of_each(
     hypotheses: Mapping[Any, Sequence[str]], references: Mapping[Any, Sequence[Sequence[str]]]
 ) -> list[float]:
-    """Return CIDEr-D of each caption, all of them given as words."""
+    """Return CIDEr-D of each tokenised caption."""
     from pycocoevalcap.cider.cider import Cider
 
     wanted = {key: [" ".join(words) for words in references[key]] for key in hypotheses}
@@ -31,7 +31,7 @@ def cider_of_each(
 @click.option("--split", default="test", show_default=True)
 @click.option("--model", help="A bundle's folder; the one that ships if not given.")
 def main(data: str, split: str, model: str | None) -> None:
-    """Print a table: CIDEr-D, photograph, caption, and its references."""
+    """Print a table with the columns CIDEr-D, photograph, caption and references."""
     photographs = load_data(data).split(split)
     captions = load(model).caption([p.path for p in photographs])
     said = {p.name: c.words for p, c in zip(photographs, captions, strict=True)}

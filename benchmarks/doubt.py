@@ -1,9 +1,10 @@
-"""Measure what a model's doubt is worth, and write it into docs/doubt.md.
+"""Evaluates a model's confidences and its out-of-distribution detection; writes docs/doubt.md.
 
 python benchmarks/doubt.py --data flickr8k [--model M]
 
-Confidences: reliability on the test split, which nothing was fitted to. Strangeness: several scores
-beside each other, on the test split's photographs and on pictures of other kinds (strange.py).
+Confidences: reliability on the test split, to which nothing was fitted. Out-of-distribution
+detection: a comparison of several scores, on the photographs of the test split and on pictures of
+other kinds (strange.py).
 """
 
 import hashlib
@@ -29,19 +30,19 @@ from showtell.data import load as load_data
 from showtell.evaluation import calibrate
 
 DOCS = Path(__file__).parents[1] / "docs"
-PICTURES = 40  # of each kind
+PICTURES = 40  # pictures of each kind
 CENTRES = 128
 MEASURED = re.compile(r"(?<=<!-- measured -->\n).*?(?=<!-- /measured -->)", re.S)
 
 
 class Seen(NamedTuple):
-    """Photographs after the CNN, (N, D), and their captions."""
+    """Mean annotations of photographs, (N, D), and their captions."""
 
     means: np.ndarray
     captions: list[Caption]
 
 
-# Of the photographs of a set, the higher the stranger.
+# Returns a score for each photograph of a set; higher is more unusual.
 Score = Callable[[Seen], np.ndarray]
 
 
@@ -55,11 +56,11 @@ def see(captioner: Captioner, sources: Sequence[Path] | Sequence[bytes]) -> Seen
     return Seen(np.concatenate(means), captions)
 
 
-# Strangeness
+# Out-of-distribution detection
 
 
 def scores(training: np.ndarray) -> dict[str, Score]:
-    """Return the scores that are compared, from the mean annotations (N, D) of the training."""
+    """Return the scores to compare, fitted to the mean annotations (N, D) of training data."""
     centres, _ = kmeans2(training, CENTRES, iter=20, minit="++", seed=0)
 
     def nearest(seen: Seen) -> np.ndarray:
@@ -80,7 +81,7 @@ def _logprob(caption: Caption) -> float:
 
 
 def _alike(caption: Caption) -> float:
-    """Return the mean share of words that two sentences of the beam have in common."""
+    """Return the share of words that two captions of the beam have in common, mean over pairs."""
     sets = [set(one.words) for one in (caption, *caption.alternatives)]
     pairs = [len(a & b) / len(a | b) for i, a in enumerate(sets) for b in sets[:i]]
     return float(np.mean(pairs))
@@ -98,14 +99,14 @@ def _outside(training: np.ndarray, k: int) -> Score:
 
 
 def auroc(familiar: np.ndarray, stranger: np.ndarray) -> float:
-    """Return how likely one of the second is above one of the first; 0.5 is by chance."""
+    """Return the probability that a value of the second set is above one of the first."""
     ranks = rankdata(np.concatenate([familiar, stranger]))[len(familiar) :]
     n = len(stranger)
     return float((ranks.sum() - n * (n + 1) / 2) / (len(familiar) * n))
 
 
 def compare(training: np.ndarray, dev: Seen, test: Seen, strangers: dict[str, Seen]) -> Iterator:
-    """Return a row of each score: AUROC, false alarms on test, and how many of a kind it finds."""
+    """Return a row per score: AUROC, false alarms on test, and detections of each kind."""
     yield ["score", "AUROC", "test split", *(name.replace("_", " ") for name in strangers)]
     for name, score in scores(training).items():
         limit = np.quantile(score(dev), 1 - calibrate.FALSE_ALARMS)
@@ -119,7 +120,7 @@ def compare(training: np.ndarray, dev: Seen, test: Seen, strangers: dict[str, Se
         ]
 
 
-# What may become of a photograph without making it strange.
+# Changes after which a photograph is still in distribution.
 CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "as it is": lambda photo: photo,
     "grey": lambda photo: photo.convert("L"),
@@ -136,7 +137,7 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 def changed(
     captioner: Captioner, model: ConfidenceModel, photographs: Sequence[Photograph]
 ) -> Iterator:
-    """Return a row of each change: how many photographs become strange by it."""
+    """Return a row per change: how many photographs are called out of distribution after it."""
     yield [f"{len(photographs)} photographs of the test split", "unsure"]
     for name, change in CHANGES.items():
         above: list[bool] = []
@@ -151,7 +152,7 @@ def changed(
 
 
 def worth(raw: list[Caption], told: list[Caption], photographs: Sequence[Photograph]) -> Iterator:
-    """Return a row of each: calibration error and AUROC of words, error of captions."""
+    """Return a row per method: calibration error and AUROC of words, error of captions."""
     yield ["test split", "says", "is", "error", "words' error", "words' AUROC"]
     for name, captions in (("probabilities", raw), ("confidences", told)):
         found = calibrate.calibration(captions, photographs)
@@ -162,7 +163,7 @@ def worth(raw: list[Caption], told: list[Caption], photographs: Sequence[Photogr
 
 
 def told_apart(captions: Sequence[Caption], photographs: Sequence[Photograph]) -> Iterator:
-    """Return how much is right where the model is sure, and where it is not."""
+    """Return the share of right words where the model is sure, and where it is not."""
     _, shares = calibrate.of_captions(captions, photographs)
     unsure = np.array([caption.unsure for caption in captions])
     yield ["test split", "photographs", "visual words that are right"]
@@ -171,7 +172,7 @@ def told_apart(captions: Sequence[Caption], photographs: Sequence[Photograph]) -
 
 
 def draw(raw: list[Caption], told: list[Caption], photographs: Sequence[Photograph]) -> None:
-    """Draw the reliability diagram: of captions and of words, before and after."""
+    """Draw the reliability diagrams of captions and of words, before and after calibration."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -200,14 +201,14 @@ def draw(raw: list[Caption], told: list[Caption], photographs: Sequence[Photogra
 
 
 def table(rows: Iterator[list[str]]) -> str:
-    """Return rows, the first of them a heading, as a Markdown table."""
+    """Return rows, the first of them the heading, as a Markdown table."""
     head, *rest = rows
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rest))
 
 
 def guesses(photographs: dict[str, Caption]) -> Iterator[list[str]]:
-    """Return a row of each of scikit-image's photographs."""
+    """Return a row per photograph of scikit-image."""
     yield ["photograph", "caption", "confidence", "unsure"]
     for name, c in photographs.items():
         yield [name, c.text, f"{c.confidence:.2f}", "yes" if c.unsure else ""]
@@ -252,7 +253,7 @@ def main(data: str, model: str | None) -> None:
 
 
 def _raw(caption: Caption) -> Caption:
-    """Let a caption say what it would without doubt."""
+    """Return a caption with the confidences that it would have without a confidence model."""
     confidence = float(np.exp(_logprob(caption)))
     return replace(caption, confidence=confidence, confidences=caption.probabilities)
 

@@ -1,12 +1,12 @@
-"""How much of ImageNet a CNN still knows, and what mixing its first weights back in brings.
+"""Measures a fine-tuned CNN's accuracy on ImageNet, with ImageNet's weights mixed back in.
 
     python benchmarks/forgetting.py ../shared/wider wider
     python benchmarks/forgetting.py ../shared/wider --bundle showtell/models/flickr8k
 
-The folder holds ``imagenet/`` with one photograph a class, named by WordNet id, and
+The folder contains ``imagenet/`` with one photograph per class, named by WordNet id, and
 ``classes.csv`` with the columns ``index`` and ``wordnet``. A recipe is measured with several shares
-of its ``encoder.weights`` mixed into the CNN of its ``start``; a bundle by the things that its
-encoder names: right is a photograph whose class belongs to the likeliest thing.
+of its ``encoder.weights`` mixed into the CNN of its ``start``. For a bundle, a photograph counts as
+right if its class belongs to the most probable thing.
 """
 
 import argparse
@@ -21,11 +21,11 @@ from showtell.train import recipe as recipes
 from showtell.train.features import extractor, read_images
 from showtell.train.start import encoder_of
 
-SHARES = (0.0, 0.3, 0.5, 0.7, 1.0)  # of ImageNet's weights
+SHARES = (0.0, 0.3, 0.5, 0.7, 1.0)  # shares of ImageNet's weights
 
 
 def samples(folder: Path) -> tuple[list[Photograph], np.ndarray]:
-    """Return the photographs, and the index of each one's class."""
+    """Return the photographs, and the index of the class of each."""
     with (folder / "classes.csv").open(newline="") as file:
         index = {row["wordnet"]: int(row["index"]) for row in csv.DictReader(file)}
     paths = sorted((folder / "imagenet").glob("*.jpg"))
@@ -36,7 +36,7 @@ def of_recipe(path: Path, photographs: list[Photograph], classes: np.ndarray) ->
     recipe = recipes.read(path)
     print("| share of ImageNet's weights | right at once | within five |\n| ---: | ---: | ---: |")
     for share in SHARES:
-        # lerp(a, b, 0) would leave the recipe's own weights unread
+        # lerp(a, b, 0) would not read the recipe's weights
         encoder = encoder_of(
             replace(recipe, encoder=replace(recipe.encoder, pretrained=max(share, 1e-9)))
         )

@@ -1,10 +1,10 @@
-"""How well sentences without photographs suit photographs: what ``showtell pair`` finds, scored.
+"""Scores the sentences that ``showtell pair`` finds for photographs.
 
     python benchmarks/pairing.py wider coco
 
-The detector learns from the recipe's training splits. For each photograph of the dev split of the
-named data set, the first sentence that is found is scored against people's captions. A second table
-follows if the recipe's decoder helps to choose.
+The detector is trained on the recipe's training splits. For each photograph in the dev split of the
+named data set, the first sentence found is scored against the references. A second table follows if
+the recipe's decoder helps to choose.
 """
 
 import argparse
@@ -22,9 +22,9 @@ from showtell.train.features import Features
 from showtell.train.start import encoder_of
 from showtell.vocab import tokenize
 
-# (COMMON, BONUS); the last is what `showtell pair` takes.
+# (COMMON, BONUS); the last pair is that of `showtell pair`.
 CHOICES = [(0.0, 4.0), (0.3, 3.0), (0.5, 2.0), (0.7, 1.0), (1.0, 0.0), (0.6, 1.5)]
-# (TEMPERATURE_WITH_DECODER, LIKELIHOOD); the last is what `showtell pair` takes.
+# (TEMPERATURE_WITH_DECODER, LIKELIHOOD); the last pair is that of `showtell pair`.
 WITH_DECODER = [(3.0, 10.0), (6.0, 5.0), (1e9, 2.5), (24.0, 1.25), (12.0, 2.5)]
 
 

@@ -1,13 +1,12 @@
-"""Which words of the captions are seen, which merely said, and how far the proof is to be believed.
+"""Measures which words of captions come from the photograph, and how accurate the proof is.
 
     python benchmarks/proof.py --data flickr8k [--split test] [--photographs 1000] [--model M]
     python benchmarks/proof.py --data flickr8k --split dev --photographs 300 --rules
 
-The proof leaves out what a word attended to. It is held against what one would like to know, and
-what takes other photographs to find out: whether the caption's words before call for the word. A
-word that is as likely with other photographs, or nearly, was said; one that becomes half as likely
-or less needs its photograph. The second command compares the rules by which a word could count as
-seen, from which `showtell.proof` took its own.
+The proof masks the cells that a word attended to. It is compared with another test, which requires
+other photographs: whether the word follows from the words before it. A word needs its photograph if
+other photographs make it at most half as probable; otherwise it comes from the language model. The
+second command compares rules for counting a word as seen; `showtell.proof` uses one of them.
 """
 
 from collections import defaultdict
@@ -29,17 +28,17 @@ from showtell.vocab import START
 
 SHARES = (SHARE, 0.25, 0.5, 0.9)
 NEEDS = (0.1, NEED, 0.4)
-OTHERS = 8  # photographs in the place of a word's own
-ENOUGH = 20  # times that a word was said, to be told by itself
+OTHERS = 8  # number of other photographs per word
+ENOUGH = 20  # minimum number of occurrences of a word that is listed
 
 
 class Said(NamedTuple):
-    """A word of a caption: its gate, what `drops` of each share says, and its truth."""
+    """A word of a caption, with its gate and its drops for each share of masked cells."""
 
     word: str
     gate: float
-    falls: list[list[float]]  # for each of SHARES, without attended cells and random, shares of p
-    needs: bool  # its photograph
+    falls: list[list[float]]  # for each of SHARES, relative falls without attended and random cells
+    needs: bool  # whether it needs its photograph
 
     def seen(self, share: int = 0, need: float = NEED) -> bool:
         attended, random = self.falls[share]
@@ -53,7 +52,7 @@ class Said(NamedTuple):
 @click.option("--rules", is_flag=True, help="Compare rules, instead of telling the words.")
 @click.option("--model", help="A bundle's folder; the one that ships if not given.")
 def main(data: str, split: str, photographs: int, rules: bool, model: str | None) -> None:
-    """Print the words by how often they were seen; or how right each rule is."""
+    """Print how often words are seen, or with `rules` how accurate each rule is."""
     captioner = load(model, threads=1)
     paths = [p.path for p in load_data(data).split(split)[:photographs]]
     said: list[Said] = []
@@ -72,7 +71,7 @@ def main(data: str, split: str, photographs: int, rules: bool, model: str | None
 def _measure(
     captioner: Captioner, state: State, rng: np.random.Generator, shares: Sequence[float]
 ) -> list[Said]:
-    """Measure the words of the captions of some photographs, against each other's."""
+    """Measure the words of captions, with the other photographs for comparison."""
     said: list[Said] = []
     runtime = captioner.runtime
     for i, caption in enumerate(captioner.decode(state)):
@@ -99,7 +98,7 @@ def _relative(drop: Drops) -> np.ndarray:
 def _elsewhere(
     captioner: Captioner, state: State, own: int, ids: list[int], rng: np.random.Generator
 ) -> np.ndarray:
-    """Return how likely each word is with other photographs, (words,): the mean over some."""
+    """Return the probability of each word with other photographs, (words,), mean over several."""
     others = np.delete(np.arange(len(state.h)), own)
     some = rng.choice(others, min(OTHERS, len(others)), replace=False)
     state = captioner.runtime.select(state, some, np.zeros((len(some), 1), np.int64))
@@ -111,7 +110,7 @@ def _elsewhere(
 
 
 def _tell_rules(said: list[Said]) -> None:
-    """Say how often each rule is right: mean over words that need their photograph, and others."""
+    """Print each rule's accuracy, mean over words that need their photograph and other words."""
     print("right, by what is left out and by the loss that makes a word seen")
     print("              " + "".join(f"{need:>8.0%}" for need in NEEDS))
     for share in sorted(SHARES):
@@ -125,7 +124,7 @@ def _right(said: list[Said], share: int, need: float) -> float:
 
 
 def _tell_kinds(said: list[Said]) -> None:
-    """Say how many words of each kind were seen, and what they lose of their probability."""
+    """Print how many words of each kind are seen, and how much their probability falls."""
     kinds = {
         "all words": said,
         "that name what is seen": [s for s in said if s.word not in FUNCTION_WORDS],
@@ -139,7 +138,7 @@ def _tell_kinds(said: list[Said]) -> None:
 
 
 def _tell_words(said: list[Said]) -> None:
-    """Say the same of each word that was said often, those that were seen most at the top."""
+    """Print the same for each frequent word, most often seen first."""
     by_word = defaultdict(list)
     for one in said:
         by_word[one.word].append(one)

@@ -1,10 +1,10 @@
-"""How a part of a photograph is best captioned: by masking the attention, or by cropping.
+"""Compares ways to caption a region of a photograph: masking the attention, and cropping.
 
     python benchmarks/region.py --data flickr8k [--split test] [--pairs 300] [--model M]
 
-Of a real photograph nobody has captioned the parts. So two photographs are made into one picture,
-side by side or one in a box on the other, and the caption of one's place in it is scored against
-that photograph's own references. Needs the extras train and eval.
+There are no references for regions of real photographs. So two photographs are combined into one
+picture, side by side or one inside the other, and the caption of the region of one is scored
+against its references. Requires the extras train and eval.
 """
 
 from collections import defaultdict
@@ -28,8 +28,8 @@ from showtell.train.start import weights
 from showtell.vocab import tokenize
 
 SIDE = 448  # pixels of each photograph
-BOX = (0.3, 0.6)  # of a side, the shortest and the longest
-COVER = 0.5  # of a cell, from which it belongs to a part
+BOX = (0.3, 0.6)  # shortest and longest side of the inner photograph, relative to the outer one
+COVER = 0.5  # share of a cell that a region must cover to include it
 
 Pointed = tuple[Image.Image, Region, Photograph]
 
@@ -40,7 +40,7 @@ Pointed = tuple[Image.Image, Region, Photograph]
 @click.option("--pairs", default=300, show_default=True, help="Pairs of photographs.")
 @click.option("--model", help="A bundle's folder; the one that ships if not given.")
 def main(data: str, split: str, pairs: int, model: str | None) -> None:
-    """Print the scores of each way to caption a part."""
+    """Print the scores of each way to caption a region."""
     rng = np.random.default_rng(0)
     photographs = rng.permutation(np.array(load_data(data).split(split), object))
     some = list(zip(photographs[:pairs], photographs[pairs : 2 * pairs], strict=True))
@@ -51,7 +51,7 @@ def main(data: str, split: str, pairs: int, model: str | None) -> None:
 
 
 def beside(pairs: Sequence[tuple[Photograph, Photograph]]) -> Iterator[Pointed]:
-    """Set two photographs side by side, and point at the one, then at the other."""
+    """Put two photographs side by side; the region is first the one, then the other."""
     for pair in pairs:
         picture = Image.new("RGB", (2 * SIDE, SIDE))
         for left, photograph in zip((0, SIDE), pair, strict=True):
@@ -63,7 +63,7 @@ def beside(pairs: Sequence[tuple[Photograph, Photograph]]) -> Iterator[Pointed]:
 def boxed(
     pairs: Sequence[tuple[Photograph, Photograph]], rng: np.random.Generator
 ) -> Iterator[Pointed]:
-    """Lay one photograph on a part of another, and point at it."""
+    """Put one photograph on a part of another; the region is the one on top."""
     for around, photograph in pairs:
         picture = _square(around).resize((2 * SIDE, 2 * SIDE))
         width, height = (2 * SIDE * rng.uniform(*BOX, size=2)).astype(int).tolist()
@@ -77,7 +77,7 @@ def _square(photograph: Photograph) -> Image.Image:
 
 
 def measure(captioner: Captioner, name: str, pointed: Iterator[Pointed]) -> None:
-    """Print the scores of each way on the same parts."""
+    """Print the scores of each way on the same regions."""
     states: dict[str, list[State]] = defaultdict(list)
     references = []
     prefix = "decoder.init_"
@@ -100,7 +100,7 @@ def measure(captioner: Captioner, name: str, pointed: Iterator[Pointed]) -> None
 def _ways(
     captioner: Captioner, init: dict[str, np.ndarray], pointed: Pointed
 ) -> Iterator[tuple[str, State]]:
-    """Yield each way to caption a part, by its state before the first word."""
+    """Yield each way to caption a region, with its state before the first word."""
     picture, region, photograph = pointed
     whole, anew, itself = (
         captioner.encode([source]).state
@@ -118,7 +118,7 @@ def _ways(
 
 
 def cells(region: Region, size: tuple[int, int], grid: tuple[int, int]) -> np.ndarray:
-    """Return which cells a region covers half or more of, or else the one that it covers most."""
+    """Return the cells that a region covers by at least half, or else the most covered one."""
     left, top, right, bottom = region
     covered = np.outer(
         _covered(top, bottom, size[1], grid[0]), _covered(left, right, size[0], grid[1])
@@ -127,20 +127,20 @@ def cells(region: Region, size: tuple[int, int], grid: tuple[int, int]) -> np.nd
 
 
 def _covered(start: int, end: int, length: int, n: int) -> np.ndarray:
-    """Return the share (n,) of each of `n` equal parts of a length from `start` to `end`."""
+    """Return how much of each of `n` equal intervals lies between `start` and `end`, (n,)."""
     edges = np.arange(n + 1) * (length / n)
     return np.clip((np.minimum(edges[1:], end) - np.maximum(edges[:-1], start)) * n / length, 0, 1)
 
 
 def _started_anew(state: State, init: dict[str, np.ndarray]) -> State:
-    """Predict h and c from the mean of the annotations that are there (section 3.1.2)."""
+    """Predict h and c from the mean of the given annotations (section 3.1.2)."""
     mean = state.annotations.mean(axis=1, keepdims=True)  # (1, 1, D)
     h, c = (np.tanh(mean @ init[f"{x}.weight"].T + init[f"{x}.bias"]) for x in "hc")
     return state._replace(h=h, c=c)
 
 
 def _say(captioner: Captioner, states: Sequence[State]) -> list[tuple[str, ...]]:
-    """Caption states of one photograph each; those with as many cells are decoded together."""
+    """Caption states of one photograph each; states with equal numbers of cells form a batch."""
     by_cells: dict[int, list[int]] = defaultdict(list)
     for i, state in enumerate(states):
         by_cells[state.annotations.shape[1]].append(i)

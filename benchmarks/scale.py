@@ -1,10 +1,10 @@
-"""How captioning on Ray grows with the number of photographs, and what more of them would take.
+"""Measures how the time of captioning on Ray grows with the number of photographs.
 
     python benchmarks/scale.py                      # 100, 1,000 and 10,000 photographs
     python benchmarks/scale.py --sizes 100 100000
 
-Draws JPEGs of 500 x 375 pixels and captions them on all cores of this machine. The seconds of each
-number but the first two are predicted from the two before it. Needs the dev extra.
+Draws JPEGs of 500 x 375 pixels and captions them on all cores of this machine. From the third size
+on, the time is also predicted from the two sizes before. Requires the dev extra.
 """
 
 import argparse
@@ -25,13 +25,13 @@ MANY = 10**8
 
 @dataclass(frozen=True)
 class Run:
-    """What captioning a folder took.
+    """The cost of captioning a folder.
 
     Attributes
     ----------
-    photographs : how many there were.
-    seconds : from the start of the process to its end.
-    read, written : bytes of the photographs, and of the rows.
+    photographs : number of photographs.
+    seconds : time from the start of the process to its end.
+    read, written : bytes of the photographs and of the rows.
     """
 
     photographs: int
@@ -41,7 +41,7 @@ class Run:
 
 
 def draw(folder: Path, photographs: int) -> None:
-    """Write photographs that are all different, those that are not there yet."""
+    """Write the photographs that do not exist yet, all of them different."""
     arrays = data.astronaut(), data.coffee(), data.rocket(), data.chelsea()
     pictures = [Image.fromarray(array).resize((500, 375)) for array in arrays]
     for i in range(len(list(folder.iterdir())), photographs):
@@ -51,7 +51,7 @@ def draw(folder: Path, photographs: int) -> None:
 
 
 def caption(folder: Path, out: Path) -> Run:
-    """Caption a folder as the command line does."""
+    """Caption a folder with the command line."""
     start = time.perf_counter()
     arguments = ["caption", str(folder), "--engine", "ray", "--out", str(out)]
     command = [sys.executable, "-c", "from showtell.cli import main; main()", *arguments]
@@ -62,13 +62,13 @@ def caption(folder: Path, out: Path) -> Run:
 
 
 def line(one: Run, other: Run, photographs: int) -> float:
-    """Return the seconds of so many photographs, on the line through two runs."""
+    """Predict the seconds for a number of photographs by the line through two runs."""
     each = (other.seconds - one.seconds) / (other.photographs - one.photographs)
     return one.seconds + each * (photographs - one.photographs)
 
 
 def main() -> None:
-    """Print what was measured, and what it says of a hundred million."""
+    """Print the measurements, and the prediction for a hundred million photographs."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     cores, runs = os.cpu_count() or 1, list[Run]()

@@ -1,12 +1,12 @@
-"""What many clients, good and bad, do to the server for as long as it is let.
+"""Soak test: sends the server valid and invalid requests from many clients for a long time.
 
     python benchmarks/soak.py --seconds 300 --clients 100
 
-Starts `showtell serve` with the model that ships and sends it photographs and everything that is
-none: damaged and hostile files, wrong requests, uploads that stop in the middle. Not one answer may
-be a 500, the process must live and not grow, and a stop must let what was accepted finish. Prints
-what was answered, how fast, and how much memory the server held; the exit status tells whether all
-of that was so.
+Starts `showtell serve` with the model that ships and sends it photographs, damaged and hostile
+files, invalid requests, and uploads that stop in the middle. No response may have status 500, the
+process must neither crash nor grow, and all accepted requests must be answered when it is stopped.
+Prints the statuses, the waiting times and the memory of the server. The exit status is 1 if a
+requirement is not met.
 """
 
 import argparse
@@ -30,21 +30,21 @@ import numpy as np
 from PIL import Image
 
 CAPTIONS = "/api/v1/captions"
-GROWTH = 100  # MB that the server may hold more at the end than after the first tenth
+GROWTH = 100  # maximum growth of the server's memory in MB after the first tenth of the time
 CUT = "cut"
 
 
 @dataclass
 class Report:
-    """What was seen.
+    """The results.
 
     Attributes
     ----------
-    answers : how often each status came; 0 where the connection broke.
-    waits : seconds to each caption.
-    memory : MB that the server held, each second.
-    status : with which the server ended.
-    unanswered : requests that it had accepted when it was stopped, and did not answer.
+    answers : number of responses by status; 0 if the connection was closed.
+    waits : seconds until each caption.
+    memory : memory of the server in MB, once per second.
+    status : exit status of the server.
+    unanswered : number of accepted requests that the server did not answer when it was stopped.
     """
 
     answers: Counter = field(default_factory=Counter)
@@ -54,7 +54,7 @@ class Report:
     unanswered: int = 0
 
     def faults(self) -> list[str]:
-        """Return what was not as it should be, a line each."""
+        """Return one line per requirement that is not met."""
         early = max(self.memory[: max(1, len(self.memory) // 10)], default=0)
         late = self.memory[-1] if self.memory else 0
         wrong = {
@@ -80,7 +80,7 @@ class Report:
 
 
 def uploads() -> list[tuple[str, bytes]]:
-    """Return queries and bodies, half of them good."""
+    """Return queries and bodies, half of them valid."""
     rng = np.random.default_rng(0)
     picture = Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8)).resize((640, 480))
     good = []
@@ -103,7 +103,7 @@ def uploads() -> list[tuple[str, bytes]]:
 
 
 def soak(clients: int, seconds: float, seed: int = 0) -> Report:
-    """Serve, send, stop, and report."""
+    """Start the server, send requests, stop it, and return the results."""
     report, stop, kinds = Report(), Event(), uploads()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -144,7 +144,7 @@ def _send(
         if status == 200:
             report.waits.append(time.perf_counter() - start)
         if status == 503:
-            time.sleep(rng.uniform(0.5, 1.5))  # as the answer asks
+            time.sleep(rng.uniform(0.5, 1.5))  # about Retry-After
 
 
 def _ask(port: int, query: str, body: bytes) -> int:
@@ -167,7 +167,7 @@ def _send_half(port: int, body: bytes) -> None:
 
 
 def _stop_gracefully(server: subprocess.Popen, port: int, body: bytes) -> int:
-    """Send two photographs and stop the server while it works; return how many got no answer."""
+    """Send two photographs, stop the server meanwhile, and return how many got no response."""
     with ThreadPoolExecutor(2) as pool:
         asked = [pool.submit(_ask, port, "?beam=20", body) for _ in range(2)]
         while _working(port) == 0 and not all(one.done() for one in asked):
@@ -177,7 +177,7 @@ def _stop_gracefully(server: subprocess.Popen, port: int, body: bytes) -> int:
 
 
 def _working(port: int) -> int:
-    """Return how many requests have a turn or wait for one."""
+    """Return how many requests are in progress or in the queue."""
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", "/metrics")
     text = connection.getresponse().read().decode()
@@ -187,7 +187,7 @@ def _working(port: int) -> int:
 
 
 def _memory(process: int) -> list[float]:
-    """Return the MB that a process holds, where the system tells it."""
+    """Return the memory of a process in MB, if the system reports it."""
     with suppress(OSError):
         told = Path(f"/proc/{process}/status").read_text()
         return [int(kilobytes) / 1024 for kilobytes in re.findall(r"VmRSS:\s+(\d+) kB", told)]
@@ -195,7 +195,7 @@ def _memory(process: int) -> list[float]:
 
 
 def main() -> None:
-    """Soak for as long as the command line says, and print what was seen."""
+    """Run the test, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--clients", type=int, default=100)

@@ -1,7 +1,7 @@
-"""Pictures that are no photographs of what people do: drawn here, or cut out of scikit-image's.
+"""Out-of-distribution pictures: drawn here, or cut out of pictures of scikit-image.
 
-Each kind is a function of a random generator that returns one picture, uint8 (H, W, 3). They are
-handed out as JPEG files, as photographs are: nothing but what they show tells them apart.
+Each kind is a function of a random generator that returns one picture, uint8 (H, W, 3). The
+pictures are JPEG files, as photographs are, so that only their content differs.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ BETWEEN = Image.Resampling.BICUBIC
 
 
 def text(rng: np.random.Generator) -> np.ndarray:
-    """Print a page of words, in lines of one length, on white or tinted paper."""
+    """Draw a page of text, in lines of equal length, on white or tinted paper."""
     width, height = _size(rng)
     paper = tuple(int(x) for x in rng.integers(215, 256, 3))
     page = Image.new("RGB", (width, height), paper if rng.random() < 0.5 else "white")
@@ -105,7 +105,7 @@ def flat_colours(rng: np.random.Generator) -> np.ndarray:
 
 
 def gradient(rng: np.random.Generator) -> np.ndarray:
-    """Go from one colour to another, or stay."""
+    """Fill a picture with a gradient between two colours, or with one colour."""
     width, height = _size(rng)
     corners = rng.integers(0, 256, (2, 2, 3)).astype(np.uint8)
     if rng.random() < 0.3:
@@ -114,7 +114,7 @@ def gradient(rng: np.random.Generator) -> np.ndarray:
 
 
 def noise(rng: np.random.Generator) -> np.ndarray:
-    """Draw every pixel, or every larger cell, at random."""
+    """Draw random pixels or larger random cells."""
     width, height = _size(rng)
     cell, channels = int(rng.integers(1, 25)), int(rng.choice([1, 3]))
     cells = rng.integers(0, 256, (height // cell, width // cell, channels), dtype=np.uint8)
@@ -124,7 +124,7 @@ def noise(rng: np.random.Generator) -> np.ndarray:
 
 
 def x_ray(rng: np.random.Generator) -> np.ndarray:
-    """Draw a chest as X-rays show it: bright spine and ribs, dark lungs, or a head's section."""
+    """Draw an X-ray of a chest, with bright spine and ribs and dark lungs, or a slice of a head."""
     if rng.random() < 0.3:
         shown = 255 * data.shepp_logan_phantom() * rng.uniform(0.6, 1.2)
     else:
@@ -148,7 +148,7 @@ def _chest(rng: np.random.Generator) -> np.ndarray:
 
 
 def pattern(rng: np.random.Generator) -> np.ndarray:
-    """Cut a piece out of a wall, a lawn or gravel, or repeat stripes and squares."""
+    """Cut a piece out of a picture of a wall, a lawn or gravel, or draw stripes or squares."""
     name = rng.choice(["brick", "grass", "gravel", "stripes", "squares"])
     if name in ("brick", "grass", "gravel"):
         return _cut(rng, getattr(data, str(name))())
@@ -160,7 +160,7 @@ def pattern(rng: np.random.Generator) -> np.ndarray:
 
 
 def instrument(rng: np.random.Generator) -> np.ndarray:
-    """Cut a piece out of what a microscope or a telescope showed."""
+    """Cut a piece out of a picture from a microscope or a telescope."""
     names = (
         "cell",
         "immunohistochemistry",
@@ -183,7 +183,7 @@ KINDS: tuple[Draw, ...] = (
 
 
 def pictures(kind: Draw, count: int) -> Iterator[bytes]:
-    """Return `count` pictures of a kind, the same at every call."""
+    """Return `count` pictures of a kind; the random seed is fixed."""
     seed = sum(map(ord, kind.__name__))
     return (jpeg(Image.fromarray(kind(np.random.default_rng([seed, i])))) for i in range(count))
 
@@ -196,7 +196,7 @@ def jpeg(picture: Image.Image) -> bytes:
 
 
 def photographs() -> dict[str, np.ndarray]:
-    """Return scikit-image's photographs by name: real ones, mostly of no people."""
+    """Return scikit-image's photographs by name; most show no people."""
     names = ("astronaut", "camera", "cat", "clock", "coffee", "rocket")
     return {name: _rgb(getattr(data, name)()) for name in names} | {
         "motorcycle": data.stereo_motorcycle()[0]
@@ -209,7 +209,7 @@ def _size(rng: np.random.Generator) -> tuple[int, int]:
 
 
 def _cut(rng: np.random.Generator, whole: np.ndarray) -> np.ndarray:
-    """Cut a piece of half to all of the width and the height, turned over at random."""
+    """Cut a piece of half to all of the width and the height, flipped at random."""
     whole = _rgb(whole)
     size = (np.array(whole.shape[:2]) * rng.uniform(0.5, 1, 2)).astype(int)
     top, left = rng.integers(0, np.array(whole.shape[:2]) - size + 1)

@@ -1,13 +1,13 @@
-"""How many captions a second are trained on, beside a loop as tutorials write it.
+"""Compares the speed of training, in captions per second, with that of a loop as in tutorials.
 
     python benchmarks/training.py soft
     python benchmarks/training.py soft --set data=flickr8k
 
-Both train a decoder of the recipe's sizes by its first phase, with the CNN as it is, on steps of as
-many captions, in turns. The plain loop reads each photograph and runs the CNN for every caption of
-a step, projects the annotations anew for every word, and goes from every word to the vocabulary by
-itself, on padded captions. Features that are cached here are computed before the clock starts.
-Needs the train extra.
+Both train a decoder of the recipe's sizes by its first phase, with a frozen CNN, on steps of the
+same number of captions, alternately. The plain loop reads each photograph and runs the CNN for
+every caption of a step. It projects the annotations again for every word, computes the output layer
+word by word, and pads captions. The features that showtell caches are computed before the
+measurement. Requires the train extra.
 """
 
 import argparse
@@ -31,12 +31,12 @@ from showtell.train.objective import CrossEntropy
 from showtell.train.recipe import DecoderRecipe, Recipe
 from showtell.vocab import PAD, Vocabulary, tokenize
 
-# The loss of a step, and what it trains.
+# The loss of a step, and the parameters to train.
 Loop = tuple[Callable[[Batch], Tensor], list[nn.Parameter]]
 
 
 class PlainDecoder(nn.Module):
-    """Show, Attend and Tell word by word, on captions that are padded."""
+    """Show, Attend and Tell, computed word by word on padded captions."""
 
     def __init__(self, channels: int, vocabulary_size: int, recipe: DecoderRecipe) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class PlainDecoder(nn.Module):
         self.dropout = nn.Dropout(recipe.dropout)
 
     def forward(self, features: Tensor, captions: Tensor, lengths: list[int]) -> Tensor:
-        """Return the loss of captions (N, T+1), of as many words each, the longest first."""
+        """Return the loss of captions (N, T+1), sorted by length, longest first."""
         a = self.project(features)  # (N, L, D)
         h, c = self.init_h(a.mean(1)), self.init_c(a.mean(1))
         words = self.embedding(captions)
@@ -74,7 +74,7 @@ class PlainDecoder(nn.Module):
 def plain_loss(
     decoder: PlainDecoder, encoder: Encoder, photographs: list[Photograph], batch: Batch
 ) -> Tensor:
-    """Read the photograph of every caption, run the CNN, and score the captions."""
+    """Read the photograph of every caption, run the CNN, and return the loss."""
     images = read_images([photographs[batch.photos[row]] for row in batch.photo], encoder.size)
     with torch.no_grad():
         features = encoder(images)
@@ -85,7 +85,7 @@ def plain_loss(
 def ours(
     recipe: Recipe, network: ShowAttendTell, data: list[Photograph], captions: TrainingCaptions
 ) -> Callable[[Batch], Tensor]:
-    """Return the loss of a step as training takes it."""
+    """Return the loss of a step as in training."""
     features = Features(Path(recipe.cache), network.encoder, data, recipe.mirror, print)
     objective = CrossEntropy(recipe, recipe.frozen, captions)
     return lambda batch: objective.measure(
@@ -96,7 +96,7 @@ def ours(
 def captions_a_second(
     loss_of: Callable[[Batch], Tensor], parameters: list[nn.Parameter], batches: list[Batch]
 ) -> float:
-    """Train on some steps."""
+    """Train on some steps; return captions per second."""
     optimizer = torch.optim.AdamW(parameters, lr=1e-4)
     start = time.perf_counter()
     for batch in batches:
@@ -108,7 +108,7 @@ def captions_a_second(
 
 
 def epochs(recipe: Recipe, captions: TrainingCaptions) -> Iterator[Batch]:
-    """Yield steps without end."""
+    """Yield steps endlessly."""
     epoch = 0
     while True:
         yield from captions.batches(recipe.frozen, recipe.mirror, [recipe.seed, epoch])
@@ -116,7 +116,7 @@ def epochs(recipe: Recipe, captions: TrainingCaptions) -> Iterator[Batch]:
 
 
 def prepare(recipe: Recipe) -> tuple[dict[str, Loop], TrainingCaptions]:
-    """Return both loops, and what they train on."""
+    """Return both loops, and the data that they train on."""
     data = list(load(recipe.data).split("train"))
     words = [tokenize(caption) for photograph in data for caption in photograph.captions]
     vocabulary = Vocabulary.build(words, recipe.min_count)
@@ -142,7 +142,7 @@ def tell(measured: dict[str, list[float]]) -> None:
 
 
 def main() -> None:
-    """Print what was measured."""
+    """Print the measurements."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")

@@ -1,11 +1,11 @@
-"""How long a visitor waits, and what many at once do to a server.
+"""Measures the waiting times of the page, and the throughput of a server under load.
 
-    python benchmarks/web.py                    # `showtell serve`: its page, then its load
-    python benchmarks/web.py --server gunicorn  # the load of another: gunicorn, ray
+    python benchmarks/web.py                    # `showtell serve`: the page, then the load test
+    python benchmarks/web.py --server gunicorn  # load test of another server: gunicorn or ray
 
-Starts a server with the model that ships, drops photographs on its page in Chromium, then lets
-ever more clients send it photographs, each the next one as soon as it has its caption. Needs the
-dev extra and Chromium; Ray Serve needs `pip install 'ray[serve]'`.
+Starts a server with the model that ships, and drops photographs on its page in Chromium. Then an
+increasing number of clients send photographs, each the next one when it has received a caption.
+Requires the dev extra and Chromium; Ray Serve requires `pip install 'ray[serve]'`.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from skimage import data
 
 SIZES = (500, 375), (4000, 3000)
 CLIENTS = 1, 8, 64, 256
-SECONDS = 10  # that each number of clients asks for
+SECONDS = 10  # duration of the test for each number of clients
 DROPS = 15
 
 SERVE = "from showtell.cli import main; main()"
@@ -40,7 +40,7 @@ SERVERS = {
     "ray": ["-m", "showtell.cluster.serve", "{port}"],
 }
 
-# From the drop to the frame in which the caption stands on the page, milliseconds.
+# Milliseconds from the drop to the frame in which the caption is on the page.
 DROP = """async (text) => {
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
     const transfer = new DataTransfer();
@@ -67,7 +67,7 @@ def jpeg(width: int, height: int) -> bytes:
 
 @contextmanager
 def serving(name: str) -> Iterator[int]:
-    """Serve at a free port, as a process of its own."""
+    """Start a server on a free port, in a separate process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     arguments = [word.format(port=port, cores=os.cpu_count()) for word in SERVERS[name]]
@@ -83,13 +83,13 @@ def serving(name: str) -> Iterator[int]:
 
 
 def drop(page: Page, photograph: bytes) -> list[float]:
-    """Return the waits for a caption; the first is the visitor's first."""
+    """Drop photographs on the page, and return the waiting times for the captions."""
     text = base64.b64encode(photograph).decode()
     return [page.evaluate(DROP, text) for _ in range(DROPS)]
 
 
 def ask(port: int, photograph: bytes) -> tuple[int, float]:
-    """Return the status, 0 when nobody answers, and the wait, seconds."""
+    """Request a caption; return its status (0 without a response) and the seconds it took."""
     start = time.perf_counter()
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     try:
@@ -104,7 +104,7 @@ def ask(port: int, photograph: bytes) -> tuple[int, float]:
 
 
 def load(port: int, clients: int, seconds: float = SECONDS) -> list[tuple[int, float]]:
-    """Let clients ask one photograph after the other; one that is sent away comes back later."""
+    """Let clients send one photograph after another; a rejected client tries again later."""
     photograph, end = jpeg(*SIZES[0]), time.monotonic() + seconds
 
     def client(_: int) -> list[tuple[int, float]]:
@@ -112,7 +112,7 @@ def load(port: int, clients: int, seconds: float = SECONDS) -> list[tuple[int, f
         while time.monotonic() < end:
             answers.append(ask(port, photograph))
             if answers[-1][0] != 200:
-                time.sleep(1)  # as the answer asks
+                time.sleep(1)  # Retry-After
         return answers
 
     with ThreadPoolExecutor(clients) as pool:
@@ -120,7 +120,7 @@ def load(port: int, clients: int, seconds: float = SECONDS) -> list[tuple[int, f
 
 
 def show_page(port: int) -> None:
-    """Print how long a visitor of the page waits."""
+    """Print the waiting times on the page."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as drivers:
         browser = drivers.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -136,7 +136,7 @@ def show_page(port: int) -> None:
 
 
 def show_load(port: int) -> None:
-    """Print what ever more clients get."""
+    """Print the results of an increasing number of clients."""
     print("clients  captions a second  sent away  broken  median  95th, ms")
     for clients in CLIENTS:
         start = time.perf_counter()
@@ -151,7 +151,7 @@ def show_load(port: int) -> None:
 
 
 def main() -> None:
-    """Print what was measured."""
+    """Print the measurements."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--server", choices=SERVERS, default="showtell")
     name = parser.parse_args().server
