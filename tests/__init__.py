@@ -1,1 +1,1 @@
-"""Tests, which import what they share from here."""
+"""Tests. Shared helpers are modules of this package."""

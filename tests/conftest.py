@@ -1,4 +1,4 @@
-"""What tests share: the research data where it is present, and a browser."""
+"""Shared fixtures: the research data if it is present, and a browser."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.drawn"]
 pytest.register_assert_rewrite("tests.train", "tests.web")
 
-# Small networks are quicker on one thread, and processes that start here inherit it.
+# Small networks are faster on one thread. Child processes inherit this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -29,15 +29,15 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--use-fake-device-for-media-stream",  # a camera that films a clock
+    "--use-fake-device-for-media-stream",  # shows a clock
 ]
 
-WRONG = {"assert", "error"}  # what a console says of a script that failed
+WRONG = {"assert", "error"}  # kinds of console messages of failed scripts
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Folder with ``flickr8k/`` and ``encoders/``, which are not part of this project."""
+    """Folder with ``flickr8k/`` and ``encoders/``, which are not part of the repository."""
     beside = Path(__file__).parents[2] / "shared"
     path = Path(os.environ.get("SHOWTELL_SHARED", beside))
     if not (path / "flickr8k").is_dir():
@@ -47,7 +47,7 @@ def shared() -> Path:
 
 @pytest.fixture
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment of a person who set nothing and whose home is empty, and stays so."""
+    """Environment of a user with an empty home and no settings; the home must stay empty."""
     home = tmp_path_factory.mktemp("home")
     own = ("ORT_", "RAY_", "HF_", "XDG_", "MPL", "SHOWTELL_", "TORCH")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
@@ -58,13 +58,13 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
 
 @pytest.fixture
 def kills() -> int:
-    """How often a test of killing kills; SHOWTELL_KILLS=50 has it do so many times."""
+    """How often tests kill a process; set SHOWTELL_KILLS=50 for more."""
     return int(os.environ.get("SHOWTELL_KILLS", "1"))
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of eight megabytes."""
+    """A file system of eight megabytes."""
     folder = tmp_path / "disk"
     folder.mkdir()
     options = ["-t", "tmpfs", "-o", "size=8m", "tmpfs"]
@@ -81,7 +81,7 @@ def browser() -> Iterator["Browser"]:
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("there is no Chromium: apt-get install chromium")
-    api.expect.set_options(timeout=30_000)  # a busy machine is no failure
+    api.expect.set_options(timeout=30_000)  # for busy machines
     with api.sync_playwright() as drivers:
         browser = drivers.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -90,7 +90,7 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture
 def visiting(browser: "Browser") -> Callable[[], AbstractContextManager[Callable[..., "Page"]]]:
-    """Return the context manager around :func:`visit`, for a test of what it refuses."""
+    """Return the context manager of :func:`visit`, to test its own checks."""
     return partial(_visiting, browser)
 
 
@@ -98,8 +98,8 @@ def visiting(browser: "Browser") -> Callable[[], AbstractContextManager[Callable
 def visit(browser: "Browser") -> Iterator[Callable[..., "Page"]]:
     """Open the page of a server: ``visit(port, **options of the browser's context)``.
 
-    No script may fail, no assertion of one be false, no policy be violated, and nothing be asked of
-    another server.
+    Fails if a script fails, an assertion in a script is false, a security policy is violated, or a
+    request goes to another server.
     """
     with _visiting(browser) as open_page:
         yield open_page

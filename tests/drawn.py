@@ -1,4 +1,4 @@
-"""A data set of drawn shapes, a small CNN, and bundles that are trained on them within seconds."""
+"""A data set of drawn shapes, a small CNN, and bundles that are trained in seconds."""
 
 import csv
 import math
@@ -26,7 +26,7 @@ def draw(path: Path, colour: str, shape: str, rng: random.Random) -> None:
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of one's own pictures: 32 in train, 8 in dev, 8 in test, five captions each."""
+    """A custom data set: 32 pictures in train, 8 in dev and 8 in test, with five captions each."""
     folder = tmp_path_factory.mktemp("shapes")
     rng = random.Random(1)
     with (folder / "captions.csv").open("w", newline="") as file:
@@ -49,10 +49,10 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def weights(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of a small CNN: random, and always the same.
+    """Weights of a small CNN, random with a fixed seed.
 
-    Its BatchNorm has the statistics of the shapes; without them nothing of a picture would be left
-    after many random layers.
+    Its BatchNorm has the statistics of the shapes; otherwise the signal would vanish in the random
+    layers.
     """
     import torch
     from safetensors.torch import save_file
@@ -63,8 +63,8 @@ def weights(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = timm.create_model("test_resnet").train()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = None  # the mean over all passes
-            if not module.weight.any():  # a graph would hold equal weights, such as zeros, once
+            module.momentum = None  # mean over all batches
+            if not module.weight.any():  # the exporter would merge equal weights, such as zeros
                 torch.nn.init.normal_(module.weight, std=0.01)
     pictures = [np.asarray(Image.open(path)) for path in sorted(shapes.glob("*.png"))]
     with torch.no_grad():
@@ -75,7 +75,7 @@ def weights(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_recipe(folder: Path, shapes: Path, weights: Path) -> Path:
-    """Write a recipe of both phases, whose run and cache are in `folder`."""
+    """Write a recipe with both phases, whose run and cache are in `folder`."""
     values = {
         "name": "shapes",
         "run": str(folder / "run"),
@@ -100,13 +100,13 @@ def write_recipe(folder: Path, shapes: Path, weights: Path) -> Path:
 
 @pytest.fixture
 def recipe_file(shapes: Path, weights: Path, tmp_path: Path) -> Path:
-    """A recipe of the test's own."""
+    """A recipe for a single test."""
     return write_recipe(tmp_path, shapes, weights)
 
 
 @pytest.fixture(scope="session")
 def trained(shapes: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run of ten epochs: enough to describe most of the shapes."""
+    """The folder of a run of ten epochs, enough to describe most of the shapes."""
     from showtell.train import recipe as recipes
     from showtell.train.engine import train
 
@@ -116,9 +116,9 @@ def trained(shapes: Path, weights: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 def export(trained: Path, target: Path) -> Bundle:
-    """Return the bundle of a run, calibrated on the few photographs that there are.
+    """Export a run as a bundle, calibrated on the few available photographs.
 
-    It is in half precision: whatever integers lose is too much for it.
+    The bundle is in half precision, since the small network loses too much as integers.
     """
     from showtell.evaluation import calibrate
     from showtell.train import export as exporting
@@ -136,7 +136,7 @@ def export(trained: Path, target: Path) -> Bundle:
 
 @pytest.fixture(scope="session")
 def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The bundle of that run."""
+    """The bundle of the run `trained`."""
     return export(trained, tmp_path_factory.mktemp("exported") / "model")
 
 
@@ -144,7 +144,7 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def trained_with_classifier(
     shapes: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The folder of a run with the CNN's classifier, which is random, but sure of itself."""
+    """The folder of a run with the CNN's classifier, which is random but confident."""
     from safetensors.torch import load_file, save_file
 
     from showtell.train import recipe as recipes
@@ -163,7 +163,7 @@ def trained_with_classifier(
 def with_things(
     shapes: Path, trained_with_classifier: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Bundle:
-    """The bundle of that run. The things that are seen most have words that its captions use."""
+    """The bundle of that run. Its most frequent things have words that the captions use."""
     from showtell import bundle
     from showtell.captioner import Captioner
     from showtell.things import Names

@@ -1,11 +1,10 @@
-"""Odd files without end: real ones are damaged by their parts, and what is read of them is watched.
+"""Fuzzer: damages parts of real files, and checks how they are read.
 
     python -m tests.fuzz --minutes 30 --seed 1
 
-Each file is read in a process of its own that lives on; one that is stopped by a signal, that takes
-longer than two seconds of the processor, that raises anything but an ImageError, or whose memory
-keeps growing is kept in the folder `fuzz-found`, and the exit status is 1. A seed gives the same
-files again.
+A separate process reads the files one after another. A file is saved to the folder `fuzz-found` if
+the process is ended by a signal, takes more than two seconds of CPU time, raises anything but an
+ImageError, or keeps growing; the exit status is then 1. The same seed gives the same files.
 """
 
 import argparse
@@ -30,19 +29,19 @@ from showtell import memory
 from showtell.errors import ImageError
 from showtell.image import SEVERAL_FRAMES, read_and_warn
 
-SECONDS = 2.0  # of the processor, for one file
-GROWTH = 50  # MB that the process may have more than after its first files
+SECONDS = 2.0  # maximum CPU time per file
+GROWTH = 50  # maximum growth of the process in MB after its first files
 WARM_UP = 100  # files
-SIDE = 64  # pixels to which pictures are squashed
+SIDE = 64  # pixels; size to which pictures are resized
 VALUES = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
-# Files that are right
+# Valid files
 
 
-@cache  # or a colour profile would have another time of its making
+@cache  # a colour profile contains the time of its creation
 def pictures() -> list[bytes]:
-    """Return small files of all formats, and of many of the ways to write them."""
+    """Return small files of all formats, written in many ways."""
     rng = np.random.default_rng(0)
     colour = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize((48, 36))
     alpha = colour.copy()
@@ -88,7 +87,7 @@ def _encode(picture: Image.Image, form: str, options: dict) -> bytes:
 
 
 def parts(file: bytes) -> list[bytes]:
-    """Cut a file at the borders of its chunks, segments or boxes; join them to have it again."""
+    """Split a file into its chunks, segments or boxes; joined, they are the file."""
     if file.startswith(b"\x89PNG"):
         borders = _walk(file, 8, lambda at: 12 + _big(file, at))
     elif file.startswith(b"\xff\xd8"):
@@ -119,7 +118,7 @@ def _big(file: bytes, at: int) -> int:
 
 
 def mutants(seed: int) -> Iterator[bytes]:
-    """Yield damaged files without end, the same ones of the same seed."""
+    """Yield damaged files endlessly, the same ones for the same seed."""
     rng, whole = random.Random(seed), pictures()
     while True:
         file = rng.choice(whole)
@@ -137,7 +136,7 @@ def _bits(rng: random.Random, file: bytes, _: list[bytes]) -> bytes:
 
 
 def _number(rng: random.Random, file: bytes, _: list[bytes]) -> bytes:
-    """Put a number at the edge of its range where lengths and sizes stand, mostly at the start."""
+    """Write an extreme number somewhere, mostly near the start, where lengths and sizes are."""
     size = rng.choice((1, 2, 4))
     number = struct.pack(rng.choice("<>") + "I", rng.choice(VALUES))[:size]
     at = rng.randrange(min(len(file), rng.choice((64, len(file)))))
@@ -156,7 +155,7 @@ def _repeat(rng: random.Random, file: bytes, _: list[bytes]) -> bytes:
 
 
 def _part(rng: random.Random, file: bytes, whole: list[bytes]) -> bytes:
-    """Leave a part out, double it, move it, or take one of another file."""
+    """Remove, duplicate or move a part, or insert one of another file."""
     own = parts(file)
     at, other = rng.randrange(len(own)), rng.randrange(len(own))
     match rng.randrange(4):
@@ -177,7 +176,7 @@ def _splice(rng: random.Random, file: bytes, whole: list[bytes]) -> bytes:
 
 
 def _right_sums(file: bytes) -> bytes:
-    """Make the checksums of a PNG right again, or nothing behind them would be reached."""
+    """Correct the checksums of a PNG, so that decoders read beyond them."""
     if not file.startswith(b"\x89PNG"):
         return file
     return b"".join(
@@ -186,11 +185,11 @@ def _right_sums(file: bytes) -> bytes:
     )
 
 
-# The one who reads
+# The reading process
 
 
 def reader() -> None:
-    """Read files from standard input, each behind its length; print what became of each."""
+    """Read files from standard input, each preceded by its length; print a result for each."""
     memory.give_back()
     while head := sys.stdin.buffer.read(4):
         file = sys.stdin.buffer.read(int.from_bytes(head))
@@ -201,7 +200,7 @@ def reader() -> None:
 
 
 def _seconds() -> float:
-    """Return what this process has computed; what the system takes to give it memory is its own."""
+    """Return the user CPU time of this process, without the system's time for memory."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_utime
 
 
@@ -217,7 +216,7 @@ def _read(file: bytes) -> str:
 
 
 def _megabytes() -> float:
-    """Return what this process holds now, or where that is not told the most that it held."""
+    """Return the memory of this process in MB, or its maximum if only that is known."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return pages * resource.getpagesize() / 2**20
@@ -225,11 +224,11 @@ def _megabytes() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
-# The one who watches
+# The watching process
 
 
 def fuzz(seed: int, seconds: float, files: int, found: Path) -> list[str]:
-    """Read damaged files until `seconds` or `files` are over; return a line for each bad one."""
+    """Read damaged files until `seconds` or `files` is reached; return a line per failure."""
     complaints, counts = [], {"read": 0, "refused": 0}
     end, process, usual = time.monotonic() + seconds, None, 0.0
     for n, file in enumerate(mutants(seed)):
@@ -285,7 +284,7 @@ def _keep(file: bytes, found: Path, complaint: str) -> str:
 
 
 def main() -> None:
-    """Fuzz for as long as the command line says."""
+    """Run the fuzzer with the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,4 +1,4 @@
-"""Step models small enough to know every answer."""
+"""Step models that are small enough to compute all results by hand."""
 
 import itertools
 from typing import Any
@@ -9,16 +9,16 @@ from showtell.decoding import Mention, Step
 from showtell.runtime import State
 from showtell.vocab import END
 
-CELLS = 16  # of the photographs of a CellReader
+CELLS = 16  # cells per photograph of a CellReader
 A, B, C = 4, 5, 6  # ids of three words
 V, L = 7, 3
 
 
 class Table:
-    """Probabilities that depend on the photograph and on all words said so far.
+    """Probabilities that depend on the photograph and on all previous words.
 
-    The state of a hypothesis is what it said: an object array (B, k) of tuples, the photograph's
-    number first.
+    The state is an object array (B, k) of tuples: the photograph's number, then the words of the
+    hypothesis.
     """
 
     def __init__(self, probabilities: Any) -> None:
@@ -55,7 +55,7 @@ def distribution(**shares: float) -> np.ndarray:
 
 
 def random_probabilities(photo: int, said: tuple[int, ...]) -> np.ndarray:
-    """Any caption is possible, and what comes next depends on all that was said."""
+    """Return random probabilities of the next word, given the photograph and all words before."""
     p = np.zeros(V)
     rng = np.random.default_rng([photo, *said])
     p[[END, A, B, C]] = rng.dirichlet(np.ones(4))
@@ -65,9 +65,9 @@ def random_probabilities(photo: int, said: tuple[int, ...]) -> np.ndarray:
 def exhaustive(
     photo: int, max_length: int, power: float, mention: Mention = ()
 ) -> tuple[tuple[int, ...], float]:
-    """Score every caption of at most `max_length` words and return the best.
+    """Score every caption of at most `max_length` words, and return the best.
 
-    With `mention`, of those that hold a word of each set.
+    With `mention`, only captions with a word of each set count.
     """
     best = ((), -np.inf)
     for n in range(max_length + 1):
@@ -89,8 +89,8 @@ def satisfies(words: tuple[int, ...], mention: Mention) -> bool:
 
 
 class CellReader:
-    """Attends to the cell of the word's number; the word's probability is what `likely` makes of
-    the first numbers of the annotations, (B, L).
+    """Attends to cell t at step t. The word's probability is `likely` of the annotations' first
+    components, (B, L).
     """
 
     def __init__(self, likely) -> None:
@@ -98,8 +98,8 @@ class CellReader:
 
     def step(self, state: State, words: np.ndarray) -> tuple[Step, State]:
         B = len(words)
-        place = state.h[:, 0, 0].astype(int)  # how many words were said
-        cells = state.projected[:, :, 0]  # the number of each cell that is there
+        place = state.h[:, 0, 0].astype(int)  # number of words so far
+        cells = state.projected[:, :, 0]  # the number of each cell
         alphas = (cells == place[:, None]) * 0.9 + 0.01 * (cells == place[:, None] + 1)
         p = self.likely(cells, place)
         logprobs = np.log(np.tile(p[:, None, None], (1, 1, 9)))

@@ -1,4 +1,4 @@
-"""Files are replaced as a whole, or not at all."""
+"""Atomic replacement of files and folders."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from showtell.atomic import appending, replacing, replacing_folder
 
 @pytest.fixture(params=["nameless", "named"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """How a new file is made: without a name, and as on systems that cannot do that."""
+    """Both ways to create a new file: without a name, and with a temporary name."""
     if request.param == "named":
         monkeypatch.setattr("showtell.atomic._open_nameless", lambda _: None)
     elif not hasattr(os, "O_TMPFILE"):
@@ -32,7 +32,7 @@ def test_the_new_file_takes_the_place_of_the_old(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("way")
 def test_what_lies_beside_is_neither_followed_nor_removed(tmp_path: Path) -> None:
-    """What was written went into the file that a link ``NAME.part`` led to."""
+    """Data was written to the target of a link ``NAME.part``."""
     other = tmp_path / "other"
     other.write_text("a person's own")
     path = tmp_path / "file"
@@ -104,7 +104,7 @@ def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
 def test_a_folder_is_replaced_as_a_whole(
     tmp_path: Path, at_once: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not at_once:  # as on systems that cannot
+    if not at_once:  # as on systems without renameat2
         monkeypatch.setattr("showtell.atomic._exchange", lambda *_: False)
     path = tmp_path / "below" / "folder"
     for content in ("old", "new"):
@@ -121,7 +121,7 @@ def test_a_folder_is_replaced_as_a_whole(
 def test_at_no_moment_there_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "folder"
     path.mkdir()
-    monkeypatch.setattr(os, "replace", None)  # what would need two steps
+    monkeypatch.setattr(os, "replace", None)  # would take two steps
     with replacing_folder(path) as new:
         (new / "file").touch()
     assert [file.name for file in path.iterdir()] == ["file"]

@@ -1,4 +1,4 @@
-"""Attention maps over photographs: where the light falls, the figure, and the animation."""
+"""Attention maps over photographs: overlays, the figure and the animation."""
 
 from dataclasses import replace
 from io import BytesIO
@@ -16,14 +16,14 @@ PANEL = 220
 
 
 def spot(rows: int, cols: int, row: int, col: int) -> np.ndarray:
-    """Return a map of attention that is all at one place."""
+    """Return an attention map with all weight in one cell."""
     alpha = np.zeros((rows, cols), np.float32)
     alpha[row, col] = 1
     return alpha
 
 
 def caption_of(*words: str, text: str | None = None) -> Caption:
-    """Return a caption whose every map is uniform."""
+    """Return a caption with uniform maps."""
     n = len(words)
     return Caption(
         text=" ".join(words) if text is None else text,
@@ -39,7 +39,7 @@ def caption_of(*words: str, text: str | None = None) -> Caption:
 
 
 def lit(drawn: Image.Image) -> np.ndarray:
-    """Return which pixels of a black photograph's figure belong to the panels of words."""
+    """Return which pixels of a black photograph's figure belong to panels of words."""
     return (np.asarray(drawn) == overlay(black(), np.ones((7, 7))).getpixel((0, 0))).all(-1)
 
 
@@ -65,12 +65,12 @@ def test_upsample_puts_the_light_at_its_cell(row: int, col: int) -> None:
 
 @pytest.mark.parametrize("cells", [4, 7, 14])
 def test_upsample_is_smooth(cells: int) -> None:
-    """The grid must not show: no step between neighbours is more than a small part of the range."""
+    """The grid must not be visible: differences between neighbouring pixels are small."""
     alpha = np.random.default_rng(0).random((cells, cells))
     shown = upsample(alpha, 448, 448)
     steps = np.abs(np.diff(shown, axis=0)).max(), np.abs(np.diff(shown, axis=1)).max()
     assert max(steps) < 4 * cells / 448 * np.ptp(alpha)
-    assert np.ptp(shown) > 0.25 * np.ptp(alpha)  # and smooth is not flat
+    assert np.ptp(shown) > 0.25 * np.ptp(alpha)  # smooth, but not flat
 
 
 def test_upsample_is_the_same_seen_in_a_mirror() -> None:
@@ -112,7 +112,7 @@ def test_overlay_of_nothing_is_dark() -> None:
 
 @pytest.mark.parametrize(("words", "columns"), [(1, 2), (5, 6), (6, 4), (11, 6), (12, 5), (17, 6)])
 def test_figure_has_a_panel_a_word(words: int, columns: int) -> None:
-    """Rows are filled evenly, at most six panels each, the photograph itself among them."""
+    """Rows are filled evenly, with at most six panels, including the photograph itself."""
     drawn = figure(black(), caption_of(*["dog"] * words))
     assert abs(lit(drawn).sum() / PANEL**2 - words) < 0.01
     photograph = (np.asarray(drawn) == 0).all(-1)
@@ -173,7 +173,7 @@ def test_accents_do_not_become_boxes() -> None:
 
 
 def wandering(*words: str) -> Caption:
-    """Return a caption that looks elsewhere for each word."""
+    """Return a caption with a different map for each word."""
     caption = caption_of(*words)
     caption.attention[:] = np.random.default_rng(3).random(caption.attention.shape) ** 4
     return caption
@@ -186,7 +186,7 @@ def frames_of(gif: bytes) -> list[Image.Image]:
 
 
 def sentence_of(frame: Image.Image, top: int) -> np.ndarray:
-    """Return where ink stands below the photograph, bool (height, width)."""
+    """Return where text is below the photograph, bool (height, width)."""
     return np.asarray(frame.convert("L"))[top:] < 128
 
 
@@ -222,7 +222,7 @@ def test_animation_puts_the_light_where_the_word_looked() -> None:
 
 
 def test_animation_lets_the_sentence_grow_in_its_place() -> None:
-    """Nothing that is said moves, and nothing is said before its word."""
+    """Words do not move once they are drawn, and are not drawn too early."""
     caption = wandering("a", "brown", "dog", "runs", "over", "the", "grass", "behind", "children")
     frames = frames_of(animation(Image.fromarray(data.coffee()), caption))
     said = [sentence_of(frame, 320) for frame in (frames[0], *frames[3::3])]
@@ -231,7 +231,7 @@ def test_animation_lets_the_sentence_grow_in_its_place() -> None:
         assert after.sum() > before.sum()
         assert not (before & ~after).any()
     assert (said[-1] == said[-2]).all()
-    assert said[-1][36 + 14 :].any()  # it takes a second line
+    assert said[-1][36 + 14 :].any()  # a second line
 
 
 def test_animation_lights_the_word_that_is_said() -> None:
@@ -247,12 +247,12 @@ def test_animation_lights_the_word_that_is_said() -> None:
         ink = sentence_of(frame, 320).any(0)
         assert ink[start:end].any()
         assert not ink[end:].any()
-    start = spans[-1][0]  # behind "dog's ", which has a space less than it has words
+    start = spans[-1][0]  # after "dog's ", which is two words with one space
     assert not sentence_of(frames[12], 320).any(0)[start - 2 : start + 3].any()
 
 
 def test_animation_keeps_its_paper_white() -> None:
-    """It shimmered: a frame's palette had, instead of white, a mean of near-whites."""
+    """White flickered: a frame's palette had a mean of near-whites instead of white."""
     for frame in frames_of(animation(Image.fromarray(data.coffee()), wandering("a", "cup"))):
         assert (np.asarray(frame)[-8:] == 255).all()
 

@@ -1,4 +1,4 @@
-"""Benchmarks, which are too long to run here, take from the package what it has."""
+"""The benchmarks, which are too slow to run here, import names that exist."""
 
 import ast
 import importlib
@@ -11,7 +11,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 @pytest.mark.parametrize("path", sorted(BENCHMARKS.glob("*.py")), ids=lambda path: path.stem)
 def test_what_a_benchmark_imports_is_there(path: Path) -> None:
-    """Two of them imported a function that had been removed."""
+    """Two benchmarks imported a function that had been removed."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("showtell"):
             continue

@@ -1,4 +1,4 @@
-"""Bundles: read, verified, written as a whole."""
+"""Bundles: reading, verification and atomic writing."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from showtell.errors import BundleError
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the model that ships, to be damaged."""
+    """A copy of the model that ships, to damage."""
     return Path(shutil.copytree(SHIPPED, tmp_path / "model"))
 
 
@@ -119,21 +119,21 @@ def test_a_graph_that_cannot_run_is_refused(copy: Path) -> None:
     ],
 )
 def test_an_odd_entry_of_a_manifest_is_named(copy: Path, name: str, value: object) -> None:
-    """An image_size of a thousand million would have been allocated."""
+    """Memory was allocated for an image_size of a thousand million."""
     edit(copy, lambda manifest: manifest.update({name: value}))
     with pytest.raises(BundleError, match=f": {name} is invalid"):
         Bundle.load(copy)
 
 
 def replace_graph(copy: Path, name: str, graph: bytes) -> None:
-    """Put another graph into a bundle, with its right checksum."""
+    """Replace a graph of a bundle, with the correct checksum."""
     (copy / name).write_bytes(graph)
     digest = hashlib.sha256(graph).hexdigest()
     edit(copy, lambda manifest: manifest["sha256"].update({name: digest}))
 
 
 def test_weights_in_another_file_are_refused(copy: Path) -> None:
-    """They would be read from wherever the graph says, and no checksum is known of them."""
+    """They would be read from any path in the graph, without a checksum."""
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
     model = onnx.load(copy / "decoder.onnx")
     onnx.external_data_helper.convert_model_to_external_data(model, location="weights.bin")
@@ -204,7 +204,7 @@ for i in range(10**9):
         process.communicate()
         if sys.platform == "linux" or (tmp_path / "model").exists():
             Bundle.load(tmp_path / "model")
-        else:  # between the two renames: both bundles are beside it, whole
+        else:  # between the two renames: both bundles are complete, under other names
             (beside,) = tmp_path.glob(".model-*/old")
             Bundle.load(beside)
             Bundle.load(beside.with_name("new"))
@@ -229,7 +229,7 @@ def test_write_does_not_touch_a_folder_with_something_else(tmp_path: Path) -> No
 
 
 def replace_file(copy: Path, name: str, data: bytes) -> None:
-    """Put other contents into a bundle, with their right checksum."""
+    """Replace a file of a bundle, with the correct checksum."""
     replace_graph(copy, name, data)
 
 
@@ -241,7 +241,7 @@ def replace_file(copy: Path, name: str, data: bytes) -> None:
 def test_a_file_that_is_none_is_refused(
     copy: Path, name: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pipe was waited for, and a link to a device that does not end filled the memory."""
+    """Reading a pipe blocked, and reading a link to an endless device filled the memory."""
     path = copy / name
     data = path.read_bytes()
     if kind == "large":
@@ -264,7 +264,7 @@ def test_a_file_that_is_none_is_refused(
 
 
 def test_the_links_of_the_hub_are_followed(tmp_path: Path) -> None:
-    """It keeps the files beside the folder, under the names of their checksums."""
+    """The hub's cache stores the files outside of the folder, named by their checksums."""
     folder = tmp_path / "models--owner--name" / "snapshots" / "0123"
     folder.mkdir(parents=True)
     (folder.parents[1] / "blobs").mkdir()
@@ -278,7 +278,7 @@ def test_the_links_of_the_hub_are_followed(tmp_path: Path) -> None:
     "word", [5, None, ["a"], "\ud800", "\x1b[2J", "\a", "a\nshowtell: b", "\u202egpj", "\ufffe"]
 )
 def test_words_that_cannot_be_printed_are_refused(copy: Path, word: object) -> None:
-    """They came to the terminal as they were, and sidecars with them were no XML."""
+    """They were printed unescaped, and made sidecars invalid XML."""
     words = json.loads((copy / "vocab.json").read_text())
     words[-1] = word
     replace_file(copy, "vocab.json", json.dumps(words).encode())
@@ -315,7 +315,7 @@ def test_doubt_that_is_no_array_is_refused(copy: Path, data: bytes) -> None:
 
 
 def changed(copy: Path, name: str, change: Callable) -> None:
-    """Change the graph of a bundle."""
+    """Modify the graph of a bundle."""
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
     model = onnx.load(copy / name)
     change(onnx, model)

@@ -1,4 +1,4 @@
-"""Captioning real photographs with the model that ships."""
+"""Captions of real photographs by the model that ships."""
 
 import subprocess
 import sys
@@ -99,7 +99,7 @@ def test_a_shorter_caption_is_a_whole_one(captioner: showtell.Captioner, max_len
     found = captioner.caption(data.astronaut(), max_length=max_length)
     for caption in (found, *found.alternatives):
         assert 1 <= len(caption.words) <= max_length
-        # its end was said too
+        # includes the end-of-sentence token
         assert caption.logprob < np.log(caption.probabilities).sum()
 
 
@@ -158,13 +158,13 @@ def test_an_error_is_a_value_in_its_place(captioner: showtell.Captioner) -> None
         assert isinstance(caption, showtell.Caption)
         alone = captioner.caption(photograph, beam=1, region=(0, 0, 100, 100))
         assert caption.words == alone.words
-        # Matrix products of several photographs may be summed up in another order.
+        # Matrix products of a batch may be summed in another order.
         np.testing.assert_allclose(caption.confidences, alone.confidences, rtol=1e-5)
         np.testing.assert_allclose(caption.attention, alone.attention, atol=1e-6)
 
 
 def test_an_error_does_not_keep_its_photograph(captioner: showtell.Captioner) -> None:
-    """The frames of its traceback, and of its causes', held the picture as it was decoded."""
+    """The frames of the tracebacks of an error and its causes kept the decoded picture."""
     (error,) = captioner.caption_each([b"\xff\xd8\xff" + bytes(99) + b"\xff\xd9"])
     assert isinstance(error, ImageError)
     assert error.__cause__ is not None
@@ -174,7 +174,7 @@ def test_an_error_does_not_keep_its_photograph(captioner: showtell.Captioner) ->
 def test_a_photograph_is_read_once(
     captioner: showtell.Captioner, photograph: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of caption_each were read, and then what was read was read again."""
+    """caption_each read photographs twice."""
     opened = []
 
     def open_upright(source: object, **options: object) -> Image.Image:
@@ -203,7 +203,7 @@ def test_a_beam_of_nothing_is_refused(captioner: showtell.Captioner) -> None:
 
 
 def test_the_runtime_needs_nothing_of_the_training_half(photograph: Path) -> None:
-    """They are blocked, and with them training and evaluation; captions, page, --help work."""
+    """With the modules of training and evaluation blocked, captions, the page and --help work."""
     program = f"""
 import sys
 class Block:

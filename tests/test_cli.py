@@ -1,4 +1,4 @@
-"""The command line, as a program of its own where standard streams matter."""
+"""The command line; in a subprocess where standard streams matter."""
 
 import hashlib
 import json
@@ -66,7 +66,7 @@ def test_a_bad_photograph_does_not_cost_the_others(photographs: Path) -> None:
 
 
 def test_a_name_cannot_forge_a_line(photographs: Path, tmp_path: Path) -> None:
-    """A line break in a file's name looked like the line of another photograph."""
+    """A line break in a file's name looked like a line for another photograph."""
     good, bad = tmp_path / "a\n\x1b[2J\u2028b'\".png", tmp_path / "a\nb.jpg"
     good.write_bytes((photographs / "astronaut.png").read_bytes())
     done = run("caption", good, bad)
@@ -98,7 +98,7 @@ def test_a_name_that_is_no_text(photographs: Path, tmp_path: Path) -> None:
 def test_standard_output_of_any_encoding_loses_nothing(
     photographs: Path, tmp_path: Path, encoding: str
 ) -> None:
-    """A name, or the β of a table, that could not be encoded ended everything that followed."""
+    """A name or the β of a table that could not be encoded ended the program."""
     foreign = tmp_path / "собака.png"
     shutil.copy(photographs / "astronaut.png", foreign)
     command = [*SHOWTELL, "caption", foreign, photographs / "cut.png"]
@@ -250,7 +250,7 @@ def test_attention_writes_three_files_a_photograph(photographs: Path, tmp_path: 
 
 
 def test_files_of_one_name_are_numbered(tmp_path: Path) -> None:
-    """Of a.png twice and a-2.png, the third took the name that the second had been given."""
+    """For a.png twice and a-2.png, the third overwrote the files of the second."""
     paths = [tmp_path / name for name in ("a.png", "b/a.png", "a-2.png")]
     (tmp_path / "b").mkdir()
     for path in paths:
@@ -336,7 +336,7 @@ def test_info_tells_of_the_model() -> None:
 
 
 def test_a_name_cannot_turn_the_direction_of_writing(photographs: Path, tmp_path: Path) -> None:
-    """A name that ends in gpj.exe was read as one that ends in exe.jpg."""
+    """With a change of direction, gpj.exe looked like exe.jpg."""
     path = tmp_path / "a\u202egpj\u2066.png"
     path.write_bytes((photographs / "astronaut.png").read_bytes())
     done = run("caption", path, tmp_path / "\u200fb.jpg")
@@ -358,7 +358,7 @@ def test_the_card_of_a_stranger_is_escaped(tmp_path: Path) -> None:
 
 
 def endless(model: Path) -> None:
-    """Let the decoder of a bundle compute without end."""
+    """Make the decoder of a bundle loop endlessly."""
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
     from onnx import helper, numpy_helper
 
@@ -394,7 +394,7 @@ def endless(model: Path) -> None:
 def test_ctrl_c_ends_a_graph_that_does_not_end(
     photographs: Path, tmp_path: Path, out: bool
 ) -> None:
-    """With --out the first is to finish what was begun, and the second ends it."""
+    """With --out, the first Ctrl+C waits for photographs in progress; the second ends the run."""
     model = Path(shutil.copytree(SHIPPED, tmp_path / "model"))
     endless(model)
     options = ["--out", str(tmp_path / "o.jsonl")] if out else []

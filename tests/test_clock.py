@@ -1,4 +1,4 @@
-"""A clock that jumps changes nothing: durations are measured by one that cannot."""
+"""Durations are measured with a monotonic clock, so changes of the system time have no effect."""
 
 import ast
 from pathlib import Path
@@ -8,10 +8,10 @@ import pytest
 import showtell
 
 ROOT = Path(showtell.__file__).parent
-# What tells the time of day, which people and time servers set.
+# Functions that return the time of day.
 JUMPS = {"time", "time_ns", "now", "today", "utcnow", "localtime", "gmtime"}
 CLOCKS = {"time", "datetime", "date"}
-# Compares with the stamps of waitress, which are times of day.
+# Compares with timestamps of waitress, which are times of day.
 OURS = sorted(set(ROOT.rglob("*.py")) - {ROOT / "web" / "connections.py"})
 
 

@@ -1,4 +1,4 @@
-"""How likely words are right, and which photographs are out of distribution."""
+"""Confidences of words, and detection of photographs that are out of distribution."""
 
 from dataclasses import replace
 from io import BytesIO
@@ -15,7 +15,7 @@ from showtell.confidence import OUT_OF_DISTRIBUTION, ConfidenceModel, features, 
 from showtell.data import load
 from showtell.errors import BundleError
 
-# One component, the first axis, through a mean of ones.
+# A mean of ones, and one component, the first axis.
 MODEL = ConfidenceModel(
     visual=np.array([1.0, 0, 0, 0, 0]),
     function=np.array([0.0, 0, 0, 0, 2]),
@@ -25,7 +25,7 @@ MODEL = ConfidenceModel(
 
 
 def test_what_components_explain_is_in_distribution() -> None:
-    """The mean over the cells counts, and only what of it lies outside of the direction."""
+    """The score is the part of the mean annotation that the components do not explain."""
     photographs = np.array([[[9, 1, 1], [-5, 1, 1]], [[7, 2, 4], [7, 4, 2]]], np.float32)
     np.testing.assert_allclose(MODEL.ood_score(photographs), [0, 8], atol=1e-5)
 
@@ -34,7 +34,7 @@ def test_words_of_each_kind_have_weights_of_their_own() -> None:
     said = MODEL.confidences(
         ("a", "dog"), np.array([0.5, 0.25], np.float32), np.zeros(2, np.float32), -2.0
     )
-    # log p of a visual word alone; of a function word nothing at all
+    # only log p for visual words; nothing for function words
     np.testing.assert_allclose(said, [1 / (1 + np.exp(-2)), 0.25 / 1.25])
 
 
@@ -80,7 +80,7 @@ def test_one_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, np.
 
 
 def test_one_that_is_broken_is_refused(tmp_path: Path) -> None:
-    """A pickle is never read, nor made room for what is not there; what is missing is told."""
+    """Pickles are refused, and no memory is allocated for missing data."""
     bundle = bundle_with(tmp_path, MODEL)
     with pytest.raises(BundleError, match="cannot be read"):
         ConfidenceModel.read(replace(bundle, manifest={"doubt": {"limit": 1.0}}), 3)
@@ -139,7 +139,7 @@ STRANGERS = {
 
 
 def test_pictures_of_other_kinds_are_strange(captioner: Captioner) -> None:
-    """Noise was told as confidently as any photograph: a boy in a red shirt."""
+    """Noise had a confident caption: a boy in a red shirt."""
     pictures = [draw() for draw in STRANGERS.values()]
     pictures = [p if p.ndim == 3 else np.repeat(p[..., None], 3, axis=2) for p in pictures]
     found = dict(zip(STRANGERS, captioner.caption(pictures, beam=2), strict=True))
@@ -165,7 +165,7 @@ def test_photographs_like_those_of_the_training_are_not(captioner: Captioner, sh
 
 
 def test_a_warning_of_the_file_comes_first(captioner: Captioner) -> None:
-    """That of the photograph replaced it, or it that of the photograph."""
+    """One of the two warnings replaced the other."""
     file = BytesIO()
     noise = Image.fromarray(STRANGERS["noise"]())
     noise.save(file, "GIF", save_all=True, append_images=[noise.rotate(180)])
@@ -175,7 +175,7 @@ def test_a_warning_of_the_file_comes_first(captioner: Captioner) -> None:
 
 
 def test_an_older_bundle_has_no_confidence_model() -> None:
-    """Its confidence is what it was before: the geometric mean of the probabilities."""
+    """Without one, the confidence is the geometric mean of the probabilities."""
     bundle = Bundle.load()
     manifest = {name: value for name, value in bundle.manifest.items() if name != "doubt"}
     found = Captioner(replace(bundle, manifest=manifest), threads=1).caption(page_of_text(), beam=2)

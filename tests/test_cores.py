@@ -1,4 +1,4 @@
-"""As many threads as there are cores to use."""
+"""The number of threads is the number of available cores."""
 
 import math
 import os
@@ -54,7 +54,7 @@ def test_quotas(tmp_path: Path, own: str, files: dict[str, str], quota: float) -
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
 def test_a_model_takes_the_cores_that_are_lent_and_is_silent() -> None:
-    """It took all of the machine's, and ONNX Runtime complained of each that it may not use."""
+    """All cores of the machine were used, and ONNX Runtime warned about those not available."""
     done = subprocess.run([sys.executable, "-c", LOAD], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[1, 1]\n", "")
     assert 1 <= cores() <= (os.cpu_count() or 1)

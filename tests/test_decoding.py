@@ -1,4 +1,4 @@
-"""Decoding, on step models small enough to know every answer."""
+"""Decoding, with step models that are small enough to compute all results by hand."""
 
 from typing import Any
 
@@ -68,7 +68,7 @@ def test_a_caption_that_is_as_long_as_it_may_be_must_end() -> None:
 
 
 def test_one_that_must_end_competes_with_those_that_ended() -> None:
-    """After b the sentence is complete, after a it is not: the limit decides for b."""
+    """A caption can end after b, but not after a, so the limit selects b."""
 
     def probabilities(photo: int, said: tuple[int, ...]) -> np.ndarray:
         if not said:
@@ -122,7 +122,7 @@ def test_special_words_are_never_said() -> None:
 
 
 def test_alphas_follow_their_hypothesis() -> None:
-    """Attention is reordered with the beams: the toy model looks at cell t mod 3 at step t."""
+    """Attention is reordered with the beams: the model attends to cell t mod 3 at step t."""
     model = Table(random_probabilities)
     for hypothesis in beam_search(model, model.start(1), 1, beam=4, max_length=7)[0]:
         cells = hypothesis.alphas.argmax(axis=1)
@@ -150,7 +150,7 @@ MENTIONS: list[Mention] = [
 
 @pytest.mark.parametrize("power", [0.0, 0.7])
 def test_a_wide_constrained_beam_agrees_with_exhaustive_search(power: float) -> None:
-    """All kinds of sets are in one batch, and a photograph without any is among them."""
+    """One batch has photographs with all kinds of sets, and one without sets."""
     model = Table(random_probabilities)
     n = len(MENTIONS)
     options: Any = {"beam": 200, "max_length": 4, "length_power": power, "mention": MENTIONS}
@@ -191,7 +191,7 @@ def test_photographs_with_sets_do_not_change_those_beside_them() -> None:
 
 
 def test_an_early_word_does_not_keep_a_likelier_late_one_out() -> None:
-    """The search stopped at the first captions with the word: "c", where "a b c" is likelier."""
+    """The search stopped at the first caption with the word, "c", but "a b c" is more probable."""
 
     def probabilities(photo: int, said: tuple[int, ...]) -> np.ndarray:
         if C in said:

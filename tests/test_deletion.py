@@ -1,4 +1,4 @@
-"""The deletion test, on models that are a line of arithmetic each."""
+"""The deletion test, with models that are one line of arithmetic each."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def measure(likely, words: list[int], draws: int = 1, share: float = SHARE) -> D
 
 
 def test_words_that_need_their_cell() -> None:
-    """A quarter of the cells is left out: random ones take the cell one time in four."""
+    """A quarter of the cells is masked, so one of four random draws includes the needed cell."""
     found = measure(sees_its_cell, [4, 5, 6, 7] * 3, draws=200)
     np.testing.assert_allclose(found.probability, 0.8)
     np.testing.assert_allclose(found.attended, 0.7)
@@ -32,7 +32,7 @@ def test_as_many_cells_are_left_out_as_one_says() -> None:
 
 
 def test_words_that_need_any_cells() -> None:
-    """All cells count alike: those that are attended to are no better than others."""
+    """All cells count the same, so attended cells matter as much as others."""
     found = measure(lambda cells, _: np.full(len(cells), cells.shape[1] / 20), [4, 5, 6])
     np.testing.assert_allclose(found.attended, 4 / 20)
     assert deletion([found]).ratio == pytest.approx(1)
@@ -44,7 +44,7 @@ def test_words_that_need_no_cell() -> None:
 
 
 def test_words_before_are_said_with_the_whole_photograph() -> None:
-    """The third word sees the state behind two words, however many cells are left out for it."""
+    """The state before the third word does not depend on the cells masked for it."""
     found = measure(lambda cells, place: 0.1 + 0.1 * place, [4, 5, 6])
     np.testing.assert_allclose(found.probability, [0.1, 0.2, 0.3])
     np.testing.assert_allclose(found.attended, 0, atol=1e-9)

@@ -1,4 +1,4 @@
-"""One list of formats, by which everything asks."""
+"""The list of formats, and its users."""
 
 import re
 from io import BytesIO

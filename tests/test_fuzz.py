@@ -1,4 +1,4 @@
-"""A few hundred files of the fuzzer; ``python -m tests.fuzz`` goes on for as long as it is let."""
+"""A few hundred files of the fuzzer; run ``python -m tests.fuzz`` for more."""
 
 import itertools
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
 
 
 def test_the_fuzzer_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes too long for a limit of nothing is told, and kept."""
+    """With a time limit of zero, files are reported and saved."""
     monkeypatch.setattr("tests.fuzz.SECONDS", -1)
     (complaint,) = fuzz(seed=0, seconds=60, files=1, found=tmp_path / "found")
     assert complaint.startswith("file 0 of seed 0: 0.")

@@ -1,4 +1,4 @@
-"""What a photograph looks like when it is read: turned, laid on white, its colours, its size."""
+"""Reading photographs: orientation, transparency, colours and size."""
 
 import os
 import subprocess
@@ -30,10 +30,10 @@ from tests.odd_files import (
     profile_of_swapped_colours,
 )
 
-# Turned, mirrored
+# Orientation
 
 
-TURNED = {  # how EXIF says that a picture lies in the file
+TURNED = {  # how an upright picture is stored with each EXIF orientation
     1: lambda p: p,
     2: lambda p: p[:, ::-1],
     3: lambda p: p[::-1, ::-1],
@@ -57,7 +57,7 @@ def test_orientation(format: str, orientation: int) -> None:
     picture, exif = turned(orientation)
     upright = open_upright(encode(picture, format, exif=exif))
     assert_near(upright, corners(), LOSSY)
-    assert_near(open_upright(upright), corners(), LOSSY)  # nothing is left to turn it again
+    assert_near(open_upright(upright), corners(), LOSSY)  # not turned a second time
 
 
 def test_orientation_of_pillow_image() -> None:
@@ -65,7 +65,7 @@ def test_orientation_of_pillow_image() -> None:
     source = Image.open(BytesIO(encode(picture, "PNG", exif=exif)))
     assert_near(open_upright(source), corners())
     assert source.size == picture.size
-    assert source.getexif()[0x0112] == 6  # the caller's own is left alone
+    assert source.getexif()[0x0112] == 6  # the caller's image is unchanged
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0nonsense", b"Exif\0\0II*\0\xff\xff\xff\xff", b""])
@@ -94,12 +94,12 @@ def test_transparent_pixels_become_white() -> None:
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
 def test_hidden_colours_do_not_leak(format: str) -> None:
-    """Red that nobody sees must not tint the neighbours when the picture is made smaller."""
+    """The red of transparent pixels must not affect visible pixels when the picture is resized."""
     picture = Image.new("RGBA", (256, 256), (255, 0, 0, 0))
     picture.paste((0, 0, 255, 255), (64, 64, 192, 192))
     options = {"lossless": True, "exact": True} if format == "WEBP" else {}
     pixels = read(encode(picture, format, **options), 48).astype(int)
-    assert (pixels[..., 2] >= 250).all()  # white and blue alike
+    assert (pixels[..., 2] >= 250).all()  # both white and blue
     assert np.abs(pixels[..., 0] - pixels[..., 1]).max() <= 1
 
 
@@ -166,9 +166,9 @@ def test_plain_modes() -> None:
     ("values", "expected"),
     [
         ([0, 257 * 128, 65535], [0, 128, 255]),  # 16 bits
-        ([0, 128, 255], [0, 128, 255]),  # 8 bits in a deeper file
+        ([0, 128, 255], [0, 128, 255]),  # 8 bits in a 16-bit file
         ([0, 514, 1024], [0, 128, 255]),  # 10 bits: stretched
-        ([30000] * 3, [117] * 3),  # flat, and not turned white
+        ([30000] * 3, [117] * 3),  # uniform, and not white
         ([0] * 3, [0] * 3),
     ],
 )
@@ -202,7 +202,7 @@ def test_embedded_profile_is_followed(format: str) -> None:
     file = encode(flat("RGB", RED), format, icc_profile=profile_of_swapped_colours())
     upright = open_upright(file)
     assert_near(upright, np.full((32, 32, 3), BLUE), LOSSY)
-    assert_near(open_upright(upright), np.full((32, 32, 3), BLUE), LOSSY)  # not swapped back
+    assert_near(open_upright(upright), np.full((32, 32, 3), BLUE), LOSSY)  # not swapped again
 
 
 def test_profile_and_transparency_together() -> None:
@@ -212,7 +212,7 @@ def test_profile_and_transparency_together() -> None:
     assert np.abs(np.subtract([row[0], row[-1]], [BLUE, WHITE])).max() <= 2
 
 
-# Named: a profile holds the second in which it was made, and each worker makes its own.
+# With ids, since a profile contains the time of its creation, and each worker creates its own.
 @pytest.mark.parametrize(
     "profile", [b"nonsense", profile_of_swapped_colours()[:300]], ids=["nonsense", "cut off"]
 )
@@ -254,7 +254,7 @@ def test_read_thin_pictures(shape: tuple[int, int, int]) -> None:
 
 
 def test_draft_is_nearly_the_full_picture() -> None:
-    """A JPEG of telephone size is decoded at a part of its size, and looks the same."""
+    """A large JPEG is decoded at a fraction of its size, and looks the same."""
     photograph = Image.fromarray(data.astronaut()).resize((3000, 2400), Image.Resampling.LANCZOS)
     file = encode(photograph, "JPEG", quality=92)
     assert open_upright(file).size == (3000, 2400)
@@ -264,7 +264,7 @@ def test_draft_is_nearly_the_full_picture() -> None:
 
 
 def test_a_region_is_counted_in_pixels_of_the_upright_photograph() -> None:
-    """However much smaller a JPEG could be decoded, and however it lies in its file."""
+    """This holds for JPEGs that could be decoded at a smaller size, and for all orientations."""
     picture = Image.fromarray(data.astronaut()).resize((2000, 1000))
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -282,10 +282,10 @@ def test_photographs(name: str) -> None:
 
 
 def test_a_jpeg_needs_none_of_the_rare_formats(tmp_path: Path) -> None:
-    """To import all that Pillow has took a tenth of a process that captions one photograph."""
+    """Importing all of Pillow's plugins took a tenth of the time to caption one photograph."""
     Image.new("RGB", (9, 9)).save(tmp_path / "a.jpg")
     code = (
-        "import sys, numpy; numpys = set(sys.modules); "  # which loads numpy.random itself before 2
+        "import sys, numpy; numpys = set(sys.modules); "  # NumPy 1 imports numpy.random itself
         "from showtell.image import read; from showtell import decoding; "
         f"read({str(tmp_path / 'a.jpg')!r}, 8); print(*set(sys.modules) - numpys)"
     )

@@ -1,4 +1,4 @@
-"""Which files are read as photographs, and why others are refused."""
+"""Which files are read as photographs, and the errors for others."""
 
 import os
 import sys
@@ -67,7 +67,7 @@ def test_further_frames_are_warned_of(format: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tag", [(254, 1), (50706, b"\1\4\0\0")], ids=["reduced", "DNG"])
 def test_raw_files_are_captioned_by_their_preview_and_that_is_said(tag: tuple) -> None:
-    """Cameras' RAW files are TIFFs whose first picture is small; it was captioned silently."""
+    """The first picture of RAW files, a small preview, was captioned without a warning."""
     plain = encode(flat("RGB", RED), "TIFF")
     assert read_and_warn(encode(flat("RGB", RED), "TIFF", tiffinfo=dict([tag])), 32)[1] == (
         PREVIEW,
@@ -154,7 +154,7 @@ def test_cut_off_file(format: str, kept: float) -> None:
 
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_copy_that_was_not_finished_ends_in_zeros(progressive: bool) -> None:
-    """Room is often made for the whole file first; zeros were decoded as grey."""
+    """Many programs allocate the whole file before copying; the zeros were decoded as grey."""
     photograph = Image.fromarray(data.astronaut()[:128, :128])
     file = encode(photograph, "JPEG", progressive=progressive)
     half = len(file) // 2
@@ -162,7 +162,7 @@ def test_a_copy_that_was_not_finished_ends_in_zeros(progressive: bool) -> None:
         open_upright(file[:half] + bytes(len(file) - half))
 
 
-@pytest.mark.parametrize("format", ["PNG", "GIF"])  # JPEG, WebP have no checksum
+@pytest.mark.parametrize("format", ["PNG", "GIF"])  # JPEG and WebP have no checksums
 def test_a_file_with_a_wrong_part_in_the_middle(format: str) -> None:
     photograph = Image.fromarray(data.astronaut()[:128, :128])
     file = encode(photograph, format)
@@ -193,7 +193,7 @@ def test_too_many_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("side", [8001, 10_000, 100_000])
 def test_bomb_is_refused_by_what_it_declares(side: int) -> None:
-    """At 10,000 Pillow warns of it and at 100,000 it raises: neither may reach the user."""
+    """Pillow warns at 10,000 pixels per side and raises at 100,000; users must see neither."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ImageTooLargeError, match=f"{side} x {side} .* 64 million"):
@@ -201,7 +201,7 @@ def test_bomb_is_refused_by_what_it_declares(side: int) -> None:
 
 
 def test_bomb_in_the_frame_of_a_gif() -> None:
-    """Its screen is of one pixel, its first frame of 65535 x 65535."""
+    """The screen has one pixel, but the first frame has 65535 x 65535."""
     frame = b",\0\0\0\0\xff\xff\xff\xff\0\2\2D\1\0;"
     with pytest.raises(ImageTooLargeError):
         open_upright(b"GIF89a\1\0\1\0\0\0\0" + frame)
@@ -231,7 +231,7 @@ def test_paths_that_are_no_photographs(tmp_path: Path) -> None:
     ]:
         with pytest.raises(ImageError, match=reason) as raised:
             open_upright(path)
-        assert str(path) not in str(raised.value)  # who asks puts it in front
+        assert str(path) not in str(raised.value)  # callers add it
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
@@ -266,7 +266,7 @@ def test_nothing_to_see() -> None:
 
 
 def test_anything_else_is_a_mistake_of_the_program() -> None:
-    """The number 0 is no path; it is not read from standard input."""
+    """The number 0 must not be used as a file descriptor."""
     with pytest.raises(TypeError):
         open_upright(0)  # type: ignore[arg-type]
 
@@ -279,7 +279,7 @@ def test_a_loop_of_links_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_name_of_any_bytes(tmp_path: Path) -> None:
-    """A name is bytes on most systems, and need not be text."""
+    """On most systems, names are bytes and may not be valid text."""
     for name in (b" a 'photo' \"of\" mine\n.png", b"\xff\xfe.png"):
         path = os.path.join(os.fsencode(tmp_path), name)
         with open(path, "wb") as file:

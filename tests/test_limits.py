@@ -1,4 +1,4 @@
-"""What hostile files cost: they are refused by their size, or stopped while they are decoded."""
+"""Limits for hostile files: by size, and by time while decoding."""
 
 import gc
 import os
@@ -24,7 +24,7 @@ def segment(marker: int, body: bytes) -> bytes:
 
 
 def bmp(width: int, height: int, runs: bytes) -> bytes:
-    """Return a run-length coded BMP of grey."""
+    """Return a run-length coded grey BMP."""
     start = 14 + 40 + 1024
     sizes = 40, width, height, 1, 8, 1, len(runs), 0, 0, 256, 0
     header = struct.pack("<IiiHHIIiiII", *sizes)
@@ -33,7 +33,7 @@ def bmp(width: int, height: int, runs: bytes) -> bytes:
 
 
 def many_scans(n: int) -> bytes:
-    """Return a progressive JPEG of which one scan comes `n` times more."""
+    """Return a progressive JPEG with one scan repeated `n` times."""
     file = encode(Image.new("L", (2000, 2000)), "JPEG", progressive=True)
     last = file[file.rindex(b"\xff\xda") : -2]
     return file[:-2] + n * last + file[-2:]
@@ -53,7 +53,7 @@ SLOW = {
 
 @pytest.mark.parametrize("kind", SLOW)
 def test_a_decoder_that_is_kept_busy_is_stopped(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """A file of four megabytes took a server's thread for minutes."""
+    """A file of four megabytes occupied a server's thread for minutes."""
     file = SLOW[kind]()
     monkeypatch.setattr(limits, "MAX_SECONDS", 0.1)
     start = thread_time()
@@ -64,7 +64,7 @@ def test_a_decoder_that_is_kept_busy_is_stopped(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize("size", [(8000, 8000), (64_000_000, 1), (1, 3_000_000)])
 def test_what_python_decodes_is_limited_by_its_pixels(size: tuple[int, int]) -> None:
-    """A BMP of one kilobyte took minutes: its lines were filled byte by byte, without a look."""
+    """A BMP of one kilobyte took minutes: it was decoded in Python, without a time limit."""
     for file in (bmp(*size, b"\1a\0\0\0\1"), b"P3 %d %d 255\n1 2 3" % size):
         with pytest.raises(ImageTooLargeError, match="save it as JPEG or PNG"):
             open_upright(file)
@@ -72,7 +72,7 @@ def test_what_python_decodes_is_limited_by_its_pixels(size: tuple[int, int]) -> 
 
 
 def ask(name: str, value: str) -> str:
-    """Return what a program tells of the limit called `name`, set in its environment."""
+    """Print the limit `name` in a subprocess in which it is set in the environment."""
     code = f"from showtell import limits; print(limits.{name.removeprefix('SHOWTELL_')})"
     environment = {name: value, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code]
@@ -93,7 +93,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_refused_picture_is_given_back_at_once(form: str) -> None:
-    """Sixty megabytes of each stayed until the garbage collector came."""
+    """Each picture's 60 MB stayed in memory until the next garbage collection."""
     gc.collect()
     gc.disable()
     try:
@@ -116,7 +116,7 @@ def test_large_pictures_are_decoded_one_at_a_time(
         inside[0] += 1
         most[0] = max(most[0], inside[0])
         with suppress(BrokenBarrierError):
-            meet.wait(0.5)  # only two that are here together get past it before the time is over
+            meet.wait(0.5)  # passes before the timeout only if two threads are here
         inside[0] -= 1
         return picture.convert("RGB").resize((8, 8))
 

@@ -1,4 +1,4 @@
-"""What a caption must mention: words and names that a person asks for, and certain things."""
+"""What a caption must mention: requested words and names, and certain things."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def ids(*words: str) -> frozenset[int]:
     [
         ("bus", ["bus"]),
         ("Bus", ["bus"]),
-        ("dog", ["dog"]),  # a word is the word itself, not its synonyms
+        ("dog", ["dog"]),  # only the word itself, not its synonyms
         ("traffic light", ["light"]),
         ("Traffic  light", ["light"]),
     ],
@@ -38,7 +38,7 @@ def test_words_and_names_of_things(word: str, expected: list[str]) -> None:
 
 @pytest.mark.parametrize("word", ["zebra", "<unk>", "a bus", "sea lion", "!"])
 def test_an_unknown_word_is_named(word: str) -> None:
-    """Also the name of a thing for which the model has no word."""
+    """So is the name of a thing for which the vocabulary has no word."""
     with pytest.raises(OptionError, match="is not in the model's vocabulary") as caught:
         mention.asked(("bus", word), BUNDLE, NAMES)
     assert repr(word) in str(caught.value)
@@ -56,7 +56,7 @@ def test_without_a_classifier_words_are_known() -> None:
         ([0.5, 0.4, 0.0], ("a", "bus"), [ids("dog", "dogs")]),
         ([0.5, 0.4, 0.0], ("a", "puppy"), []),  # a synonym mentions it
         ([0.29, 0.1, 0.0], ("a", "bus"), []),  # it is not certain
-        ([0.0, 0.1, 0.9], ("a", "bus"), []),  # the model has no word for it
+        ([0.0, 0.1, 0.9], ("a", "bus"), []),  # the vocabulary has no word for it
     ],
 )
 def test_a_certain_thing_that_a_caption_misses(

@@ -1,4 +1,4 @@
-"""No connection is made but to this machine, and nothing is told to anyone."""
+"""No connections to other machines, and no telemetry."""
 
 import re
 import shutil
@@ -71,7 +71,7 @@ def run(code: str, *arguments: object) -> str:
 
 @pytest.mark.parametrize("code", [CAPTION, COMMANDS, SERVE])
 def test_nothing_is_asked_of_other_machines(code: str, photograph: Path, tmp_path: Path) -> None:
-    """Neither captioning nor serving needs one; no program is started either."""
+    """Captioning and serving use no other machine, and start no programs."""
     told = run(code, photograph, tmp_path / "out")
     assert told.endswith("\n[]")
     assert len(told) > 5
@@ -83,7 +83,7 @@ def test_a_question_would_be_noticed() -> None:
 
 
 def test_what_asks_the_network_is_known() -> None:
-    """Modules that can: the download of Flickr8k, the hub of ``hf://``, the sockets listened at."""
+    """The modules that use it: the download of Flickr8k, ``hf://``, and listening sockets."""
     root = Path(__file__).parents[1] / "showtell"
     asking = re.compile(
         r"^\s*(import|from) (urllib\.request|http\.client|huggingface_hub|requests|socket)\b", re.M
@@ -112,7 +112,7 @@ assert app.app.test_client().post("/api/v1/captions", data=photograph).status_co
 def test_nothing_is_written_into_the_home(
     code: str, photograph: Path, tmp_path: Path, stranger: dict[str, str]
 ) -> None:
-    """ONNX Runtime kept there a number of this machine, and what it would tell its makers."""
+    """ONNX Runtime stored an id of the machine and telemetry there."""
     command = [sys.executable, "-c", f"import sys, threading\n{code}", photograph, tmp_path / "out"]
     done = subprocess.run(command, env=stranger, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -124,12 +124,12 @@ def test_a_person_s_own_setting_stays(stranger: dict[str, str]) -> None:
     assert subprocess.check_output([sys.executable, "-c", code], env=env).split() == [b"1"]
 
 
-SECONDS = 20  # ONNX Runtime asked for a host about nine seconds after its start
+SECONDS = 20  # ONNX Runtime resolved a host about nine seconds after its start
 CONNECTED = re.compile(r"(?:connect|sendto|sendmsg|sendmmsg)\(.*(AF_INET6?\b.*)")
 
 
 def addresses(trace: Path) -> list[str]:
-    """Return what a traced process asked of addresses, DNS on this machine among them."""
+    """Return the addresses that a traced process connected to, including local DNS."""
     found = (CONNECTED.search(line) for line in trace.read_text(errors="replace").splitlines())
     asked = [match[1] for match in found if match]
     return [a for a in asked if "htons(53)" in a or not ("127.0.0.1" in a or '"::1"' in a)]
@@ -171,7 +171,7 @@ def test_a_question_is_found_in_the_system_calls(call: str, tmp_path: Path) -> N
 def test_a_server_that_works_asks_nobody(
     photograph: Path, tmp_path: Path, stranger: dict[str, str]
 ) -> None:
-    """Code in C asks by sockets of its own, of which Python's audit hooks hear nothing."""
+    """Python's audit hooks do not see sockets of C code, so system calls are traced."""
     code = f"import sys, threading, time\n{SERVE}\ntime.sleep({SECONDS})"
     traced(code, tmp_path / "trace", photograph, env=stranger)
     assert addresses(tmp_path / "trace") == []
@@ -180,7 +180,7 @@ def test_a_server_that_works_asks_nobody(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="homes are elsewhere there")
 def test_without_a_home_and_in_a_folder_that_is_read_only(photograph: Path, tmp_path: Path) -> None:
-    """Neither is needed: nothing is cached, and nothing written but what is asked for."""
+    """Neither is needed: nothing is cached, and only requested outputs are written."""
     folder = tmp_path / "read-only"
     folder.mkdir()
     folder.chmod(0o500)

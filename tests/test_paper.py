@@ -1,4 +1,4 @@
-"""The documents in docs/ name what is there."""
+"""The documents in docs/ refer to existing names."""
 
 import hashlib
 import re
@@ -19,7 +19,7 @@ def test_what_the_documents_name_exists(name: str) -> None:
     depth = next(i for i, part in enumerate(parts) if part[0].isupper() or i == len(parts) - 1)
     found = import_module(".".join(parts[:depth]))
     for part in parts[depth:]:
-        # layers are made when a network is: their names stand in its source
+        # layers are created with the network, so search its source
         if not hasattr(found, part):
             assert f"self.{part} = " in Path(import_module(found.__module__).__file__).read_text()
             return
@@ -27,6 +27,6 @@ def test_what_the_documents_name_exists(name: str) -> None:
 
 
 def test_doubt_was_measured_of_the_model_that_ships() -> None:
-    """Rerun ``benchmarks/doubt.py`` where another was exported."""
+    """Run ``benchmarks/doubt.py`` again after exporting another model."""
     digest = hashlib.sha256((SHIPPED / COMPONENTS).read_bytes()).hexdigest()
     assert f"`{COMPONENTS}` {digest[:12]}" in DOUBT

@@ -1,4 +1,4 @@
-"""The files that a host and a contributor read agree with the project."""
+"""Files for hosting and for contributors agree with the project."""
 
 import re
 import tomllib

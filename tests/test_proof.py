@@ -1,4 +1,4 @@
-"""Which words were seen, on models that are a line of arithmetic each."""
+"""Which words count as seen, with models that are one line of arithmetic each."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from tests.step_models import CELLS, CellReader, sees_its_cell
 
 
 def proof(likely) -> Proof:
-    """Prove a caption of four words, which attend to the cells 0 to 3 in turn."""
+    """Return the proof of a caption of four words, which attend to the cells 0 to 3."""
     cells = np.arange(CELLS, dtype=float)[None, :, None]
     state = State(cells, cells, np.zeros((1, 1, 2)), np.zeros((1, 1, 2)))
     return prove(CellReader(likely), state, [4, 5, 6, 7])
@@ -19,7 +19,7 @@ def proof(likely) -> Proof:
 def test_a_word_that_needs_what_it_attended_to_was_seen() -> None:
     found = proof(sees_its_cell)
     np.testing.assert_allclose(found.attended, 0.7)
-    assert found.random.mean() < 0.6  # three in four draws take the cell as well
+    assert found.random.mean() < 0.6  # three in four draws mask the cell as well
     assert found.seen.any()
     assert found.attended.dtype == found.random.dtype == np.float32
 
@@ -31,7 +31,7 @@ def test_a_word_that_does_not_mind_was_said() -> None:
 
 
 def test_a_word_that_any_three_quarters_of_the_cells_cost_as_much_was_said() -> None:
-    """What it needs is a photograph, and not what it looked at."""
+    """It depends on the photograph, but not on the attended cells."""
     found = proof(lambda cells, _: np.full(len(cells), 0.05 * cells.shape[1]))
     np.testing.assert_allclose(found.attended, 0.05 * 12, rtol=1e-6)
     assert not found.seen.any()

@@ -1,4 +1,4 @@
-"""What holds for any input: words, searches, bundles, scores."""
+"""Property-based tests: words, searches, bundles and scores."""
 
 import json
 import tempfile
@@ -27,7 +27,7 @@ VOCABULARY = st.lists(WORD, max_size=20, unique=True).map(lambda w: Vocabulary((
 
 @given(st.text(max_size=60))
 def test_words_are_stable(caption: str) -> None:
-    """What was cut into words once is cut the same again."""
+    """Tokenising the words of a caption again gives the same words."""
     words = tokenize(caption)
     assert tokenize(" ".join(words)) == words
     assert tokenize(detokenize(words)) == words
@@ -75,7 +75,7 @@ def test_scores_do_not_rise_with_rank(first: int, beam: int, max_length: int, po
     first=st.integers(0, 10**6), power=st.sampled_from([0.0, 0.7, 1.0]), length=st.integers(1, 3)
 )
 def test_a_beam_that_holds_everything_finds_the_best(first: int, power: float, length: int) -> None:
-    """A wider beam alone promises nothing: it may crowd out what a narrow one had kept."""
+    """A wider beam is not always better: it may drop what a narrow one keeps."""
     everything = search([first], 3**length * 2, length, power)[0][0]
     words, score = exhaustive(first, length, power)
     assert (everything.words, everything.score(power)) == (words, pytest.approx(score))

@@ -1,4 +1,4 @@
-"""Regions: how they are told, and what part of a photograph they are."""
+"""Regions: parsing and cropping."""
 
 import numpy as np
 import pytest

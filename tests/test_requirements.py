@@ -1,4 +1,4 @@
-"""What the deployed application is made of: locked and hashed."""
+"""The requirements of the deployed application, locked and hashed."""
 
 import re
 import tomllib
@@ -33,7 +33,7 @@ def test_the_lock_satisfies_what_is_required_and_what_that_requires() -> None:
 
 
 def needs(name: str) -> list[Requirement]:
-    """Return what an installed package requires on Linux, where the container runs."""
+    """Return the requirements of an installed package on Linux, as in the container."""
     try:
         found = [Requirement(line) for line in requires(name) or ()]
     except PackageNotFoundError:
@@ -48,7 +48,7 @@ def test_the_application_needs_what_the_package_does() -> None:
 
 
 def test_every_requirement_has_a_floor_and_allows_the_version_that_is_tested() -> None:
-    """`make lowest` tries the floors: one that nobody named would be any version at all."""
+    """`make lowest` tests the floors; a requirement without one would allow any version."""
     tested = {
         canonicalize_name(r.name): str(r.specifier)[2:] for r in requirements("constraints.txt")
     }

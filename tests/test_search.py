@@ -1,4 +1,4 @@
-"""The options of a caption: one description, and what is made from it."""
+"""The options of a search, and what is derived from them."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def test_options_cannot_be_changed() -> None:
     ("name", "value"), [("beam", 0), ("beam", 21), ("max_length", 41), ("max_length", "20")]
 )
 def test_limits_hold_in_python(name: str, value: object) -> None:
-    """The command line allowed a beam of 100, HTTP 20, and Python any."""
+    """The command line allowed a beam of 100, HTTP 20, and Python any number."""
     with pytest.raises(ValueError, match=f"'{name}' must be a whole number from 1 to "):
         Search(**{name: value})
 
@@ -102,6 +102,6 @@ def test_plain_types_are_those_of_json() -> None:
 
 
 def test_an_interrupted_run_of_before_an_option_existed_goes_on() -> None:
-    """Its settings lack the option, which must equal the option when it is off."""
+    """Settings without an option equal settings in which it is off."""
     stored = {"beam": 5, "max_length": 20}
     assert all(stored.get(name) == value for name, value in DEFAULTS.to_dict().items())

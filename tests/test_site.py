@@ -1,4 +1,4 @@
-"""The documentation site: it builds without a warning, its links work, and it needs no network."""
+"""The documentation site builds without warnings, has no broken links, and needs no network."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Page(HTMLParser):
-    """What a page links to, what it loads, and what can be linked to in it."""
+    """The links of a page, what it loads, and its anchors."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def pages(site: Path) -> dict[Path, Page]:
 def test_internal_links_and_anchors_lead_somewhere(site: Path, pages: dict[Path, Page]) -> None:
     broken = []
     for path, page in pages.items():
-        if path.name == "404.html":  # its links are those of the root, wherever it is shown
+        if path.name == "404.html":  # its links are relative to the root
             continue
         for link in [*page.links, *page.loads]:
             parts = urlsplit(link)

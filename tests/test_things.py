@@ -1,4 +1,4 @@
-"""Things: what the classifier sees, and what it says of the words of a caption."""
+"""Things: what the classifier recognises, and its evidence for the words of a caption."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_a_map_sums_to_1_and_one_without_light_is_even() -> None:
 
 
 def test_the_evidence_of_words() -> None:
-    """A synonym counts; the last number is the likeliest thing that no word mentions."""
+    """Synonyms count; the last number is the most probable thing that no word mentions."""
     words = ("a", "puppy", "eel")
     found = NAMES.evidence(words, np.array([0.5, 0.3, 0.0]))
     expected = [[0, 0, 0.3], [1, np.log(0.5), 0.3], [1, np.log(1e-4), 0.3]]

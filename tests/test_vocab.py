@@ -46,7 +46,7 @@ def test_tokenize(caption: str, words: list[str]) -> None:
     ],
 )
 def test_words_of_other_scripts_stay_whole(caption: str) -> None:
-    """Vowel signs, points and joiners ended words: कुत्ता was क, त, त."""
+    """Words were split at vowel signs, points and joiners: कुत्ता became क, त, त."""
     assert tokenize(f"{caption}।") == caption.split()
 
 
@@ -79,7 +79,7 @@ def test_words_with_spaces_between_them_are_enough(caption: str) -> None:
 
 
 def test_flickr8k_has_the_words_that_the_model_was_trained_on(shared: Path) -> None:
-    """The digest was made before words of other scripts were kept whole."""
+    """The digest is from before words of other scripts were kept whole."""
     text = (shared / "flickr8k/Flickr8k_text/Flickr8k.token.txt").read_text(encoding="utf-8")
     captions = [line.split("\t", 1)[1] for line in text.split("\n") if line]
     words = "\n".join(" ".join(tokenize(caption)) for caption in captions)

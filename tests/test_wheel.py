@@ -1,4 +1,4 @@
-"""The wheel: what is in it, that it can be built again, and that it runs without a checkout."""
+"""The wheel: its contents, reproducible builds, and running it without a checkout."""
 
 import json
 import os
@@ -25,7 +25,7 @@ BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", ".gitignore")
 
 
 def build(project: Path, out: Path) -> Path:
-    """Build the wheel of a project's folder, without the network."""
+    """Build the wheel of a folder, without the network."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", out]
     subprocess.run(command, cwd=project, check=True, capture_output=True)
     (wheel,) = out.glob("*.whl")
@@ -38,7 +38,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_holds_the_package_and_its_licence(wheel: Path) -> None:
-    """Nobody misses a file in a checkout that the wheel lacks."""
+    """Tests in a checkout would not notice a file that the wheel lacks."""
     package = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "showtell").rglob("*")
@@ -59,7 +59,7 @@ def test_it_is_small(wheel: Path) -> None:
 
 
 def test_the_same_files_give_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
-    """In another folder, at another time, with other permissions."""
+    """Also in another folder, at another time, and with other permissions."""
     project = tmp_path / "elsewhere"
     project.mkdir()
     for name in BUILT_FROM:
@@ -74,13 +74,13 @@ def test_the_same_files_give_the_same_bytes(wheel: Path, tmp_path: Path) -> None
 
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the Python of an environment that has the wheel, and the libraries of this one."""
+    """Return the Python of an environment with the wheel and the libraries of this environment."""
     environment = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     where = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
     libraries = [path for path in sys.path if "site-packages" in path]
-    # Python does not follow .pth files from a folder that is named in one, so that the checkout,
+    # Python does not read .pth files in folders that are themselves added by one, so the checkout,
     # which is installed there, is not found.
     Path(where.strip(), "libraries.pth").write_text("\n".join(libraries), encoding="utf-8")
     run(python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel)
@@ -95,12 +95,12 @@ def photograph(tmp_path: Path) -> Path:
 
 
 def plain() -> dict[str, str]:
-    """Return the environment's variables, without the one that could lead to the checkout."""
+    """Return the environment variables without the one that could lead to the checkout."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def run(program: Path, *arguments: object) -> str:
-    """Run a program of the environment, in its own folder, and return what it prints."""
+    """Run a program of the environment in its own folder, and return its output."""
     command = [str(word) for word in (program, *arguments)]
     options = {"cwd": program.parent, "env": plain(), "capture_output": True, "text": True}
     done = subprocess.run(command, **options)  # type: ignore[call-overload]
@@ -132,7 +132,7 @@ def test_it_serves(python: Path, photograph: Path) -> None:
 
 @contextmanager
 def serving(python: Path) -> Iterator[str]:
-    """Run ``showtell serve`` and give its address."""
+    """Run ``showtell serve``, and yield its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [python.with_name("showtell"), "serve", "--host", "127.0.0.1", "--port", str(port)]

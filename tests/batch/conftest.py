@@ -1,4 +1,4 @@
-"""A model that is quick to load, and photographs for it."""
+"""A model that loads quickly, and photographs for it."""
 
 import json
 import random
@@ -17,7 +17,7 @@ WORDS = (*SPECIAL, "a", "red", "green", "blue", "spot")
 
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a bundle that looks at two by two pixels, and talks by chance."""
+    """The folder of a bundle that uses two by two pixels, and generates random captions."""
     pytest.importorskip("onnx", reason="onnx is not installed")
     files = {
         "vocab.json": json.dumps(WORDS).encode(),
@@ -30,7 +30,7 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def photographs(tmp_path: Path) -> Callable[[int], Path]:
-    """Make a folder of so many photographs, in two folders of its own; each is another."""
+    """Create a folder with `n` different photographs in two subfolders."""
 
     def make(n: int) -> Path:
         folder, rng = tmp_path / "photographs", random.Random(n)
@@ -67,7 +67,7 @@ def _encoder() -> bytes:
 
 
 def _decoder(rng: np.random.Generator) -> bytes:
-    """Score words by the colour and by the word before; look everywhere alike."""
+    """Score words by the colour and the previous word; the attention is uniform."""
     from onnx import helper
 
     V = len(WORDS)

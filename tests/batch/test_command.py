@@ -1,4 +1,4 @@
-"""showtell caption --out, as it is typed."""
+"""The command ``showtell caption --out``."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def run(*arguments: object) -> Result:
 
 
 def test_a_folder_from_end_to_end(small_model: Path, photographs: Make, tmp_path: Path) -> None:
-    """With a file that is none, sidecars, and a name that could forge a line."""
+    """With a file that is not a photograph, sidecars, and a name that could forge a line."""
     path, out = photographs(3), tmp_path / "new" / "rows.jsonl"
     (path / "a\nb.jpg").write_text("no photograph")
     (path / "film.mp4").touch()
@@ -67,7 +67,7 @@ def test_an_output_of_another_kind_is_refused_before_anything_is_captioned(tmp_p
 def test_progress_is_told_on_a_terminal(
     small_model: Path, photographs: Make, tmp_path: Path
 ) -> None:
-    """And nothing else: Pillow warns of odd metadata, in the worker as well."""
+    """Only the progress: Pillow's warnings about metadata are hidden, in workers too."""
     path = photographs(1)
     exif = b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01"
     Image.new("RGB", (4, 4)).save(path / "odd.jpg", exif=exif)

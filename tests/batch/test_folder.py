@@ -1,4 +1,4 @@
-"""Folders are captioned whole, whatever is in them."""
+"""Captioning folders: bad files, changes and interruptions."""
 
 import errno
 import json
@@ -27,7 +27,7 @@ Make = Callable[[int], Path]
 
 
 class Here:
-    """A pool of processes that is none: whoever asks has to wait."""
+    """Replaces the pool of processes: captions in this process, when called."""
 
     def submit(self, function: Callable, *arguments: Any) -> Future:
         done: Future = Future()
@@ -39,7 +39,7 @@ class Here:
 
 @pytest.fixture
 def captioned(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Have photographs captioned in this process, four a chunk; names of those that were."""
+    """Caption in this process, four photographs per chunk; list the names of those captioned."""
     seen: list[str] = []
 
     def caption(items: Sequence[workers.Item], search: Search) -> list[Row]:
@@ -55,7 +55,7 @@ def captioned(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def run(small_model: Path, captioned: list[str], tmp_path: Path) -> Callable[..., list[Row]]:
-    """Caption the photographs into a file, and return its rows."""
+    """Caption photographs into a file, and return its rows."""
 
     def run(path: Path, out: str = "rows.jsonl", **options: Any) -> list[Row]:
         options = {"model": small_model, "search": Search(beam=2), "workers": 1, **options}
@@ -81,7 +81,7 @@ def test_every_photograph_has_its_row_in_order(
 def test_a_content_is_captioned_once(
     run: Callable, photographs: Make, captioned: list[str]
 ) -> None:
-    """In its own chunk, in one that is on its way, and in one that was finished long before."""
+    """Copies are found in the same chunk, in one in progress, and in a finished one."""
     path = photographs(14)
     first = path / "a" / "000.png"
     copies = [path / name for name in ("a/000b.png", "a/009.png", "b/a.png", "b/z.png")]
@@ -118,7 +118,7 @@ def test_bad_files_are_rows_and_the_rest_goes_on(run: Callable, photographs: Mak
 def test_files_that_vanish_and_grow(
     run: Callable, photographs: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One is deleted when it was seen, another is written to when it was read."""
+    """One file is deleted after it was listed, another is changed after it was read."""
     path = photographs(3)
     paths = sorted(path.rglob("*.png"))
     read_file = image.read_file
@@ -149,7 +149,7 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(
     chunks: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of one with errors and copies, after any number of its chunks."""
+    """With errors and copies, and interrupted after any number of chunks."""
     path = photographs(18)
     shutil.copy(path / "a" / "002.png", path / "b" / "z.png")
     (path / "b" / "text.jpg").write_text("no photograph")
@@ -176,7 +176,7 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(
 
 @pytest.fixture
 def unfinished(run: Callable, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Caption photographs, and keep the journal as if the run had been killed at the very end."""
+    """Caption photographs, and keep the journal as if the run had been killed at the end."""
 
     def run_and_keep(path: Path) -> None:
         with monkeypatch.context() as patched:
@@ -187,7 +187,7 @@ def unfinished(run: Callable, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 
 def copy_into(source: Path, target: Path) -> None:
-    """Write the content of a photograph into another, which keeps its size and time."""
+    """Copy the content of a photograph to another, which keeps its size and time."""
     before = target.stat()
     target.write_bytes(source.read_bytes())
     os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -197,7 +197,7 @@ def nothing(path: Path) -> None: ...
 
 
 def exchanged(path: Path) -> None:
-    """Two swap their contents; their chunks are not the same."""
+    """Swap the contents of two photographs in different chunks."""
     first, last = path / "a" / "000.png", path / "b" / "011.png"
     copy_into(first, path / "other")
     copy_into(last, first)
@@ -254,7 +254,7 @@ def test_a_folder_that_changed_ends_as_a_run_from_nothing(
     change: Callable,
     told: str | None,
 ) -> None:
-    """Rows of photographs that were gone stayed, and of those that were others now."""
+    """Rows of deleted and of changed photographs were kept."""
     path = photographs(12)
     (path / "other").touch()
     (path / "b" / "text.png").write_text("no photograph")
@@ -268,7 +268,7 @@ def test_a_folder_that_changed_ends_as_a_run_from_nothing(
 
 
 def flipped(data: bytes) -> bytes:
-    """Change a caption: the database does not notice."""
+    """Change a caption in the database, which does not detect it."""
     at = data.rindex(b'"caption": "') + 12
     return data[:at] + b"X" + data[at + 1 :]
 
@@ -302,7 +302,7 @@ def test_a_damaged_journal_is_used_or_told(
 def test_what_is_in_the_way_of_the_journal_is_left_alone(
     run: Callable, photographs: Make, tmp_path: Path, name: str, kind: str
 ) -> None:
-    """A database was made of an empty file that a link led to."""
+    """A database was written to an empty file that was the target of a link."""
     other, path = tmp_path / "other", tmp_path / name
     if kind == "link":
         other.touch()
@@ -361,7 +361,7 @@ def test_folders_are_entered_when_asked_to(run: Callable, photographs: Make) -> 
 def test_a_chunk_is_bounded_in_bytes(
     run: Callable, photographs: Make, captioned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Thirty-two large photographs together would be a gigabyte."""
+    """Thirty-two large photographs would take a gigabyte."""
     sizes: list[int] = []
     caption = workers._caption
 
@@ -377,7 +377,7 @@ def test_a_chunk_is_bounded_in_bytes(
 def test_a_read_only_disk_costs_the_sidecars_alone(
     run: Callable, photographs: Make, small_disk: Path
 ) -> None:
-    """It ended the run, where a folder without permission did not."""
+    """It ended the run, but a folder without write permission did not."""
     shutil.copytree(photographs(2), small_disk / "photographs")
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     told: list[str] = []
@@ -390,7 +390,7 @@ def test_a_read_only_disk_costs_the_sidecars_alone(
 def test_sidecars_that_cannot_be_written(
     run: Callable, photographs: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where one may not write, the others are written; a full disk is full for all of them."""
+    """Without permission for one sidecar, the others are written; a full disk is an error."""
     path, told = photographs(2), []
 
     def fail(number: int) -> Callable:

@@ -1,4 +1,4 @@
-"""The journal: what it refuses, and what it keeps."""
+"""The journal of a run."""
 
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +18,7 @@ def row(name: str, sha256: str | None = None) -> tuple[str, None, dict]:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """An output of which three rows are finished."""
+    """An output with three finished rows."""
     out = tmp_path / "new" / "rows.csv"
     with closing(Journal(out, SETTINGS, resume=False)) as journal:
         journal.add([row("b", "1"), row("a", "2")])

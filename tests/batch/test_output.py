@@ -1,4 +1,4 @@
-"""The three formats hold the same rows."""
+"""The three output formats."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ def test_json_lines(tmp_path: Path) -> None:
 
 
 def test_csv_is_one_that_a_spreadsheet_may_open(tmp_path: Path) -> None:
-    """A file's name could be a formula; numbers that are negative are none."""
+    """File names that look like formulas are escaped; negative numbers are not."""
     output.write(tmp_path / "rows.csv", ROWS)
     text = (tmp_path / "rows.csv").read_bytes().decode()
     assert text.startswith("\ufeffimage,caption,")

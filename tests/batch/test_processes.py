@@ -1,4 +1,4 @@
-"""Runs as programs of their own: killed, interrupted, out of room, and two at once."""
+"""Runs in subprocesses: killed, interrupted, on a full disk, and two at a time."""
 
 import json
 import os
@@ -28,7 +28,7 @@ SHOWTELL = (
 
 
 def begin(small_model: Path, photographs: Path, out: Path, *options: str) -> subprocess.Popen:
-    """Begin to caption a folder, four photographs a chunk, in a session of its own."""
+    """Start to caption a folder, four photographs per chunk, in its own session."""
     command = [sys.executable, "-c", SHOWTELL, "caption", photographs, "--recursive", "--out", out]
     return subprocess.Popen(
         [*command, "--beam", "2", "--model", small_model, *options],
@@ -39,7 +39,7 @@ def begin(small_model: Path, photographs: Path, out: Path, *options: str) -> sub
 
 
 def wait_for_chunks(process: subprocess.Popen, out: Path, n: int) -> None:
-    """Wait until a run has finished `n` more chunks, or all of them."""
+    """Wait until a run has finished `n` more chunks, or all chunks."""
     for _ in range(n):
         before = _changed(out)
         while _changed(out) == before and process.poll() is None:
@@ -64,7 +64,7 @@ def is_alive(process: int) -> bool:
 
 
 def imports(process: int) -> bool:
-    """Tell whether a process is a worker that is importing what it needs."""
+    """Return whether a process is a worker that is still importing modules."""
     with suppress(OSError):
         is_worker = b"spawn_main" in Path(f"/proc/{process}/cmdline").read_bytes()
         return is_worker and "numpy" in Path(f"/proc/{process}/maps").read_text()
@@ -78,7 +78,7 @@ def rows(out: Path) -> list[dict[str, Any]]:
 def test_a_run_that_is_killed_again_and_again_ends_as_one_that_was_not(
     small_model: Path, photographs: Make, tmp_path: Path, kills: int
 ) -> None:
-    """The moment is any: SIGKILL falls between two chunks, while one is kept, or at the end."""
+    """SIGKILL comes at random times: between chunks, while one is written, or at the end."""
     path, whole, out = photographs(120), tmp_path / "whole.jsonl", tmp_path / "rows.jsonl"
     assert begin(small_model, path, whole).wait() == 0
     rng = random.Random(kills)
@@ -110,7 +110,7 @@ def test_ctrl_c_keeps_what_was_finished(
     path, out = photographs(200), tmp_path / "rows.jsonl"
     process = begin(small_model, path, out)
     wait_for_chunks(process, out, 4)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the workers as well
+    os.killpg(process.pid, signal.SIGINT)  # also to the workers, as a terminal does
     _, told = process.communicate()
     assert process.returncode == 130
     n = len(rows(out))
@@ -127,7 +127,7 @@ def test_ctrl_c_keeps_what_was_finished(
 def test_ctrl_c_while_the_workers_begin(
     small_model: Path, photographs: Make, tmp_path: Path
 ) -> None:
-    """They told of it each with a traceback."""
+    """Each of them printed a traceback."""
     process = begin(small_model, photographs(80), tmp_path / "rows.jsonl")
     while not any(imports(child) for child in children(process)) and process.poll() is None:
         time.sleep(0.001)
@@ -170,7 +170,7 @@ def test_a_disk_that_is_full(small_model: Path, photographs: Make, small_disk: P
 
 
 def caption_or_die(items: Sequence[Item], search: Search) -> list[Row]:
-    """Caption in a worker, which a photograph ends as a flaw in a decoder would."""
+    """Caption in a worker; one photograph ends the process, as a bug in a decoder could."""
     if any(b"deadly" in data for _, data in items):
         os.kill(os.getpid(), signal.SIGSEGV)
     return workers.caption_rows(workers._captioner, items, search)

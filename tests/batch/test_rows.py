@@ -1,4 +1,4 @@
-"""One row a photograph, and none of them costs the others theirs."""
+"""One row per photograph; a bad one does not affect the others."""
 
 import hashlib
 import os
@@ -88,7 +88,7 @@ def test_nothing_to_caption(captioner: showtell.Captioner) -> None:
 def test_a_part_of_a_file_is_not_told_to_be_the_file(
     captioner: showtell.Captioner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a file over the limit only the beginning is read, which others can share."""
+    """Files over the limit are not read completely, so they have no checksum."""
     monkeypatch.setattr(image, "MAX_BYTES", 8)
     monkeypatch.setattr(rows, "MAX_BYTES", 8)
     row = caption_rows(captioner, [("large", b"123456789")])[0]

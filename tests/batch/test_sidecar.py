@@ -1,4 +1,4 @@
-"""Sidecars: read back by a program of others, and never over what a person wrote."""
+"""Sidecars are readable by exiftool, and keep the text that a person wrote."""
 
 import json
 import os
@@ -20,7 +20,7 @@ OTHERS = "-XMP-dc:Subject=beach", "-XMP-xmp:Rating=4", "-XMP-photoshop:City=Lund
 
 
 def exiftool(path: Path, *arguments: str) -> dict[str, str]:
-    """Return what exiftool reads in the XMP of a file, after it wrote what is asked for."""
+    """Return the XMP that exiftool reads from a file, after writing the given fields."""
     if not shutil.which("exiftool"):
         pytest.skip("exiftool is not installed (Debian: libimage-exiftool-perl)")
     if arguments:
@@ -49,7 +49,7 @@ def xmp(photograph: Path) -> Path:
 
 
 def write(photograph: Path) -> str | None:
-    """Write the caption, and require that the photograph stays as it is."""
+    """Write the caption, and check that the photograph is unchanged."""
     before = photograph.read_bytes()
     told = sidecar.write(str(photograph), CAPTION)
     assert photograph.read_bytes() == before
@@ -79,7 +79,7 @@ def test_what_a_sidecar_had_is_kept(photograph: Path) -> None:
 
 @pytest.mark.parametrize(("tag", "told"), list(zip(TAGS, NAMES, strict=True)))
 def test_a_persons_text_is_kept(photograph: Path, tag: str, told: str) -> None:
-    """The other field is filled; what is kept is told."""
+    """The other field is filled, and the kept text is reported."""
     exiftool(xmp(photograph), *OTHERS, f"-{tag}=My dog Rex")
     assert write(photograph) == f"{told} already had text, which was kept"
     found = exiftool(xmp(photograph))
@@ -111,7 +111,7 @@ EMPTY = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
     ],
 )
 def test_a_field_that_says_nothing_is_filled(photograph: Path, empty: str) -> None:
-    """With other prefixes than ours, in a packet, and with a line break that must stay one."""
+    """With other prefixes, inside a packet, and with a line break that must be kept."""
     xmp(photograph).write_text(EMPTY.format(empty), encoding="utf-8")
     assert write(photograph) is None
     text = xmp(photograph).read_text(encoding="utf-8")
@@ -158,7 +158,7 @@ def test_a_pipe_is_not_waited_for(photograph: Path) -> None:
 
 @pytest.mark.parametrize("tag", ["IPTC:Caption-Abstract", "EXIF:ImageDescription", *TAGS])
 def test_a_text_in_the_photograph_is_not_hidden(photograph: Path, tag: str) -> None:
-    """Software that finds a sidecar believes it, and not the photograph."""
+    """Software prefers the text in a sidecar to that in the photograph."""
     exiftool(photograph, f"-{tag}=My dog Rex")
     kept = NAMES[tag == TAGS[1]]
     assert write(photograph) == f"{kept} already had text, which was kept"
@@ -167,7 +167,7 @@ def test_a_text_in_the_photograph_is_not_hidden(photograph: Path, tag: str) -> N
 
 
 def test_a_link_beside_a_sidecar_is_not_followed(tmp_path: Path) -> None:
-    """The bytes of a sidecar that a stranger made came into a file of the person who captions."""
+    """The bytes of another user's sidecar were written to a file of the user who captions."""
     other = tmp_path / "bashrc"
     other.write_text("a person's own")
     (tmp_path / "folder").mkdir()

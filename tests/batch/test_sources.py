@@ -1,4 +1,4 @@
-"""Which files of a folder are captioned, and in which order."""
+"""Which files in folders are captioned, and in which order."""
 
 import os
 import subprocess
@@ -55,7 +55,7 @@ def test_links_to_folders_are_told_and_not_followed(tmp_path: Path) -> None:
 
 
 def test_folders_below_folders_without_end(tmp_path: Path) -> None:
-    """More than Python lets functions call one another, and at last more than a path may hold."""
+    """Deeper than Python's recursion limit, and than the maximum length of a path."""
     folder = os.open(tmp_path, os.O_RDONLY)
     for _ in range(2100):
         os.mkdir("d", dir_fd=folder)
@@ -64,7 +64,7 @@ def test_folders_below_folders_without_end(tmp_path: Path) -> None:
         folder = deeper
     os.close(folder)
     found = list(walk([str(tmp_path)]))
-    subprocess.run(["rm", "-r", tmp_path / "d"], check=True)  # Python's own rmtree cannot
+    subprocess.run(["rm", "-r", tmp_path / "d"], check=True)  # too deep for shutil.rmtree
     assert [error for _, error in found] == ["it cannot be listed: file name too long"]
 
 

@@ -1,4 +1,4 @@
-"""What a person wrote is found wherever programs put it; what a camera wrote is nobody's."""
+"""Text that a person wrote is found in all fields; a camera's text is ignored."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def packet(inside: str, attribute: str = "") -> bytes:
 
 @pytest.fixture(scope="module")
 def by_exiftool(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A photograph for each field and format; exiftool wrote the text, all in one go."""
+    """A photograph for each field and format, with text written by one run of exiftool."""
     if not shutil.which("exiftool"):
         pytest.skip("exiftool is not installed (Debian: libimage-exiftool-perl)")
     folder = tmp_path_factory.mktemp("written")
@@ -133,7 +133,7 @@ def photograph(tmp_path: Path) -> str:
 
 
 def valid(path: Path) -> str:
-    """Return what exiv2 reads as the description; it refuses a sidecar with a property twice."""
+    """Return the description that exiv2 reads; it refuses sidecars that repeat a property."""
     if not shutil.which("exiv2"):
         pytest.skip("exiv2 is not installed (Debian: exiv2)")
     done = subprocess.run(["exiv2", "-px", path], capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""The page without a server, built once, and plain web servers for it."""
+"""The static page, built once, and web servers for it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from playwright.sync_api import Page
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Keeps its log to itself."""
+    """Does not log."""
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -26,7 +26,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @contextmanager
 def serving_files(folder: Path) -> Iterator[int]:
-    """Serve a folder as ``python -m http.server`` does; gives the port."""
+    """Serve a folder as ``python -m http.server`` does; yield the port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
     thread = Thread(target=server.serve_forever)
     thread.start()
@@ -40,7 +40,7 @@ def serving_files(folder: Path) -> Iterator[int]:
 
 @pytest.fixture
 def scripts(visit: Callable[..., Page]) -> Iterator[Page]:
-    """A page beside the scripts, which need neither a model nor npm."""
+    """A page in the folder of the scripts, to test those that need no model."""
     folder = Path(vendor.__file__).parent / "static"
     with serving_files(folder) as port:
         yield visit(port)
@@ -48,13 +48,13 @@ def scripts(visit: Callable[..., Page]) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page with the model that ships."""
+    """The static page with the model that ships."""
     return build_page(tmp_path_factory.mktemp("browser") / "page", Bundle.load())
 
 
 @pytest.fixture(scope="session")
 def built_with_things(with_things: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page with a small model in half precision that has a classifier."""
+    """The static page with a small model in half precision that has a classifier."""
     return build_page(tmp_path_factory.mktemp("things") / "page", with_things)
 
 
@@ -70,13 +70,13 @@ def build_page(folder: Path, bundle: Bundle) -> Path:
 
 @pytest.fixture
 def site(built: Path) -> Iterator[int]:
-    """The port at which the built page is served."""
+    """The port of a server of `built`."""
     with serving_files(built) as port:
         yield port
 
 
 @pytest.fixture
 def site_with_things(built_with_things: Path) -> Iterator[int]:
-    """The port at which the page with things is served."""
+    """The port of a server of `built_with_things`."""
     with serving_files(built_with_things) as port:
         yield port

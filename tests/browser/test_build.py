@@ -1,4 +1,4 @@
-"""The folder of the page: whole, closed in itself, and never in the place of something else."""
+"""The folder of the static page is complete and self-contained, and replaces only a page."""
 
 import re
 from pathlib import Path
@@ -14,14 +14,14 @@ from showtell.errors import PageError
 
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A page whose ONNX Runtime is empty."""
+    """A page with empty files in place of ONNX Runtime."""
     monkeypatch.setattr(vendor, "fetch", lambda: dict.fromkeys((vendor.SCRIPT, vendor.WASM), b""))
     build(tmp_path / "page", Bundle.load())
     return tmp_path / "page"
 
 
 def test_every_address_is_relative_and_leads_to_a_file(page: Path) -> None:
-    """A page in a folder of a web server must not ask at its root."""
+    """The page must work in a subfolder of a web server."""
     html = (page / "index.html").read_text(encoding="utf-8")
     addresses = re.findall(r'(?:src|href|action|data-sample)="([^"]*)"', html)
     inside = [address for address in addresses if not address.startswith("https://arxiv.org/")]
@@ -39,10 +39,10 @@ def test_every_script_finds_what_it_imports(page: Path) -> None:
 
 
 def test_our_interface_gives_what_the_scripts_import(page: Path) -> None:
-    """They are shared with the server's page; a name that is missing would stop them all."""
+    """The scripts are shared with the server's page; a missing export would break all of them."""
     exports = re.compile(r"^export (?:async )?(?:const|function) (\w+)", re.MULTILINE)
     names = re.compile(r'^import \{ (.*?) \} from "\./(.*?)"', re.MULTILINE)
-    found = {"caption"}  # by those who import all of it
+    found = {"caption"}  # used by scripts that import the whole module
     for script in page.glob("*.js"):
         for imported, other in names.findall(script.read_text(encoding="utf-8")):
             if other == "api.js":

@@ -1,4 +1,4 @@
-"""On the same pixels, the browser captions as Python does."""
+"""For the same pixels, the browser's captions equal Python's."""
 
 import base64
 from collections.abc import Callable
@@ -45,12 +45,12 @@ LOAD = """async () => {
     window.captioner = new Captioner(runtime, ...read);
 }"""
 BEAMS = [1, 3, 5]
-# What the two may differ by, as their kernels add in another order.
+# Tolerances: the kernels add in another order.
 LOGPROB, ATTENTION = 1e-3, 1e-4
 
 
 def pictures() -> list[np.ndarray | bytes]:
-    """Return photographs of odd shapes, parts of them, those of the page, and noise."""
+    """Return photographs of unusual shapes, parts of them, the samples of the page, and noise."""
     data = pytest.importorskip("skimage.data", reason="scikit-image brings the photographs")
     names = "astronaut brick camera chelsea coffee coins grass gravel logo moon page rocket text"
     whole = [
@@ -68,7 +68,7 @@ def captioner() -> Captioner:
 
 
 def is_quantised(captioner: Captioner) -> bool:
-    """Tell whether weights are whole numbers, which other kernels round otherwise."""
+    """Return whether the model is quantised; other kernels round differently."""
     graphs = (captioner.bundle.path / name for name in ("encoder.onnx", "decoder.onnx"))
     operators = (b"QuantizeLinear", b"MatMulInteger")
     return any(name in graph.read_bytes() for graph in graphs for name in operators)
@@ -109,7 +109,7 @@ def test_the_same_captions_on_the_same_pixels(
 
 
 def require_close(told: Any, expected: Any, name: str) -> None:
-    """Compare two answers; numbers may differ by what the kernels do."""
+    """Check that two captions are equal, with tolerances for numbers."""
     if isinstance(expected, dict):
         assert told.keys() == expected.keys(), name
         for key in expected:
@@ -127,7 +127,7 @@ def require_close(told: Any, expected: Any, name: str) -> None:
 def test_a_bundle_with_things_word_for_word(
     visit: Callable[..., Page], site_with_things: int, with_things: Bundle, shapes: Path
 ) -> None:
-    """All of an answer: also things, what is mentioned because of them, and how sure it is."""
+    """The complete captions, including things, the words mentioned for them, and confidences."""
     captioner = Captioner(with_things, threads=1)
     page = visit(site_with_things)
     page.evaluate(LOAD)
@@ -150,7 +150,7 @@ def test_a_bundle_with_things_word_for_word(
 def test_words_that_cannot_be_mentioned(
     visit: Callable[..., Page], site_with_things: int, with_things: Bundle, words: list[str]
 ) -> None:
-    """They are refused in the same sentence."""
+    """The error messages are the same."""
     pixels = np.zeros((64, 64, 3), np.uint8)
     with pytest.raises(OptionError) as expected:
         Captioner(with_things, threads=1).caption(pixels, mention=words)

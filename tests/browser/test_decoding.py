@@ -1,4 +1,4 @@
-"""The beam search in JavaScript finds what Python's finds."""
+"""The beam search in JavaScript returns the same hypotheses as Python's."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from playwright.sync_api import Error, Page
 from showtell.decoding import Step, beam_search
 from showtell.vocab import END
 
-# Runs the cases of a model that looks its answers up in tables.
+# Runs test cases with a model that looks up its outputs in tables.
 SEARCH = """async ([{ next, logprobs, alphas, betas }, cases]) => {
     const { beamSearch } = await import("/decoding.js");
     const model = {
@@ -27,7 +27,7 @@ SEARCH = """async ([{ next, logprobs, alphas, betas }, cases]) => {
 
 
 class Walk:
-    """A step model whose states are the nodes of a graph, and words its edges."""
+    """A step model whose states are nodes of a graph and whose words are edges."""
 
     def __init__(self, seed: int, V: int, *, ending: float = 1, ties: bool = False) -> None:
         rng = np.random.default_rng(seed)
@@ -41,16 +41,16 @@ class Walk:
         self.betas = rng.random(S, np.float32)
 
     def step(self, state: np.ndarray, words: np.ndarray) -> tuple[Step, np.ndarray]:
-        """Go on along the edges `words` (B, k)."""
+        """Follow the edges `words` (B, k)."""
         state = self.next[state, words]
         return Step(self.logprobs[state], self.alphas[state], self.betas[state]), state
 
     def select(self, state: np.ndarray, photos: np.ndarray, beams: np.ndarray) -> np.ndarray:
-        """Return the nodes of some hypotheses."""
+        """Return the nodes of the selected hypotheses."""
         return state[photos[:, None], beams]
 
     def tables(self) -> dict[str, Any]:
-        """Return everything as lists."""
+        """Return the tables as lists."""
         return {name: table.tolist() for name, table in vars(self).items()}
 
 
@@ -69,16 +69,16 @@ WIDTHS = [case(beam) for beam in (1, 2, 3, 5, 12)]
 CASES = [
     *((Walk(seed, V=40), WIDTHS) for seed in range(4)),
     *((Walk(seed, V=40, ties=True), WIDTHS) for seed in range(4)),
-    (Walk(0, V=40, ending=-9), [case(4, max_length=6), case(5, max_length=1)]),  # cut off
+    (Walk(0, V=40, ending=-9), [case(4, max_length=6), case(5, max_length=1)]),  # must end
     (Walk(0, V=40, ending=3), [case(4, power=0), case(4, power=1)]),
     *((Walk(seed, V=40, ties=ties), MENTIONS) for seed in range(2) for ties in (False, True)),
-    (Walk(0, V=40), [case(3, max_length=2, mention=[[7], [9]])]),  # no word more than it needs
+    (Walk(0, V=40), [case(3, max_length=2, mention=[[7], [9]])]),  # exactly as many words as needed
     (Walk(0, V=6), [case(9, max_length=3)]),  # fewer than 2 k candidates
 ]
 
 
 def search(model: Walk, options: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what Python finds."""
+    """Return the hypotheses of Python's search."""
     [found] = beam_search(
         model,
         np.zeros((1, 1), int),
@@ -96,7 +96,7 @@ def search(model: Walk, options: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_every_hypothesis_is_pythons(scripts: Page) -> None:
-    """Words, log-probabilities, maps and gates, of all that were found, in the same order."""
+    """Words, log-probabilities, maps and gates of all hypotheses, in the same order."""
     lengths = set()
     for model, cases in CASES:
         expected = [search(model, options) for options in cases]

@@ -1,4 +1,4 @@
-"""The browser reads photographs as Python does, to a level of grey."""
+"""The browser reads photographs as Python does, within one grey level."""
 
 import base64
 from io import BytesIO
@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from showtell import image
 
 SIZE = 224
-# Returns the bytes of a file, told in base64, as the pixels of the model's input.
+# Reads a file, given in base64, as pixels of the model's input.
 READ = """async ([file, size, region]) => {
     const { read } = await import("/image.js");
     const bytes = Uint8Array.from(atob(file), (character) => character.charCodeAt(0));
@@ -27,7 +27,7 @@ def png(array: np.ndarray, **options: object) -> bytes:
 
 
 def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
-    """Return coarse noise: fine noise would be grey once squashed."""
+    """Return coarse noise; fine noise would become grey when resized."""
     rng = np.random.default_rng(height)
     coarse = rng.integers(0, 256, (height // 3 + 1, width // 3 + 1, channels), np.uint8)
     return np.ascontiguousarray(coarse.repeat(3, 0).repeat(3, 1)[:height, :width])
@@ -50,8 +50,7 @@ def test_squashed_as_pillow_does(scripts: Page, shape: tuple[int, int]) -> None:
 
 
 def test_large_ones_come_nearer_to_pillow_than_browsers_do(scripts: Page) -> None:
-    """The browser squashes them on the way; its own filter alone differs by 8 levels here,
-    in the mean; with ours after it, by 3."""
+    """The mean difference is 8 levels with the browser's filter alone, and 3 if ours follows."""
     assert difference(scripts, png(noise(1500, 2000))).mean() < 4
 
 

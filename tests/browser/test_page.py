@@ -1,4 +1,4 @@
-"""The page without a server, in a real browser: from the visitor's file to the light on it."""
+"""The static page in a real browser: from the visitor's file to the attention maps."""
 
 import json
 import re
@@ -18,7 +18,7 @@ TOLD = "#caption button"
 
 @pytest.fixture
 def png() -> bytes:
-    """A photograph in the size of the model, so that every reader sees the same pixels."""
+    """A photograph of the model's size, so that no resizing is needed."""
     file = BytesIO()
     photograph = Path(web.__file__).parent / "static/samples/astronaut.jpg"
     Image.open(photograph).resize((224, 224)).save(file, "PNG")
@@ -27,7 +27,7 @@ def png() -> bytes:
 
 @pytest.fixture
 def page(visit: Callable[..., Page], site: int) -> Page:
-    """The page, with its model."""
+    """The page, with the model loaded."""
     page = visit(site)
     expect(page.get_by_role("status")).to_have_text("Model loaded.")
     return page
@@ -39,7 +39,7 @@ def choose(page: Page, *files: bytes, name: str = "photo.png") -> None:
 
 
 def caption_of(page: Page) -> str:
-    """Return the caption once it stands there."""
+    """Return the caption when it is complete."""
     expect(page.locator("body")).to_have_attribute("data-state", "told")
     told = re.fullmatch(
         r"(?:Caption|Low confidence): (.*)\.", page.get_by_role("status").inner_text()
@@ -98,7 +98,7 @@ def test_the_settings_are_heard(page: Page, png: bytes) -> None:
 
 
 def test_without_a_network_once_the_model_is_here(page: Page, png: bytes) -> None:
-    """Nothing is asked for any more: a sample of the page's own, a file, a table of two."""
+    """There are no more requests: for a sample, a file, and a table of two."""
     asked = []
     page.context.set_offline(True)
     page.on("request", lambda request: asked.append(request.url))

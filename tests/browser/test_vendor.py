@@ -1,4 +1,4 @@
-"""ONNX Runtime comes by npm, and only as it was published."""
+"""ONNX Runtime is downloaded with npm, and its checksum is verified."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from showtell.errors import PageError
 
 @pytest.fixture
 def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file to be filled with what npm does; nothing else is on the path."""
+    """A file for a fake npm, which is the only program on the PATH."""
     if sys.platform == "win32":
         pytest.skip("a script is no program there")
     path = tmp_path / "npm"

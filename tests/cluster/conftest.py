@@ -1,4 +1,4 @@
-"""What the tests of clusters share: a folder of photographs."""
+"""A folder of photographs for the tests of clusters."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ pytest.importorskip("pyarrow", reason="the extra cluster brings pyarrow")
 
 @pytest.fixture
 def photographs() -> list[bytes]:
-    """Twelve files, all of them different."""
+    """Twelve different files."""
     return [encode(Image.new("RGB", (64, 48), (20 * n, 90, 160)), "JPEG") for n in range(12)]
 
 
 @pytest.fixture
 def folder(tmp_path: Path, photographs: list[bytes]) -> Path:
-    """Those files in two folders, and one that is no photograph behind them."""
+    """The files in two folders, followed by one that is not a photograph."""
     path = tmp_path / "photographs"
     for number, data in enumerate([*photographs, b"no photograph"]):
         file = path / f"{number // 8}" / f"{number:02}.jpg"

@@ -1,4 +1,4 @@
-"""What the command line says of a cluster before there is one."""
+"""Errors of the command line before a cluster is started."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A real cluster of two workers on this machine, one of which is killed at work."""
+"""A real cluster with two workers on this machine; one worker is killed."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ ray = engine.ray
 def cluster() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("RAY_ADDRESS", raising=False)
-        # Ray makes way for everything else on the machine, which would be other tests.
+        # Ray lowers the priority of its workers, so other tests would slow them down.
         patch.setenv("RAY_worker_niceness", "0")
         patch.setattr(connection, "OWN_CLUSTER", {**connection.OWN_CLUSTER, "num_cpus": 2})
         assert connection.connect() == 2
@@ -46,7 +46,7 @@ def test_the_cluster_is_of_this_machine_alone_and_tells_nobody(cluster: None) ->
 
 
 def workers() -> list[int]:
-    """Return the processes that caption, of those that descend from this one."""
+    """Return the descendants of this process that caption."""
     parents, found = {}, []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -57,13 +57,13 @@ def workers() -> list[int]:
                 if (entry / "cmdline").read_bytes().startswith(b"ray::MapWorker"):
                     found.append(int(entry.name))
             except OSError:
-                continue  # it is gone by now
-    # Ray's own process is between.
+                continue  # it has ended
+    # A process of Ray is in between.
     return [pid for pid in found if parents.get(parents[pid]) == os.getpid()]
 
 
 def kill_one(out: Path, killed: list[int]) -> None:
-    """Kill a worker when the first block is there."""
+    """Kill a worker when the first block is finished."""
     while not list(out.glob("block-*")):
         time.sleep(0.01)
     killed += workers()[:1]
@@ -77,7 +77,7 @@ def test_nothing_is_lost_when_a_worker_is_killed(
 ) -> None:
     out, killed = tmp_path / "out", []
     Thread(target=kill_one, args=(out, killed), daemon=True).start()
-    search = Search(beam=20, max_length=40)  # to be at work for a while
+    search = Search(beam=20, max_length=40)  # slow enough
     tally = engine.run(str(folder), str(out), size=1, search=search)
     assert killed[1] < 13, "every block was finished already"
     assert tally == engine.Tally(photographs=13, errors=1)
@@ -138,6 +138,6 @@ def test_a_cluster_writes_nothing_into_the_home(
     code += "from showtell.cli import main; main()"
     arguments = ["caption", folder, "--engine", "ray", "--out", tmp_path / "out", "--beam", "1"]
     command = [sys.executable, "-c", code, *arguments]
-    env = {**stranger, "RAY_raylet_start_wait_time_s": "170"}  # a busy machine is no failure
+    env = {**stranger, "RAY_raylet_start_wait_time_s": "170"}  # for busy machines
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert "12 captioned, 1 failed" in done.stderr

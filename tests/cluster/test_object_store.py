@@ -1,4 +1,4 @@
-"""An S3 server on this machine: photographs come from it, and rows go into it."""
+"""Input and output on an S3 server on this machine."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ pytest.importorskip("ray", reason="the extra cluster brings Ray")
 boto3 = pytest.importorskip("boto3", reason="moto brings it, an S3 server")
 moto = pytest.importorskip("moto.server", reason="moto is an S3 server")
 
-# A machine of one's own may have credentials and settings of a store; no test uses them.
+# Tests do not use the credentials and settings of the developer's machine.
 SETTINGS = {
     "AWS_ACCESS_KEY_ID": "showtell",
     "AWS_SECRET_ACCESS_KEY": "secret",
@@ -40,7 +40,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """Address of a server of S3, which is the one that the environment names."""
+    """Address of an S3 server, which is also set in the environment."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = moto.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
@@ -57,7 +57,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def store(server: str) -> Iterator[Any]:
-    """A client of an empty bucket, which is called ``bucket``."""
+    """A client of the empty bucket ``bucket``."""
     client = boto3.client("s3", region_name="us-east-1")
     client.create_bucket(Bucket="bucket")
     yield client
@@ -70,7 +70,7 @@ def fill(store: Any, objects: dict[str, bytes], **options: str) -> None:
 
 
 def let_in(server: str, everybody: bool) -> None:
-    """Have the server take any credentials, or none."""
+    """Make the server accept all credentials, or none."""
     kind = {"Content-Type": "text/plain"}
     data = b"inf" if everybody else b"0"
     urlopen(Request(f"{server}/moto-api/reset-auth", data, kind, method="POST"))
@@ -84,7 +84,7 @@ def read(uri: str) -> list[tuple[str, bytes | ImageError]]:
 def test_a_run_is_stopped_and_goes_on(
     store: Any, photographs: list[bytes], stranger: dict[str, str]
 ) -> None:
-    """Three blocks: one is there when Ctrl+C ends the run; some photographs are damaged."""
+    """Ctrl+C ends the run after one of three blocks; some photographs are damaged."""
     kinds = [*photographs, photographs[0][:300]]
     objects = {f"photographs/{n:02}.jpg": kinds[n % 13] for n in range(68)}
     fill(store, objects)
@@ -93,7 +93,7 @@ def test_a_run_is_stopped_and_goes_on(
     places = ["s3://bucket/photographs", "--out", "s3://bucket/out"]
     command = [sys.executable, "-c", code, "caption", *places, "--engine", "ray"]
     options: dict[str, Any] = {"stderr": subprocess.PIPE, "text": True}
-    # A busy machine is no failure, and Ray's workers do not make way for other tests.
+    # For busy machines: long timeouts, and normal priority for Ray's workers.
     busy = {"RAY_raylet_start_wait_time_s": "170", "RAY_worker_niceness": "0"}
     options["env"] = {**stranger, **busy}
 
@@ -118,13 +118,13 @@ def test_a_run_is_stopped_and_goes_on(
 
 
 def blocks(store: Any) -> dict[str, object]:
-    """Return the keys of the blocks that are there, and when they were written."""
+    """Return the keys of the finished blocks, and when they were written."""
     found = store.list_objects_v2(Bucket="bucket", Prefix="out/block-").get("Contents", ())
     return {item["Key"]: item["LastModified"] for item in found}
 
 
 def test_names_are_found_as_they_are_typed(store: Any, photographs: list[bytes]) -> None:
-    """A space or a letter outside ASCII was no part of an address; from a # on, it was cut off."""
+    """Spaces and non-ASCII letters were refused, and names were cut off at a #."""
     keys = ["my photos/été #1/50% é.jpg", "my photos/été #1/a.jpg"]
     fill(store, dict.fromkeys([*keys, "my photos/b.jpg"], photographs[0]))
     found = [(f"s3://bucket/{key}", photographs[0]) for key in keys]
@@ -157,7 +157,7 @@ def test_an_object_that_cannot_be_read_is_told_in_its_place(
 def test_a_store_that_fails_is_no_flaw_of_its_photographs(
     server: str, store: Any, photographs: list[bytes]
 ) -> None:
-    """Credentials run out during a run: each photograph was a row with an error, for good."""
+    """When credentials expired during a run, each photograph got a permanent error row."""
     fill(store, {"p/0.jpg": photographs[0]})
     files, path = locate("s3://bucket/p")
     (block,) = cut(files, path)

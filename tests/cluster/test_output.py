@@ -1,4 +1,4 @@
-"""A folder of blocks belongs to one run, and holds whole blocks only."""
+"""A folder of blocks belongs to one run, and contains only complete blocks."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def test_what_a_killed_worker_left_is_no_block(output: Output) -> None:
 
 
 def test_a_run_goes_on_with_the_same_settings_alone(output: Output) -> None:
-    output.claim(SETTINGS, resume=True)  # there is none yet, which is no error
+    output.claim(SETTINGS, resume=True)  # without an earlier run, this is no error
     output.claim(SETTINGS, resume=True)
     with pytest.raises(OutputError, match="add --resume"):
         output.claim(SETTINGS, resume=False)

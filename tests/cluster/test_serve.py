@@ -1,4 +1,4 @@
-"""Ray Serve as a process of its own, on loopback."""
+"""Ray Serve in a subprocess, on loopback."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 def hear_ctrl_c() -> None:
-    """Undo, in a process that begins, what a shell does to those in the background."""
+    """Restore Ctrl+C in a new process, as shells disable it for background processes."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

@@ -1,4 +1,4 @@
-"""Inputs are cut into the same blocks each time, and read back whole."""
+"""Inputs are split into the same blocks each time, and read completely."""
 
 import os
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def read(files: FileSystem, blocks: Sequence[Block]) -> list[tuple[str, bytes | 
 
 
 def table(path: Path, files: Sequence[bytes | None], rows_of_a_group: int) -> None:
-    """Write a table as Hugging Face's: a picture is its bytes and its name."""
+    """Write a table in Hugging Face's format, with bytes and path of each picture."""
     pictures = [{"bytes": data, "path": f"{n}.jpg"} for n, data in enumerate(files)]
     kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     columns = {"image": pa.array(pictures, kind), "jpeg": pa.array(files, pa.binary())}
@@ -37,7 +37,7 @@ def test_a_folder_is_cut_in_the_order_of_its_names(folder: Path, photographs: li
 
 
 def test_a_store_of_objects_is_read_as_a_folder_is(folder: Path, photographs: list[bytes]) -> None:
-    """One that is no folder of this machine: its files are reached through pyarrow alone."""
+    """A file system that is not local; its files are only accessible through pyarrow."""
     store = SubTreeFileSystem(str(folder), LocalFileSystem())
     found = read(store, cut(store, "", size=5))
     assert [name for name, _ in found][:2] == ["subtree://0/00.jpg", "subtree://0/01.jpg"]

@@ -1,4 +1,4 @@
-"""What the tests of data sets share: small pictures, and a release of Flickr8k in small."""
+"""Small pictures, and a small release in the layout of Flickr8k."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ Draw = Callable[..., None]
 
 @pytest.fixture
 def draw() -> Draw:
-    """Return a function that draws a small picture for each name into a folder."""
+    """Return a function that writes a small picture for each name to a folder."""
 
     def draw(folder: Path, *names: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -23,7 +23,7 @@ def draw() -> Draw:
 
 @pytest.fixture
 def release(tmp_path: Path, draw: Draw) -> Path:
-    """Make five photographs with two captions each, three of them in the train split."""
+    """Create five photographs with two captions each; three are in the train split."""
     root = tmp_path / "release"
     names = [f"{letter}.jpg" for letter in "abcde"]
     draw(root / "Flicker8k_Dataset", *names)

@@ -11,7 +11,7 @@ def pack(path: Path, files: dict[str, bytes]) -> Path:
     with zipfile.ZipFile(path, "w") as zipped:
         for name, content in files.items():
             info = zipfile.ZipInfo("placeholder")
-            info.filename = name  # as it is: the constructor would mend it
+            info.filename = name  # the constructor would normalise it
             zipped.writestr(info, content)
     return path
 
@@ -36,7 +36,7 @@ def test_paths_that_lead_outside_are_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_link_becomes_a_plain_file(tmp_path: Path) -> None:
-    """A link to /etc, followed by a file under it, would otherwise write outside of the folder."""
+    """Otherwise, a link to /etc and a file below it would be written outside of the folder."""
     link = zipfile.ZipInfo("link")
     link.external_attr = 0o120777 << 16
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:

@@ -1,4 +1,4 @@
-"""Captions as people have them: what spreadsheets do to a table, and other layouts."""
+"""Captions in common layouts, and tables as spreadsheets write them."""
 
 import json
 from collections.abc import Callable

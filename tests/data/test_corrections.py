@@ -1,4 +1,4 @@
-"""Corrections are kept whatever happens, and are a data set."""
+"""Corrections are saved safely, and can be read as a data set."""
 
 import json
 from collections.abc import Callable
@@ -82,7 +82,7 @@ def test_the_last_correction_of_a_photograph_counts(tmp_path: Path) -> None:
 
 
 def test_a_torn_line_is_skipped_and_told(tmp_path: Path) -> None:
-    """And what is kept after it does not become part of it."""
+    """The next correction starts on a new line."""
     album = Corrections(tmp_path)
     first = album.add(photograph(1), "a dog")
     for torn in (b'{"image": "x.jpg", "capt', b"\0\0\0\xff\xfe", b"[" * 100_000, b"[3]"):

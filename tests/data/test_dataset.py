@@ -82,7 +82,7 @@ def test_not_a_folder(tmp_path: Path) -> None:
 
 
 def test_photographs_are_listed_and_not_asked_for_one_by_one(release: Path, draw: Draw) -> None:
-    """8,000 questions for files are slow on a network's disk: a folder's listing answers all."""
+    """8,000 checks for files are slow on network file systems; one listing is not."""
     draw(release / "Flicker8k_Dataset", *[f"{i}.jpg" for i in range(200)])
     code = (
         "import sys; from showtell.data import load; calls = []\n"

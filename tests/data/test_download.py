@@ -1,4 +1,4 @@
-"""Downloads from a loopback server that does what servers do: ranges, none, cuts, stalls, lies."""
+"""Downloads from a local server with and without ranges, with interruptions and errors."""
 
 import hashlib
 import os
@@ -27,19 +27,19 @@ SHA256 = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files`; the attributes below change how."""
+    """Serves `files`; the attributes change its behaviour."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {"file.zip": CONTENT}
-        self.ranges = True  # whether Range is understood
-        self.shift = 0  # by how much an answered range is off
-        self.cut: int | None = None  # the connection is closed after so many bytes
-        self.stall: int | None = None  # nothing more is sent after so many bytes, until `go_on`
+        self.ranges = True  # whether Range is supported
+        self.shift = 0  # offset of the range in responses
+        self.cut: int | None = None  # bytes after which the connection is closed
+        self.stall: int | None = None  # bytes after which the server waits for `go_on`
         self.go_on = threading.Event()
-        self.asked: list[str | None] = []  # the Range of every request
+        self.asked: list[str | None] = []  # Range header of each request
 
     @property
     def url(self) -> str:
@@ -145,7 +145,7 @@ def test_cut_is_told_and_then_resumed(server: Server, target: Path) -> None:
 
 
 def test_server_without_ranges_starts_over(server: Server, target: Path) -> None:
-    """The whole file must replace the part, not be appended to it."""
+    """The whole file replaces the partial one, and is not appended to it."""
     part_of(target, CONTENT[:1000])
     server.ranges = False
     get(server, target, None)
@@ -154,7 +154,7 @@ def test_server_without_ranges_starts_over(server: Server, target: Path) -> None
 
 
 def test_part_that_is_whole_is_not_fetched_again(server: Server, target: Path) -> None:
-    """The last run was killed between the last byte and the new name."""
+    """The last run was killed after the last byte, before the file was renamed."""
     part_of(target, CONTENT)
     get(server, target)
     assert server.asked == [f"bytes={len(CONTENT)}-"]
@@ -250,7 +250,7 @@ def test_killed_download_is_resumed(server: Server, target: Path) -> None:
 
 @pytest.mark.skipif(module.fcntl is None, reason="no locks on folders here")
 def test_two_at_once_in_one_folder(server: Server, target: Path) -> None:
-    """They shared a partial file, which then had the bytes of both."""
+    """Both wrote to the same partial file."""
     server.stall = 500_000
     pool = ThreadPoolExecutor(1)
     first = pool.submit(get, server, target)
@@ -283,7 +283,7 @@ def pack(path: Path, files: dict[str, bytes]) -> bytes:
 
 
 def mirror_of(release: Path, tmp_path: Path) -> dict[str, bytes]:
-    """Pack a release as its mirror does: the texts at the top, the photographs in a folder."""
+    """Archive a release as the mirror does: texts at the top level, photographs in a folder."""
     text = {p.name: p.read_bytes() for p in (release / "Flickr8k_text").iterdir()}
     photographs = {
         f"Flicker8k_Dataset/{p.name}": b"a JPEG" for p in (release / "Flicker8k_Dataset").iterdir()
@@ -322,7 +322,7 @@ def test_fetch_of_too_few_captions(server: Server, shared: Path, tmp_path: Path)
 
 
 def test_fetch_of_other_photographs(server: Server, shared: Path, tmp_path: Path) -> None:
-    """The texts are right and kept; of the photographs nothing is, so that a rerun is clean."""
+    """The valid texts are kept; the photographs are deleted, so that a rerun starts clean."""
     server.files = mirror_of(shared / "flickr8k", tmp_path)
     server.files["Flickr8k_Dataset.zip"] = pack(
         tmp_path / "p.zip", {"Flicker8k_Dataset/a.jpg": b""}
@@ -360,7 +360,7 @@ def test_archives_of_the_public_mirror_must_have_their_checksum(
 
 
 def test_folder_that_is_in_the_way(server: Server, shared: Path, tmp_path: Path) -> None:
-    """A text folder without captions is somebody's: it is neither used nor overwritten."""
+    """An existing text folder without captions is neither used nor overwritten."""
     server.files = mirror_of(shared / "flickr8k", tmp_path)
     mine = tmp_path / "flickr8k" / "Flickr8k_text" / "notes.txt"
     mine.parent.mkdir(parents=True)
@@ -372,7 +372,7 @@ def test_folder_that_is_in_the_way(server: Server, shared: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("kind", ["link", "pipe"])
 def test_a_part_that_is_no_file_is_refused(server: Server, target: Path, kind: str) -> None:
-    """What came was appended to what the link led to; a pipe was waited for."""
+    """Data was appended to the target of a link, and a pipe blocked."""
     part = part_of(target, b"")
     part.unlink()
     other = target.with_name("other")
@@ -386,7 +386,7 @@ def test_a_part_that_is_no_file_is_refused(server: Server, target: Path, kind: s
 def test_a_folder_of_another_is_not_unpacked_into(
     server: Server, shared: Path, tmp_path: Path
 ) -> None:
-    """A folder with the name that was unpacked into was emptied; a link of it was followed."""
+    """An existing folder with the name of the scratch folder was emptied; a link was followed."""
     server.files = mirror_of(shared / "flickr8k", tmp_path)
     root = tmp_path / "flickr8k"
     own = root / "Flickr8k_text.unpacking"

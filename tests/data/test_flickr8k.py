@@ -34,7 +34,7 @@ def test_release_is_read(release: Path) -> None:
 
 
 def test_text_files_may_lie_in_the_root(release: Path) -> None:
-    """Flickr8k_text.zip holds its files at the top, without a folder."""
+    """Flickr8k_text.zip has its files at the top level."""
     for path in (release / "Flickr8k_text").iterdir():
         path.rename(release / path.name)
     (release / "Flickr8k_text").rmdir()
@@ -55,7 +55,7 @@ def test_no_folder_of_photographs(release: Path) -> None:
 
 
 def test_names_in_another_unicode_form_are_found(release: Path, draw: Draw) -> None:
-    """An archive packed on macOS has decomposed letters in its names, which captions have not."""
+    """Archives made on macOS have decomposed letters in file names; captions do not."""
     draw(release / "Flicker8k_Dataset", "cafe\u0301.jpg")
     text = release / "Flickr8k_text"
     with (text / "Flickr8k.token.txt").open("a", encoding="utf-8") as file:
@@ -86,7 +86,7 @@ def test_windows_line_ends_and_byte_order_mark(release: Path) -> None:
 
 
 def test_caption_with_a_line_separator_stays_whole(release: Path) -> None:
-    """str.splitlines() would break it, and the rest would be a line without a tab."""
+    """str.splitlines() would split it, and leave a line without a tab."""
     with (release / "Flickr8k_text" / "Flickr8k.token.txt").open("a", encoding="utf-8") as file:
         file.write("a.jpg#2\tA dog\u2028and\x0c a cat .\n")
     assert load(release).split("train")[0].captions[2] == "A dog\u2028and\x0c a cat ."
@@ -107,7 +107,7 @@ def test_photograph_in_two_splits(release: Path) -> None:
         load(release)
 
 
-# Two names of each official split: they are facts about the release, not photographs.
+# Two file names of each official split.
 OFFICIAL = {
     "train": ["2513260012_03d33305cf.jpg", "2903617548_d3e38d7f88.jpg"],
     "dev": ["2090545563_a4e66ec76b.jpg", "3393035454_2d2370ffd4.jpg"],
@@ -159,7 +159,7 @@ def test_real_release(shared: Path) -> None:
 
 
 def test_real_release_as_kaggle_has_it(shared: Path, tmp_path: Path) -> None:
-    """The shipped hashes give back the split lists that Kaggle's form has lost."""
+    """The shipped hashes restore the splits, which Kaggle's copy lacks."""
     released = load(shared / "flickr8k")
     photographs = [p for photos in released.splits.values() for p in photos]
     os.symlink(shared / "flickr8k" / "Flicker8k_Dataset", tmp_path / "Images")
@@ -173,7 +173,7 @@ def test_real_release_as_kaggle_has_it(shared: Path, tmp_path: Path) -> None:
 
 
 def test_vocabulary_of_the_real_training_captions(shared: Path) -> None:
-    """2,537 words occur five times or more; others report about 2,538 with their tokenisers."""
+    """2,537 words occur at least five times; other tokenisers give about 2,538."""
     photographs = load(shared / "flickr8k").split("train")
     vocabulary = Vocabulary.build((tokenize(c) for p in photographs for c in p.captions), 5)
     assert len(vocabulary) - len(SPECIAL) == pytest.approx(2538, rel=0.02)

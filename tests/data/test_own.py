@@ -41,7 +41,7 @@ def test_splits_by_name(tmp_path: Path, draw: Draw) -> None:
 
 
 def test_rule_is_the_one_that_is_written_down() -> None:
-    """A photograph must never change its split, in no later version."""
+    """A photograph's split must be the same in all versions."""
     splits = [split_by_name(name) for name in ("dog.jpg", "house.jpg", "goose.jpg")]
     assert splits == ["train", "dev", "test"]
     counts = Counter(split_by_name(f"{i}.jpg") for i in range(10_000))

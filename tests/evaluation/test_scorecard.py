@@ -49,7 +49,7 @@ OF_A_FILE = replace(
 
 
 def lines_of(card: Scorecard, start: str) -> list[list[str]]:
-    """Return what stands behind `start` in the lines that have it, as words."""
+    """Return, as words, what follows `start` in the lines that begin with it."""
     lines = [line.strip() for line in str(card).splitlines()]
     return [line.removeprefix(start).split() for line in lines if line.startswith(start)]
 

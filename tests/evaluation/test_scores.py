@@ -1,4 +1,4 @@
-"""Scores without Java, which are quick; those with it are compared in test_evaluate.py."""
+"""Scores without Java, which are fast; test_evaluate.py tests those with Java."""
 
 import sys
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_a_caption_without_words_scores_nothing(caption: str) -> None:
 
 
 def test_references_without_words() -> None:
-    """Cider takes the largest document frequency, of which there is none then."""
+    """Cider uses the largest document frequency; there is none here."""
     assert score({"a.jpg": "a dog"}, {"a.jpg": ["..."]}).cider == 0
 
 
@@ -123,7 +123,7 @@ def test_intervals_lie_around_the_scores() -> None:
 
 
 def test_bleu_of_a_resample_is_that_of_its_photographs() -> None:
-    """The reference implementation, on captions that are there as often as they were drawn."""
+    """Compared with the reference implementation, with captions repeated as often as drawn."""
     from showtell.evaluation.scores import _bleu, _bleu_of, _cooked, _counts
 
     spoken = ["a dog runs on the grass", "two kids", "a man on a rock face"]
@@ -149,7 +149,7 @@ def test_without_pycocoevalcap_the_extra_is_named(monkeypatch: pytest.MonkeyPatc
 
 
 def test_people_on_flickr8k(shared: Path) -> None:
-    """The human row of the test split, measured before and apart from this code."""
+    """The human row of the test split, which was measured with other code."""
     folder = shared / "flickr8k" / "Flickr8k_text"
     test = {name for name, split in read_splits(folder).items() if split == "test"}
     references: dict[str, list[str]] = {}

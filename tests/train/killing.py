@@ -1,4 +1,4 @@
-"""Trainings that are killed, beside one that is not."""
+"""Compares training runs that are killed and resumed with one that is not."""
 
 import json
 import os
@@ -19,7 +19,7 @@ def quiet(_: str) -> None:
 
 
 def comparable(run: Path) -> list[dict]:
-    """The log without what depends on the clock."""
+    """Return the log without the values that depend on the time."""
     return [{k: v for k, v in r.items() if k != "captions_per_s"} for r in read_log(run)]
 
 

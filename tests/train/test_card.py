@@ -1,4 +1,4 @@
-"""The model card tells what the manifest says."""
+"""The model card agrees with the manifest."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from showtell.train.card import model_card
 
 
 def test_it_tells_what_each_part_of_the_training_was_on() -> None:
-    """Of a model that went on with other pictures it said that it was trained on these alone."""
+    """For a model that was fine-tuned on other pictures, it named only these."""
     manifest = dict(Bundle.load().manifest)
     start = manifest["training"]
     recipe = start["recipe"] | {"data": "album", "frozen": {"epochs": 7}, "finetune": {"epochs": 0}}

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there."""
+"""Checkpoints are written atomically."""
 
 import json
 from dataclasses import replace

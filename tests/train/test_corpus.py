@@ -1,4 +1,4 @@
-"""Several data sets as one to train on."""
+"""Training on several data sets."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from showtell.train.recipe import MoreData
 
 @pytest.fixture
 def only_training(shapes: Path, tmp_path: Path) -> Path:
-    """A folder of pictures that are all in the training split."""
+    """A data set with all pictures in the train split."""
     folder = tmp_path / "only"
     folder.mkdir()
     for i in range(2):

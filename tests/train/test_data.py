@@ -162,7 +162,7 @@ def test_features_are_the_encoder_s(shapes: Path, encoder: Encoder, tmp_path: Pa
 
 
 def test_features_of_onnx_runtime_are_pytorch_s(shapes: Path, encoder: Encoder) -> None:
-    """At a batch size that was not traced, far below what half precision rounds away."""
+    """At a batch size that was not traced, with differences far below those of half precision."""
     images = read_images(load(shapes).split("train")[:5], 64)
     with torch.inference_mode():
         expected = encoder(images)

@@ -1,4 +1,4 @@
-"""The detector of words, and a decoder that is given its evidence."""
+"""The word detector, and a decoder that uses its evidence."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -81,7 +81,7 @@ def test_evidence_makes_its_word_likelier(decoder: Decoder) -> None:
     without, targets, _ = decoder(Seen(features, evidence), photo, CAPTIONS)
     evidence[1, 5] = 4.0
     given, _, _ = decoder(Seen(features, evidence), photo, CAPTIONS)
-    change = given - without  # of photograph 1 in the words 0, 2, 4 (step by step), of 0 in 1, 3
+    change = given - without  # words 0, 2, 4 are of photograph 1; 1, 3 of photograph 0
     assert (change[[0, 2, 4], 5] > 0.1).all()
     change[[0, 2, 4], 5] = 0
     assert change.abs().max() < 1e-6
@@ -99,7 +99,7 @@ def test_decoding_is_given_the_same_evidence_as_training(decoder: Decoder) -> No
 
 
 def test_a_word_that_people_say_once_is_said_once(decoder: Decoder) -> None:
-    """Behind each of its words, in training and in decoding."""
+    """After each of its words, in training and in decoding."""
     assert decoder.once is not None
     decoder.once[5] = 1
     seen = Seen(torch.rand(1, 6, 10), torch.full((1, 12), 2.0))

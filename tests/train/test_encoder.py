@@ -1,4 +1,4 @@
-"""The encoder: grid, preprocessing, folded BatchNorm."""
+"""The encoder: grid, preprocessing and folded BatchNorm."""
 
 import socket
 from dataclasses import replace
@@ -24,7 +24,7 @@ def images(size: int, n: int = 2) -> torch.Tensor:
 
 
 def test_features_are_those_of_timm(recipe: EncoderRecipe, weights: Path) -> None:
-    """The network's own, BatchNorm and all, on pixels that are normalised as timm does it."""
+    """Compared with the network with BatchNorm, on pixels normalised as in timm."""
     network = timm.create_model("test_resnet", checkpoint_path=str(weights)).eval()
     mean, std = (torch.tensor(network.default_cfg[k]).view(3, 1, 1) for k in ("mean", "std"))
     pixels = (images(64).permute(0, 3, 1, 2) / 255 - mean) / std
@@ -83,7 +83,7 @@ def test_weights_that_cannot_be_fetched_are_told(monkeypatch: pytest.MonkeyPatch
         raise OSError("Network is unreachable")
 
     monkeypatch.setattr(socket.socket, "connect", unreachable)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # or it tries for long
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # no retries
     with pytest.raises(RecipeError, match="weights of mobilenetv2_050 cannot be downloaded"):
         Encoder(EncoderRecipe("mobilenetv2_050"))
 
@@ -103,7 +103,7 @@ def test_weights_that_do_not_fit_are_refused(recipe: EncoderRecipe, tmp_path: Pa
 
 
 def carry(folder: Path, *files: str) -> None:
-    """Make a package that is installed in `folder` and carries files."""
+    """Create a package in `folder` that contains files."""
     record = folder / "carrier-1.0.dist-info" / "RECORD"
     record.parent.mkdir()
     (record.parent / "METADATA").write_text("Metadata-Version: 2.1\nName: carrier\nVersion: 1.0\n")

@@ -1,4 +1,4 @@
-"""Training for real, on drawn shapes: it learns, and it survives being killed."""
+"""Training on drawn shapes: it learns, and it can be killed and resumed."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,7 +42,7 @@ def test_a_training_of_no_epochs_names_no_score(recipe_file: Path) -> None:
 
 
 def test_a_phase_of_no_epochs_leaves_the_network_alone(recipe_file: Path, tmp_path: Path) -> None:
-    """Where nothing was trained before the next phase, its temperature stayed in the weights."""
+    """If no phase came before self-critical training, its temperature stayed in the weights."""
     changes = ["judge=null", "frozen.epochs=0", "finetune.lr=0", "finetune.encoder_lr=0"]
     whole = train(recipes.read(recipe_file, changes), say=quiet)
     changes += ["frozen.temperature=0.5", f"run={tmp_path / 'sharpened'}"]
@@ -70,7 +70,7 @@ def test_the_cnn_moves_in_the_second_phase_alone(recipe_file: Path) -> None:
 
 
 def test_the_average_of_the_weights_is_what_is_kept(recipe_file: Path, tmp_path: Path) -> None:
-    """With a decay of almost 1 it stays where it was, wherever the weights go."""
+    """With a decay of almost 1, the average stays at the initial weights."""
     one = ["finetune.epochs=0", "frozen.epochs=1"]
     still = train(recipes.read(recipe_file, [*one, "frozen.ema=0.999999"]), say=quiet)
     moving = train(recipes.read(recipe_file, [*one, f"run={tmp_path / 'moving'}"]), say=quiet)
@@ -85,7 +85,7 @@ def test_the_average_of_the_weights_is_what_is_kept(recipe_file: Path, tmp_path:
 
 
 def test_where_nobody_judges_the_last_epoch_is_kept(recipe_file: Path, tmp_path: Path) -> None:
-    """And there need be no dev split."""
+    """No dev split is needed then."""
     recipe = recipes.read(recipe_file, ["judge=null", "finetune.epochs=0", "frozen.patience=1"])
     data = load(recipe.data)
     train_alone = replace(data, splits={**data.splits, "dev": ()})
@@ -101,7 +101,7 @@ def test_where_nobody_judges_the_last_epoch_is_kept(recipe_file: Path, tmp_path:
 def test_the_first_phase_too_keeps_what_lies_on_the_way_from_the_start(
     recipe_file: Path, exported: Bundle
 ) -> None:
-    """It had nothing to mix with, and failed at the end of its first epoch."""
+    """It had no initial weights to mix with, and failed at the end of its first epoch."""
     changes = [f"start={exported.path}", "finetune.epochs=0", "frozen.epochs=1", "frozen.mix=0.25"]
     run = train(recipes.read(recipe_file, changes), say=quiet)
     kept, last = checkpoints.read(run), checkpoints.read(run / "last.json")
@@ -113,14 +113,14 @@ def test_the_first_phase_too_keeps_what_lies_on_the_way_from_the_start(
 def test_killed_at_any_moment_it_resumes_to_the_same_numbers(
     recipe_file: Path, tmp_path: Path
 ) -> None:
-    # In both phases and between their epochs, with an average of the weights in the second.
+    # Kills in both phases and between epochs, with an average of the weights in the second phase.
     killed_and_whole_are_equal(recipe_file, tmp_path, ["finetune.ema=0.9"], (7, 29, 43), 48)
 
 
 def test_where_to_look_is_drawn_as_before_when_a_run_resumes(
     recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The baseline of the reward goes on where it was."""
+    """The baseline of the reward is restored."""
     one = ["hard.reward=0.5", "frozen.epochs=1", "finetune.epochs=0", "checkpoint_minutes=0"]
     whole = train(recipes.read(recipe_file, one), say=quiet)
     recipe = recipes.read(recipe_file, [*one, f"run={tmp_path / 'stopped'}"])
@@ -134,7 +134,7 @@ def test_where_to_look_is_drawn_as_before_when_a_run_resumes(
 
 
 def stopping_after(steps: int) -> Callable[..., None]:
-    """Return what saves a checkpoint after each step until a run is stopped."""
+    """Return a function that saves a checkpoint after each step, and stops the run."""
     save = engine._save_last
 
     def save_and_stop(run: Run, *arguments: Any) -> None:
@@ -146,7 +146,7 @@ def stopping_after(steps: int) -> Callable[..., None]:
 
 
 def test_hard_attention_learns_shapes_and_colours(recipe_file: Path) -> None:
-    """Drawn from in training, it is validated by what it expects."""
+    """Training samples locations; validation uses the expectation."""
     changes = [
         "hard.reward=1",
         "frozen.epochs=8",
@@ -158,7 +158,7 @@ def test_hard_attention_learns_shapes_and_colours(recipe_file: Path) -> None:
 
 
 def test_the_paper_s_recipe_runs(shapes: Path, weights: Path, tmp_path: Path) -> None:
-    """With a small CNN in the place of VGG-19, and smaller sizes."""
+    """With a small CNN instead of VGG-19, and smaller sizes."""
     small = ["name=test_resnet", f"weights={weights}", "size=64"]
     changes = [f"encoder.{change}" for change in small] + [f"data={shapes}"]
     changes += ["decoder.hidden=28", "decoder.attention=20", "decoder.embedding=16"]
@@ -177,9 +177,9 @@ def test_the_paper_s_recipe_runs(shapes: Path, weights: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("hard", ["null", "{'reward': 0, 'expected': 1}"])
 def test_two_processes_train_as_one(recipe_file: Path, tmp_path: Path, hard: str) -> None:
-    """But for what is drawn: dropout, crops and locations fall on other rows than in one process.
+    """Except for randomness: dropout, crops and locations differ from those in one process.
 
-    The last step of each phase has one photograph, and so nothing for the second process.
+    The last step of each phase has one photograph, so the second process has none.
     """
     drawn = ["decoder.dropout=0", "crop=64", f"hard={hard}"]
     changes = [
@@ -219,7 +219,7 @@ def test_it_trains_in_half_precision(recipe_file: Path) -> None:
 def test_captions_are_drawn_as_before_when_a_killed_run_resumes(
     recipe_file: Path, tmp_path: Path, exported: Bundle
 ) -> None:
-    """The second time, the vocabulary comes from the checkpoint, and not from the bundle."""
+    """After resuming, the vocabulary is that of the checkpoint, not that of the bundle."""
     phases = ["frozen.epochs=0", "finetune.epochs=0", "selfcritical.epochs=2"]
     changes = [f"start={exported.path}", *phases, "selfcritical.photos=2", "selfcritical.lr=0.001"]
     killed_and_whole_are_equal(recipe_file, tmp_path, changes, (5, 19), 32)

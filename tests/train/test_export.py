@@ -1,4 +1,4 @@
-"""Export: the bundle says what the network says."""
+"""Export: the bundle's outputs equal the network's."""
 
 import json
 import logging
@@ -42,7 +42,7 @@ def test_a_run_becomes_a_model(exported: Bundle, shapes: Path) -> None:
 def test_log_probabilities_agree_at_sizes_that_were_not_traced(
     trained: Path, exported: Bundle
 ) -> None:
-    """Word by word, with weights that were not rounded as the bundle's are."""
+    """For each word, with weights that are not rounded as in the bundle."""
     network = checkpoints.read(trained).build()
     runtime = Runtime(exported)
     model = TorchStepModel(network)
@@ -70,7 +70,7 @@ def test_log_probabilities_agree_at_sizes_that_were_not_traced(
 
 
 def test_the_card_tells_whether_attention_means_something(exported: Bundle) -> None:
-    """Of a real bundle, whose decoder runs with fewer cells than its grid has."""
+    """For a real bundle, whose decoder accepts fewer cells than its grid has."""
     scores = exported.manifest["scores"]
     assert scores["not_computed"] == {}
     assert scores["deletion"]["words"] > 8
@@ -80,10 +80,10 @@ def test_the_card_tells_whether_attention_means_something(exported: Bundle) -> N
 
 
 def test_the_bundle_has_a_confidence_model(exported: Bundle) -> None:
-    """It is fitted by the export alone, to the graphs that ship, and scored with it."""
+    """The export fits it to the exported graphs, and includes it in the scores."""
     captioner = Captioner(exported)
     assert captioner.confidence_model is not None
-    # As many directions are left out as kept.
+    # Half of the directions are principal components.
     assert captioner.confidence_model.components.shape == (13, 24)
     strangers = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
     assert all(caption.unsure for caption in captioner.caption(list(strangers), beam=1))
@@ -137,7 +137,7 @@ def test_graphs_that_disagree_are_not_written(
 def test_graphs_that_lost_the_name_of_a_weight_are_not_written(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PyTorch's exporter transposes matrices, and calls them val_16 then."""
+    """PyTorch's exporter transposes matrices, and renames them to names such as val_16."""
     monkeypatch.setattr(graphs, "_name_weights", lambda model, _: model)
     monkeypatch.setattr(exporting, "HALF_FROM", 500)
     with pytest.raises(CheckpointError, match=r"lack the network.s decoder\.annotate\.0\.weight"):

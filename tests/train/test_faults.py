@@ -1,4 +1,4 @@
-"""Faults while a model is made: full disks, two at once, and an end at any moment."""
+"""Faults during training and export: full disks, concurrent runs, and killed processes."""
 
 import os
 import random
@@ -32,7 +32,8 @@ def fill(disk: Path, leave: int) -> None:
 def test_a_run_goes_on_after_its_disk_was_full(recipe_file: Path, small_disk: Path) -> None:
     changes = [f"run={small_disk / 'run'}", "finetune.epochs=0", "checkpoint_minutes=0"]
     recipe = recipes.read(recipe_file, changes)
-    fill(small_disk, 2_500_000)  # a checkpoint takes 1.7 MB, and a new one stands beside the old
+    # A checkpoint takes 1.7 MB, and the old one is kept until the new one is complete.
+    fill(small_disk, 2_500_000)
     with pytest.raises(CheckpointError, match=r"last-.*cannot be written: .*No space left"):
         train(recipe, say=quiet)
     kept = checkpoints.read(small_disk / "run" / "last.json")
@@ -46,7 +47,7 @@ def test_a_run_goes_on_after_its_disk_was_full(recipe_file: Path, small_disk: Pa
 def test_features_that_do_not_fit_after_all(
     shapes: Path, weights: Path, recipe_file: Path, small_disk: Path, monkeypatch
 ) -> None:
-    """Another process may take what was free a moment ago."""
+    """Another process may fill the disk after the check."""
     monkeypatch.setattr("showtell.train.features._reserve", lambda *_: None)
     encoder = Encoder(recipes.read(recipe_file).encoder)
     fill(small_disk, 1000)

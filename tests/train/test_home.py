@@ -1,4 +1,4 @@
-"""What makes a model writes where it was told to, and nowhere else."""
+"""Training and export write only to the given folders."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ SHOWTELL = [sys.executable, "-c", "from showtell.cli import main; main()"]
 def test_nothing_is_written_into_the_home(
     recipe_file: Path, shapes: Path, stranger: dict[str, str]
 ) -> None:
-    """matplotlib kept a list of fonts there, and ONNX Runtime a number of this machine."""
+    """matplotlib stored a list of fonts there, and ONNX Runtime an id of the machine."""
     folder = recipe_file.parent
     model = str(folder / "model")
     for arguments in (

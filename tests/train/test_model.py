@@ -1,4 +1,4 @@
-"""The network: its equations written out once more, and training against decoding."""
+"""The network, compared with the paper's equations, and training compared with decoding."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Hard attention: the gradient it estimates, by enumeration, and the terms beside it."""
+"""Hard attention: its gradient, compared with enumeration, and the other terms of the loss."""
 
 import math
 from dataclasses import replace
@@ -28,7 +28,7 @@ def decoder() -> Decoder:
     torch.manual_seed(0)
     sizes = DecoderRecipe(annotation=6, attention=5, embedding=4, hidden=6, dropout=0)
     decoder = Decoder(C, V, sizes)
-    with torch.no_grad():  # so that it matters where it looks
+    with torch.no_grad():  # so that the location matters
         for name, parameter in decoder.named_parameters():
             parameter.mul_(1 if "annotate" in name else 3)
     return decoder
@@ -56,7 +56,7 @@ def gradient(network: torch.nn.Module, loss: Tensor) -> Tensor:
 
 
 class Replay:
-    """Looks where it is told, and keeps how likely that was."""
+    """Attends to given locations, and records their log-probabilities."""
 
     def __init__(self, places: tuple[int, ...]) -> None:
         self.places, self.likely = iter(places), torch.ones(())
@@ -68,13 +68,13 @@ class Replay:
 
 
 def whole(photo: Tensor, captions: Tensor) -> Batch:
-    """Return a step of these captions."""
+    """Return a step with these captions."""
     photos = np.arange(int(photo.max()) + 1)
     return Batch(photos, np.zeros(len(photos), bool), photo, captions)
 
 
 def bound(decoder: Decoder, features: Tensor, caption: list[int]) -> Tensor:
-    """Equation 10: the log-likelihood that is expected of all places where it may look."""
+    """Equation 10: the expected log-likelihood over all locations."""
     words, total = len(caption) - 1, torch.zeros(())
     for places in product(range(L), repeat=words):
         look = Replay(places)
@@ -90,7 +90,7 @@ def bound(decoder: Decoder, features: Tensor, caption: list[int]) -> Tensor:
 def test_the_gradient_is_right_on_average(
     decoder: Decoder, features: Tensor, caption: list[int], baseline: float
 ) -> None:
-    """Whatever the baseline: it makes the estimate less noisy, and no other."""
+    """This holds for any baseline, which only reduces the variance."""
     one, words, n = features[:1], len(caption) - 1, 40_000
     many = batch(*[caption] * n, photo=[0] * n)
     torch.manual_seed(0)
@@ -103,7 +103,7 @@ def test_the_gradient_is_right_on_average(
     for part, tolerance in ((everything, 0.04), (where, 0.2)):
         expected = gradient(part, exact)
         assert distance(gradient(part, estimate["loss"]), expected) < tolerance
-    # Of v and W nothing but the reward depends on the first word's location.
+    # The first word's location affects v and W only through the reward.
     assert distance(gradient(where, blind["loss"]), gradient(where, exact)) > 0.9
 
 
@@ -112,7 +112,7 @@ def distance(found: Tensor, expected: Tensor) -> float:
 
 
 def test_a_caption_is_rewarded_as_a_whole(decoder: Decoder, features: Tensor) -> None:
-    """Captions of two lengths, word by word: Σ (log p(y|s) - b T) Σ log p(s), by the words."""
+    """For captions of two lengths: Σ (log p(y|s) - b T) Σ log p(s), per word."""
     both, b = batch(LONG, SHORT, photo=[1, 0]), -1.2
     torch.manual_seed(3)
     measured = HardAttention(recipe(reward=0.7), PHASE, NONE, b).measure(
@@ -167,7 +167,7 @@ def test_entropy_is_rewarded(decoder: Decoder, features: Tensor) -> None:
 
 
 def test_nothing_is_drawn_where_alpha_is_expected(decoder: Decoder, features: Tensor) -> None:
-    """Then it is soft attention, and about half of the photographs are seen so."""
+    """This is soft attention; it is used for about half of the photographs."""
     both = batch(LONG, SHORT, photo=[1, 0])
     phase = replace(PHASE, doubly_stochastic=0.3)
     soft = CrossEntropy(recipe(), phase, NONE).measure(decoder, Seen(features), both)
@@ -203,7 +203,7 @@ def test_a_location_that_cannot_be_leaves_the_gradient_finite(
 
 
 def test_the_penalty_is_that_of_alpha(decoder: Decoder, features: Tensor) -> None:
-    """Not of the places that were drawn, through which no gradient flows."""
+    """It is not that of the sampled locations, which have no gradient."""
     phase = replace(PHASE, doubly_stochastic=0.3)
     both = batch(LONG, SHORT, photo=[1, 0])
     losses = []

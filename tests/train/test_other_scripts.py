@@ -1,4 +1,4 @@
-"""Training on captions that are not English: what is learned, said and printed are whole words."""
+"""Training on captions in other scripts keeps words whole."""
 
 import math
 import shutil
@@ -25,7 +25,7 @@ HINDI = {
 
 @pytest.fixture
 def hindi(shapes: Path, tmp_path: Path) -> Path:
-    """The shapes, with captions in Hindi."""
+    """The drawn shapes, with captions in Hindi."""
     folder = tmp_path / "hindi"
     folder.mkdir()
     lines = ["image,caption,split"]
@@ -42,7 +42,7 @@ def hindi(shapes: Path, tmp_path: Path) -> Path:
 def test_hindi_is_learned_and_said_in_whole_words(
     hindi: Path, recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A model learned एक क त त, as vowel signs ended words."""
+    """A model learned एक क त त, since words were split at vowel signs."""
     changes = [f"data={hindi}", "frozen.epochs=8", "finetune.epochs=0", "frozen.captions=2"]
     run = train(recipes.read(recipe_file, changes), say=lambda _: None)
     for limit in ("LEAST_TRAINING", "LEAST_DEV"):

@@ -1,4 +1,4 @@
-"""Sentences found for photographs that have none."""
+"""Finding sentences for photographs without captions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -88,7 +88,7 @@ def test_the_judge_is_the_decoder_that_the_recipe_starts_from(
 def test_pictures_get_sentences_that_suit_them(
     shapes: Path, recipe_file: Path, tmp_path: Path
 ) -> None:
-    """The pictures of the dev split without their captions; a recipe trains on what comes."""
+    """For pictures of the dev split without their captions; the result can be trained on."""
     bare, out = tmp_path / "bare", tmp_path / "paired"
     bare.mkdir()
     dev = load(shapes).split("dev")

@@ -1,4 +1,4 @@
-"""The curves of a run."""
+"""The training curves of a run."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Quantisation: smaller graphs that say nearly the same."""
+"""Quantisation: smaller graphs with nearly the same outputs."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from showtell.train.start import network_of, stored
 
 @pytest.fixture(scope="module")
 def drafted(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, Graphs]:
-    """A run's bundle in half precision, and its graphs in single precision."""
+    """The bundle of a run in half precision, and its graphs in single precision."""
     target = tmp_path_factory.mktemp("drafted") / "half"
     return exporting.draft(checkpoints.read(trained), target, lambda _: None)
 
@@ -31,13 +31,13 @@ def drafted(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bu
 def both(
     drafted: tuple[Bundle, Graphs], shapes: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Bundle, Bundle]:
-    """That bundle, and the same in integers."""
+    """That bundle, and its quantised version."""
     target = tmp_path_factory.mktemp("quantised") / "integers"
     return drafted[0], exporting.quantized(*drafted, load(shapes), target)
 
 
 def convolution(groups: int) -> onnx.ModelProto:
-    """Return a graph of one convolution, 6 channels to 6, and the ReLU behind it."""
+    """Return a graph of one convolution, from 6 to 6 channels, and a ReLU."""
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(6, 6 // groups, 3, 3)).astype(np.float32)
     tensors = [
@@ -66,7 +66,7 @@ def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
 def test_biases_make_up_for_what_rounding_moves(
     groups: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without this MobileNetV2 said something else of two photographs in three."""
+    """Without this, MobileNetV2's captions changed for two of three photographs."""
     model = convolution(groups)
     x = np.random.default_rng(1).uniform(2, 6, (4, 6, 16, 16)).astype(np.float32)
     expected = run(model, x)
@@ -107,7 +107,7 @@ def test_integers_say_nearly_the_same(both: tuple[Bundle, Bundle]) -> None:
 def test_a_photograph_s_caption_does_not_depend_on_its_neighbours(
     both: tuple[Bundle, Bundle],
 ) -> None:
-    """Ranges that are found anew for each batch would let it."""
+    """With dynamic ranges, it would."""
     runtime = Runtime(both[1])
     images = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
     together = runtime.step(runtime.encode(images).state, np.full((4, 1), 4))[0]

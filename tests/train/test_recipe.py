@@ -1,4 +1,4 @@
-"""Recipes: read, overridden, refused."""
+"""Recipes: reading, overrides and errors."""
 
 from dataclasses import replace
 from pathlib import Path

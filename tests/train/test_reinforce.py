@@ -1,4 +1,4 @@
-"""Self-critical training: what is drawn, what it is worth, and that the network learns from it."""
+"""Self-critical training: samples, rewards, the loss and learning."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,7 +41,7 @@ def checkpoint(trained: Path) -> Checkpoint:
 
 @pytest.fixture
 def features(shapes: Path, checkpoint: Checkpoint) -> torch.Tensor:
-    """Of the training split."""
+    """The features of the train split."""
     with torch.no_grad():
         return checkpoint.build().encoder(read_images(load(shapes).split("train"), 64))
 
@@ -59,7 +59,7 @@ def self_critical(shapes: Path, checkpoint: Checkpoint) -> Callable[..., SelfCri
 
 
 def test_rewards_are_the_library_s(references: list[list[list[str]]]) -> None:
-    """Those of the whole split at once, as pycocoevalcap computes document frequencies."""
+    """Computed for the whole split, since document frequencies depend on it."""
     from pycocoevalcap.cider.cider_scorer import CiderScorer
 
     said = ["a red ball <end>", "there is a", "blue box on grey <end>", "<end>"]
@@ -80,7 +80,7 @@ def test_rewards_are_the_library_s(references: list[list[list[str]]]) -> None:
 
 
 def test_a_caption_that_breaks_off_is_worth_less(references: list[list[list[str]]]) -> None:
-    """Without END among the words, captions learned to end on "a" and "with"."""
+    """When the reward ignored END, captions learned to end with "a" and "with"."""
     reward = Reward(references)
     whole, cut, open_end = reward(
         np.zeros(3, int), ["there is a red ball <end>", "there is a red ball", "a red ball a <end>"]
@@ -92,7 +92,7 @@ def test_a_caption_that_breaks_off_is_worth_less(references: list[list[list[str]
 def test_drawn_captions_say_only_words(checkpoint: Checkpoint, features: torch.Tensor) -> None:
     decoder = checkpoint.build().decoder
     with torch.no_grad():
-        decoder.L_o.bias[[PAD, START, UNK]] += 9  # so that a slip would show
+        decoder.L_o.bias[[PAD, START, UNK]] += 9  # so that errors are visible
         decoder.L_o.bias[END] -= 3
     torch.manual_seed(1)
     drawn = draw(decoder, Seen(features), 4)
@@ -113,7 +113,7 @@ def test_drawn_captions_say_only_words(checkpoint: Checkpoint, features: torch.T
 def test_captions_are_drawn_as_often_as_they_are_likely(
     checkpoint: Checkpoint, features: torch.Tensor
 ) -> None:
-    """Their first words, of 2,000 captions of one photograph, and what the loss makes of them."""
+    """For the first words of 2,000 captions of one photograph, and for the loss."""
     network = checkpoint.build()
     torch.manual_seed(0)
     first = draw(network.decoder, Seen(features[:1]), 2000)[0, :, 1]
@@ -131,7 +131,7 @@ def test_the_loss_is_what_the_paper_says(
     self_critical: Callable[..., SelfCritical],
     references: list[list[list[str]]],
 ) -> None:
-    """Caption by caption, with the decoder's own steps."""
+    """Compared with a computation for each caption, with the decoder's steps."""
     network, photos = checkpoint.build(), np.array([5, 0, 9])
     objective = self_critical(network, captions=3, doubly_stochastic=0.0)
     torch.manual_seed(3)
@@ -158,7 +158,7 @@ def test_the_loss_is_what_the_paper_says(
 
 @torch.no_grad()
 def log_probability(decoder: torch.nn.Module, features: torch.Tensor, ids: list[int]) -> tuple:
-    """Log-probability of one caption among those that can be drawn, and its length."""
+    """Return the log-probability of a caption when sampling, and its length."""
     state = decoder.start(Seen(features))
     state = state._replace(h=state.h.unsqueeze(1), c=state.c.unsqueeze(1))
     total, said = 0.0, [i for i in ids[1:] if i != PAD]
@@ -180,7 +180,7 @@ def test_a_single_caption_has_no_baseline(
 def test_a_network_is_surer_of_itself_while_it_is_trained(
     recipe_file: Path, exported: Bundle
 ) -> None:
-    """At a rate of 0 its temperature is all that a phase changes, once; and not in what is kept."""
+    """With a learning rate of 0, a phase only applies the temperature, once, and undoes it."""
     changes = alone(exported, "selfcritical.lr=0", "selfcritical.temperature=0.5")
     run = train(recipes.read(recipe_file, [*changes, "selfcritical.epochs=2"]), say=lambda _: None)
     last, kept = checkpoints.read(run / "last.json"), checkpoints.read(run)
@@ -200,7 +200,7 @@ def test_what_is_kept_lies_on_the_way_from_the_start(recipe_file: Path, exported
 
 
 def alone(start: Bundle, *changes: str) -> list[str]:
-    """The third phase, without the others."""
+    """Only the self-critical phase."""
     epochs = ["frozen.epochs=0", "finetune.epochs=0", "selfcritical.epochs=1"]
     return [f"start={start.path}", *epochs, "selfcritical.photos=2", *changes]
 
@@ -231,7 +231,7 @@ def test_photographs_can_be_read_anew(recipe_file: Path, exported: Bundle) -> No
 def test_a_run_starts_from_the_bundle_s_captions(
     recipe_file: Path, exported: Bundle, shapes: Path, tmp_path: Path
 ) -> None:
-    """At a rate of 0 nothing moves; and the bundle's words are kept, whatever `min_count` says."""
+    """With a learning rate of 0, nothing changes; `min_count` has no effect on the vocabulary."""
     changes = alone(exported, "selfcritical.lr=0", "min_count=50")
     run = train(recipes.read(recipe_file, changes), say=lambda _: None)
     found = checkpoints.read(run)

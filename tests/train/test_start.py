@@ -1,4 +1,4 @@
-"""A bundle as the start of a training."""
+"""Training that starts from a bundle."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def test_the_model_that_ships_can_be_trained_further() -> None:
 
 
 def test_own_pictures_train_the_model_that_ships(shapes: Path, tmp_path: Path) -> None:
-    """As the README says, without a column of splits, and with words that it does not know."""
+    """As in the README, without a column of splits, and with new words."""
     rows = ["image,caption"]
     for i, picture in enumerate(sorted(shapes.glob("*.png"))[:24]):
         (tmp_path / picture.name).symlink_to(picture)
@@ -73,7 +73,7 @@ def test_a_recipe_without_the_bundle_s_detector_is_refused(shapes: Path, tmp_pat
 
 
 def test_corrections_train_the_model_that_ships(shapes: Path, tmp_path: Path) -> None:
-    """The folder of `showtell serve --corrections` is a data set for the same recipe."""
+    """The folder of `showtell serve --corrections` works with the same recipe."""
     folder = tmp_path / "corrections"
     corrections = Corrections(folder)
     for picture in sorted(shapes.glob("*.png"))[:20]:
@@ -93,7 +93,7 @@ def test_known_words_are_told() -> None:
 
 
 def test_new_words_start_as_the_mean_of_those_it_knows(trained: Path, exported: Bundle) -> None:
-    """And say nothing other than before of the words that were there."""
+    """The probabilities of known words do not change."""
     known = checkpoints.read(trained).build()
     recipe, n = checkpoints.read(trained).recipe, len(exported.vocabulary)
     network = ShowAttendTell(known.encoder, n + 2, recipe.decoder).eval()
@@ -111,7 +111,7 @@ def test_new_words_start_as_the_mean_of_those_it_knows(trained: Path, exported: 
 
 
 def test_a_weight_that_is_missing_is_named(trained: Path, exported: Bundle, tmp_path: Path) -> None:
-    """Bundles were once written with the exporter's names, such as val_16."""
+    """Older bundles have the exporter's names, such as val_16."""
     files = {name: (exported.path / name).read_bytes() for name in REQUIRED}
     files["decoder.onnx"] = files["decoder.onnx"].replace(
         b"attention.W.weight", b"attention.?.weight"

@@ -1,4 +1,4 @@
-"""Things on their way from the classifier to a caption: exported, run, named, mentioned."""
+"""Things, from the classifier to the caption: export, inference, names and mentions."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def run(bundle: Bundle, *arguments: object) -> Result:
 def test_the_graph_gives_the_probabilities_of_the_classifier(
     trained_with_classifier: Path, captioner: Captioner
 ) -> None:
-    """Of the whole photograph and of each cell, its classes summed thing by thing."""
+    """For the whole photograph and each cell, summed over the classes of each thing."""
     encoder = checkpoints.read(trained_with_classifier).build().encoder
     assert encoder.classifier is not None
     images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
@@ -63,7 +63,7 @@ def test_things_are_mapped_when_that_is_asked_for(
 
 
 def test_a_certain_thing_is_mentioned(captioner: Captioner, photographs: list[Path]) -> None:
-    """The captions without the search for it would not have held it, each of them."""
+    """None of the captions would mention it otherwise."""
     assert captioner.things is not None
     own = dict(zip(captioner.things.names, captioner.things.words, strict=True))
     captions = captioner.caption(photographs)

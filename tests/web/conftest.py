@@ -1,4 +1,4 @@
-"""What the tests of the web application share: an application, a client, a photograph."""
+"""Fixtures of the web application: an application, a client and a photograph."""
 
 from io import BytesIO
 
@@ -28,7 +28,7 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture(scope="session")
 def jpeg() -> bytes:
-    """A photograph of an astronaut before a flag, 512 x 512 pixels."""
+    """A photograph of an astronaut in front of a flag, 512 x 512 pixels."""
     data = pytest.importorskip("skimage.data", reason="scikit-image brings the photograph")
     file = BytesIO()
     Image.fromarray(data.astronaut()).save(file, "JPEG", quality=90)

@@ -1,4 +1,4 @@
-"""Servers in a process of their own."""
+"""Servers in subprocesses."""
 
 import signal
 import socket
@@ -24,13 +24,13 @@ serve(create_app(Slow()), {host!r}, {port})
 
 
 def hear_ctrl_c() -> None:
-    """Undo, in a process that begins, what a shell does to those in the background."""
+    """Restore Ctrl+C in a new process, as shells disable it for background processes."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager
 def started(host: str = "localhost", seconds: float = 0) -> Iterator[tuple[Popen, int]]:
-    """Serve a captioner that takes `seconds` in a process, which is stopped if it still runs."""
+    """Serve a captioner that takes `seconds`, in a subprocess that is stopped at the end."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     code = SERVE.format(host=host, port=port, seconds=seconds)

@@ -1,4 +1,4 @@
-"""Captioners without a network, a server around an application, and those who ask it."""
+"""Fake captioners, a server for an application, and its clients."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,13 +24,13 @@ from showtell.web.server import make_server
 
 WORDS = ("an", "astronaut", "'s", "smile", "in", "front", "of", "a", "flag")
 GRID = (7, 7)
-KNOWN = ("dog", "traffic light", "ball", "hat", "bus")  # what can be mentioned
+KNOWN = ("dog", "traffic light", "ball", "hat", "bus")  # words that can be mentioned
 SEEN = {"dog": 0.62, "traffic light": 0.11}
 CAPTIONS = "/api/v1/captions"
 
 
 class FakeCaptioner:
-    """Reads the photograph as the real one does, and always sees the same."""
+    """Reads photographs as the real captioner does, and always returns the same caption."""
 
     name = "fake"
 
@@ -44,8 +44,8 @@ class FakeCaptioner:
         search: Search = DEFAULTS,
         **options: Any,
     ) -> Caption:
-        """Return nine words, of a region four, or as many as asked for; each alternative has one
-        word less. The words at odd places were seen. Words to mention come last.
+        """Return nine words, for a region four, or at most `max_length`; each alternative has one
+        word less. Words at odd positions count as seen. Words to mention come last.
         """
         search = replace(search, **options)
         assert image.read(source, 28, search.region).shape == (28, 28, 3)
@@ -65,7 +65,7 @@ class FakeCaptioner:
         return tuple(word.split()[-1] for word in mention)
 
     def _see(self, name: str, probability: float, mapped: bool) -> Thing:
-        """See each thing in a corner of its own: the first at the upper left."""
+        """Return things in different corners, the first at the top left."""
         places = np.zeros(GRID, np.float32)
         places.flat[0 if name == "dog" else -1] = 1
         return Thing(name, probability, places if mapped else None)
@@ -77,7 +77,7 @@ class FakeCaptioner:
     def caption_each(
         self, sources: Sequence[image.Source], search: Search = DEFAULTS
     ) -> list[Caption | ImageError]:
-        """Return a caption, or why there is none, of each."""
+        """Return a caption or an error for each photograph."""
         self.together.append(len(sources))
         return [self._caption_or_error(source, search) for source in sources]
 
@@ -88,7 +88,7 @@ class FakeCaptioner:
             return error
 
     def _say(self, words: tuple[str, ...]) -> Caption:
-        """Move the light, a spot, from the lower left upwards."""
+        """Return maps of one cell each, from the bottom left upwards."""
         y, x = np.mgrid[: GRID[0], : GRID[1]]
         n = len(words)
         maps = np.array(
@@ -108,21 +108,21 @@ class FakeCaptioner:
 
 
 class HeldCaptioner(FakeCaptioner):
-    """Holds everyone until `let_go` is set, but for the one word of the health check."""
+    """Blocks until `let_go` is set, except for the one word of the health check."""
 
     def __init__(self) -> None:
         super().__init__()
         self.let_go = Event()
 
     def caption(self, source: image.Source, search: Search = DEFAULTS, **options: Any) -> Caption:
-        """Return what the other one returns, later."""
+        """Return the other captioner's caption when `let_go` is set."""
         found = super().caption(source, search, **options)
         assert replace(search, **options).max_length == 1 or self.let_go.wait(60)
         return found
 
 
 def eventually(happened: Callable[[], bool]) -> None:
-    """Wait until it has; a busy machine may take its time."""
+    """Wait until a condition is true, with a timeout for busy machines."""
     deadline = time.monotonic() + 30
     while not happened():
         assert time.monotonic() < deadline, "it never happened"
@@ -131,14 +131,14 @@ def eventually(happened: Callable[[], bool]) -> None:
 
 @contextmanager
 def serving(app: Flask, port: int = 0) -> Iterator[int]:
-    """Serve `app` in a thread, at 127.0.0.1 and a port, a free one if none is given."""
+    """Serve `app` in a thread on 127.0.0.1, on a free port if none is given."""
     server = make_server(app, "127.0.0.1", port)
     thread = Thread(target=server.run)
     thread.start()
     try:
         yield server.effective_port
     finally:
-        # What was asked last may have pulled it too, and closed it before this pull.
+        # The last request may also have pulled the trigger, and closed it meanwhile.
         with suppress(OSError):
             server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
         thread.join()
@@ -146,7 +146,7 @@ def serving(app: Flask, port: int = 0) -> Iterator[int]:
 
 
 def ask(port: int, method: str, path: str, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
-    """Return the status, the headers and the body."""
+    """Send a request; return the status, the headers and the body."""
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(method, path, body)
     response = connection.getresponse()
@@ -157,6 +157,6 @@ def ask(port: int, method: str, path: str, body: bytes = b"") -> tuple[int, dict
 
 @contextmanager
 def asking(port: int, jpeg: bytes, beams: list[int]) -> Iterator[list[Future]]:
-    """Ask for a caption with each of the `beams`, all at once."""
+    """Request captions with each of the `beams` concurrently."""
     with ThreadPoolExecutor(len(beams)) as pool:
         yield [pool.submit(ask, port, "POST", f"{CAPTIONS}?beam={beam}", jpeg) for beam in beams]

@@ -1,4 +1,4 @@
-"""The interface: what it takes, what it answers, and how it refuses."""
+"""The HTTP API: requests, responses and errors."""
 
 import http.client
 import tempfile
@@ -18,12 +18,12 @@ FIGURES = "/api/v1/figures"
 ANIMATIONS = "/api/v1/animations"
 DRAWINGS = [FIGURES, ANIMATIONS]
 PREVIEWS = "/api/v1/previews"
-SEARCHING = [CAPTIONS, *DRAWINGS]  # which take the parameters of the beam search
+SEARCHING = [CAPTIONS, *DRAWINGS]  # with the parameters of the beam search
 EVERYTHING = [*SEARCHING, PREVIEWS]
 
 
 def problem(response: TestResponse) -> tuple[int, str]:
-    """Check the form of a problem and return its status and code."""
+    """Check the format of a problem, and return its status and code."""
     assert response.content_type == "application/problem+json"
     body = response.get_json(force=True)
     assert set(body) == {"type", "title", "status", "detail", "code"}
@@ -38,7 +38,7 @@ def form(data: bytes, **fields: str) -> dict[str, object]:
 
 @pytest.fixture
 def large(jpeg: bytes) -> bytes:
-    """A photograph beyond the 500 kB from which Werkzeug and waitress would use the disk."""
+    """A photograph of more than 500 kB, which Werkzeug and waitress would write to the disk."""
     file = BytesIO()
     Image.open(BytesIO(jpeg)).save(file, "BMP")
     return file.getvalue()
@@ -64,7 +64,7 @@ def test_a_form_is_answered_with_the_caption_and_its_maps(client: FlaskClient, j
 def test_the_body_itself_may_be_the_photograph(
     client: FlaskClient, jpeg: bytes, content_type: str | None
 ) -> None:
-    """``curl --data-binary @photo.jpg`` calls the body a URL-encoded form."""
+    """``curl --data-binary @photo.jpg`` declares the body as a URL-encoded form."""
     response = client.post(CAPTIONS, data=jpeg, content_type=content_type)
     assert response.get_json()["words"] == list(WORDS)
 
@@ -116,7 +116,7 @@ def test_things_are_told_and_mapped_on_request(client: FlaskClient, jpeg: bytes)
 
 
 def test_words_to_mention(client: FlaskClient, jpeg: bytes) -> None:
-    """Also of a region, and in a form."""
+    """Also for a region, and in a form."""
     query = {"mention": "dog, traffic light", "region": "10,20,300,260"}
     for response in (
         client.post(CAPTIONS, data=jpeg, query_string=query),
@@ -139,7 +139,7 @@ def test_words_to_mention(client: FlaskClient, jpeg: bytes) -> None:
 def test_words_that_cannot_be_mentioned(
     client: FlaskClient, jpeg: bytes, path: str, mention: str, reason: str
 ) -> None:
-    """A word that the model does not know was a fault of the server."""
+    """An unknown word was answered with status 500."""
     response = client.post(path, data=jpeg, query_string={"mention": mention})
     assert problem(response) == (422, "invalid_parameter")
     assert reason in response.get_json(force=True)["detail"]
@@ -167,7 +167,7 @@ def test_a_part_has_its_own_drawing(client: FlaskClient, jpeg: bytes) -> None:
     response = client.post(FIGURES, data=jpeg, query_string={"region": "0,0,100,400"})
     panels = Image.open(BytesIO(response.data)).convert("L").point(lambda v: 255 * (v < 250))
     whole = Image.open(BytesIO(client.post(FIGURES, data=jpeg).data))
-    assert panels.getbbox()[2] < whole.width  # four panels and not nine
+    assert panels.getbbox()[2] < whole.width  # four panels, not nine
 
 
 def test_the_proof_is_told_on_request(client: FlaskClient, jpeg: bytes) -> None:
@@ -215,14 +215,14 @@ def test_a_switch_is_true_or_false(client: FlaskClient, jpeg: bytes, query: str)
 def test_a_parameter_that_is_not_there_is_told(
     client: FlaskClient, jpeg: bytes, path: str, name: str
 ) -> None:
-    """A slip of the pen in a name left the default in place, without a word."""
+    """Misspelt parameters were ignored, and the default was used."""
     response = client.post(path, data=jpeg, query_string={name: "1"})
     assert problem(response) == (422, "invalid_parameter")
     assert f"'{name}'" in response.get_json(force=True)["detail"]
 
 
 def test_a_parameter_is_told_once(client: FlaskClient, jpeg: bytes) -> None:
-    """Of two, one was passed over, however wrong it was."""
+    """Of two values, one was ignored, even if it was invalid."""
     for query in ("beam=2&beam=x", "beam=2"):
         response = client.post(f"{CAPTIONS}?{query}", data=form(jpeg, beam="0"))
         assert problem(response) == (422, "invalid_parameter")
@@ -230,7 +230,7 @@ def test_a_parameter_is_told_once(client: FlaskClient, jpeg: bytes) -> None:
 
 @pytest.mark.parametrize("path", SEARCHING)
 def test_wrong_parameters_do_not_enter_the_queue(app: Flask, jpeg: bytes, path: str) -> None:
-    """They stood in the queue, and were told that it was full."""
+    """They waited in the queue, and could be answered with 503."""
     app.extensions["batcher"] = Batcher(FakeCaptioner(), workers=0, waiting=0)
     response = app.test_client().post(f"{path}?beam=50", data=jpeg)
     assert problem(response) == (422, "invalid_parameter")
@@ -283,10 +283,10 @@ def test_a_preview_is_the_photograph_as_the_model_is_shown_it(
     assert response.mimetype == "image/jpeg"
     with Image.open(BytesIO(response.data)) as preview:
         assert preview.size == (1024, 341)
-        assert min(preview.getpixel((100, 100))) > 250  # what is transparent is white
+        assert min(preview.getpixel((100, 100))) > 250  # transparent pixels are white
 
 
-# Refusals
+# Errors
 
 
 @pytest.mark.parametrize("path", EVERYTHING)
@@ -298,7 +298,7 @@ def test_two_photographs(client: FlaskClient, jpeg: bytes, path: str) -> None:
 @pytest.mark.parametrize("path", EVERYTHING)
 def test_no_photograph(client: FlaskClient, jpeg: bytes, path: str) -> None:
     another_field = {"file": (BytesIO(jpeg), "photo.jpg")}
-    text = {"image": "photo.jpg " * 100_000}  # longer than forms' texts may be as a rule
+    text = {"image": "photo.jpg " * 100_000}  # longer than the usual limit for fields of forms
     for data in (None, {}, form(b""), another_field, {"image": "photo.jpg"}, text):
         response = client.post(path, data=data, content_type="multipart/form-data")
         assert problem(response) == (400, "no_image")
@@ -342,7 +342,7 @@ def test_a_fault_of_ours_tells_nothing_of_the_inside(
 
 
 def test_uploads_stay_in_memory(app: Flask, large: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Werkzeug wrote the files of forms to the disk from 500 kB on, waitress every such body."""
+    """Werkzeug wrote files in forms over 500 kB to the disk, and waitress all such bodies."""
     part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
     bodies = {
         "image/bmp": large,

@@ -1,4 +1,4 @@
-"""The queue before the captioner: order, batches, bounds, deadlines and fairness."""
+"""The queue of the captioner: order, batches, limits, deadlines and fairness."""
 
 import json
 import socket
@@ -32,10 +32,10 @@ def stays() -> bool:
 
 
 class NamingCaptioner(HeldCaptioner):
-    """Reports the brightness of a photograph in the place of the model's name."""
+    """Returns the brightness of a photograph as the model's name."""
 
     def caption(self, source: bytes, search: Search = DEFAULTS, **options: Any) -> Caption:
-        """Return the other one's caption with that name."""
+        """Return the other captioner's caption with that name."""
         found = super().caption(source, search, **options)
         return replace(found, model=str(image.read(source, 1).max()))
 
@@ -45,7 +45,7 @@ def grey(brightness: int) -> bytes:
 
 
 class Bench:
-    """A batcher with a held captioner, and threads that send it requests one after the other."""
+    """A batcher with a blocked captioner, and threads that send requests one after another."""
 
     def __init__(self, pool: ThreadPoolExecutor, **options: Any) -> None:
         self.captioner = NamingCaptioner()
@@ -55,21 +55,21 @@ class Bench:
     def caption(
         self, photograph: bytes, beam: int = 5, gone: Callable[[], bool] = stays
     ) -> Future[Caption]:
-        """Send a photograph, and return once it is worked on or in the queue."""
+        """Send a photograph, and return when it is in progress or in the queue."""
         return self._send(self.batcher.caption, photograph, Search(beam=beam), gone)
 
     def draw(self, draw: Callable[[], Any]) -> Future[Any]:
-        """Send a drawing, as :meth:`caption` does a photograph."""
+        """Send a drawing, as :meth:`caption` sends a photograph."""
         return self._send(lambda: self.batcher.draw(draw, stays, heavy=False))
 
     def draw_heavy(self, draw: Callable[[], Any], n: int) -> list[Future[Any]]:
-        """Send `n` heavy drawings, and return once one is worked on and the others wait."""
+        """Send `n` heavy drawings, and return when one is in progress and the others wait."""
         answers = [self._pool.submit(self.batcher.draw, draw, stays, heavy=True) for _ in range(n)]
         eventually(lambda: (self.batcher.working, self.batcher.depth) == (1, n - 1))
         return answers
 
     def _send(self, *call: Any) -> Future[Any]:
-        # Two that wait for a worker together would share a batch, or be taken in either order.
+        # Otherwise two waiting requests could share a batch, or be taken in either order.
         before = self.batcher.working + self.batcher.depth
         answer = self._pool.submit(*call)
         eventually(lambda: self.batcher.working + self.batcher.depth > before)
@@ -78,7 +78,7 @@ class Bench:
         return answer
 
     def is_idle(self) -> bool:
-        """Return whether nothing waits and nothing is worked on."""
+        """Return whether no request is in the queue or in progress."""
         return self.batcher.working == self.batcher.depth == 0
 
 
@@ -88,7 +88,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-# Order and bounds
+# Order and limits
 
 
 def test_first_come_first_served(pool: ThreadPoolExecutor) -> None:
@@ -129,7 +129,7 @@ def test_a_full_queue_refuses_and_recovers(pool: ThreadPoolExecutor) -> None:
 
 
 def test_nothing_waits_for_ever(pool: ThreadPoolExecutor) -> None:
-    """A worker that hung held everything behind it for ever."""
+    """A worker that hung blocked all requests after it."""
     bench, go = Bench(pool, workers=1, patience=0.05), Event()
     hung = bench.draw(lambda: go.wait(30))
     with pytest.raises(Problem, match="Too many"):
@@ -179,7 +179,7 @@ def test_a_batch_is_bounded(pool: ThreadPoolExecutor) -> None:
 
 
 def test_workers_share_what_waits(pool: ThreadPoolExecutor) -> None:
-    """One took all that came with it, and a core was idle."""
+    """One worker took all waiting requests, and a core was idle."""
     bench = Bench(pool, workers=2)
     answers = [bench.caption(grey(i)) for i in range(8)]
     bench.captioner.let_go.set()
@@ -206,7 +206,7 @@ def test_a_bad_photograph_is_an_error_of_its_own(pool: ThreadPoolExecutor) -> No
 
 
 def test_a_fault_reaches_the_whole_batch(pool: ThreadPoolExecutor) -> None:
-    """All but the first would have waited for ever."""
+    """All requests but the first would have waited forever."""
     bench = Bench(pool, workers=1)
     first = bench.caption(grey(0))
     eventually(lambda: bench.captioner.beams != [])
@@ -220,7 +220,7 @@ def test_a_fault_reaches_the_whole_batch(pool: ThreadPoolExecutor) -> None:
 
 
 def test_an_answer_does_not_wait_for_the_next_request(pool: ThreadPoolExecutor) -> None:
-    """A caption of another's batch was held until the worker was free again."""
+    """A caption was only returned when its worker was free again."""
     bench, go = Bench(pool, workers=1), Event()
     first, *batch = [bench.caption(grey(i)) for i in range(3)]
     slow = bench.draw(lambda: go.wait(30))
@@ -247,7 +247,7 @@ def test_the_real_captioner_captions_each_as_it_does_alone(jpeg: bytes) -> None:
 
 
 def test_heavy_requests_leave_a_worker_to_the_others(pool: ThreadPoolExecutor) -> None:
-    """A small photograph waited 7 s behind six animations of 60 megapixels."""
+    """A small photograph waited 7 s for six animations of 60 megapixels."""
     bench, go = Bench(pool, workers=2), Event()
     bench.captioner.let_go.set()
     heavy = bench.draw_heavy(lambda: go.wait(30), 6)
@@ -270,7 +270,7 @@ def test_heavy_requests_leave_room_in_the_queue(pool: ThreadPoolExecutor) -> Non
 
 
 def progressive(scans: int) -> bytes:
-    """Return a progressive JPEG of 2 megapixels, one scan of which is repeated."""
+    """Return a progressive JPEG of 2 megapixels with one scan repeated."""
     file = encode(Image.new("L", (2000, 1000)), "JPEG", progressive=True)
     last = file[file.rindex(b"\xff\xda") : -2]
     return file[:-2] + scans * last + file[-2:]

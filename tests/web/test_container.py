@@ -1,4 +1,4 @@
-"""The container's files, read: what they name is there, and what they run does run."""
+"""The container's files refer to existing files and commands."""
 
 import json
 import re
@@ -46,7 +46,7 @@ def test_what_is_copied_is_there_and_is_let_through() -> None:
 
 
 def test_what_the_build_reads_is_copied() -> None:
-    """The build fails without the files that pyproject.toml and pip's arguments name."""
+    """The build needs the files named in pyproject.toml and in pip's arguments."""
     copied = {name for copy in instructions("COPY") for name in shlex.split(copy)[:-1]}
     (install,) = instructions("RUN")
     assert {"pyproject.toml", "README.md", "LICENSE", "showtell"} <= copied

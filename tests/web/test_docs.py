@@ -1,4 +1,4 @@
-"""The page of the HTTP interface as it is sent, and its examples, which must work."""
+"""The documentation page of the HTTP API, and its examples, which must work."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def text(client: FlaskClient) -> str:
     return response.text
 
 
-# The page as it is sent
+# The HTML
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one["operationId"])
@@ -64,7 +64,7 @@ def test_every_link_leads_somewhere(client: FlaskClient, text: str) -> None:
 
 
 def test_examples_name_the_server_that_shows_them(client: FlaskClient) -> None:
-    """They were of no use on a port other than 5000."""
+    """The examples only worked on port 5000."""
     page = client.get("/docs", headers={"Host": "127.0.0.1:5001"}).text
     assert "http://127.0.0.1:5001/api/v1/captions" in page
     assert HERE not in page
@@ -79,7 +79,7 @@ def test_the_policy_is_kept_and_the_structure_sound(text: str) -> None:
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-# Its examples, and those of the quick start
+# The examples, and those of the quick start
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.parametrize("source", dict.fromkeys(SAMPLES + GUIDED))
 def test_examples_work(source: str, address: str, jpeg: bytes, tmp_path: Path) -> None:
-    """Each is run as a reader would run it, beside a photograph; curl fails where it is refused."""
+    """Each is run in a folder with a photograph; curl fails for an error status."""
     is_curl = source.startswith("curl ")
     if is_curl and shutil.which("curl") is None:
         pytest.skip("there is no curl")
@@ -110,7 +110,7 @@ def test_examples_work(source: str, address: str, jpeg: bytes, tmp_path: Path) -
 
 
 def check_result(source: str, printed: bytes, folder: Path) -> None:
-    """Check what an example printed or wrote against what it is an example of."""
+    """Check the output of an example."""
     if written := re.search(r"--output (\S+)", source):
         start = {".png": b"\x89PNG", ".gif": b"GIF89a", ".jpg": b"\xff\xd8"}[
             Path(written[1]).suffix

@@ -1,4 +1,4 @@
-"""Who is answered: by the name that a client asks for, and by the page that it comes from."""
+"""Which requests are answered, by their host and their origin."""
 
 import json
 from http.client import HTTPConnection, HTTPResponse
@@ -16,7 +16,7 @@ REBOUND = "http://photos.example"
 def ask(
     port: int, method: str, path: str, headers: dict[str, str], body: bytes = b""
 ) -> tuple[HTTPResponse, bytes]:
-    """Send the `headers` as they are, the Host or its absence as well."""
+    """Send a request with exactly these `headers`, with or without a Host."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     connection.putrequest(method, path, skip_host=True)
     for name, value in {"Content-Length": str(len(body)), **headers}.items():
@@ -69,7 +69,7 @@ def test_addresses_and_localhost_are_answered(app: Flask, jpeg: bytes, host: str
 def test_other_names_are_refused(
     app: Flask, captioner: FakeCaptioner, jpeg: bytes, host: str | None
 ) -> None:
-    """After DNS rebinding a page of another name could have read the answer."""
+    """After DNS rebinding, a page of another site could read the response."""
     with serving(app) as port:
         headers = {} if host is None else {"Host": host.format(port=port)}
         response, body = ask(port, "POST", CAPTIONS, headers, jpeg)
@@ -115,7 +115,7 @@ def test_names_that_the_environment_allows(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_name_is_the_same_however_it_is_written(
     monkeypatch: pytest.MonkeyPatch, hosts: str
 ) -> None:
-    """Each was refused, though set."""
+    """Each was refused, although it was set."""
     monkeypatch.setenv("SHOWTELL_HOSTS", hosts)
     with serving(create_app(FakeCaptioner())) as port:
         for host in ("my_captions", "My_Captions.:80", "MY_CAPTIONS:8443"):
@@ -135,7 +135,7 @@ def test_a_domain_is_named_with_a_star_or_a_dot(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("host", "origin", "status"),
     [
-        ("nas.lan", "http://nas.lan:8080", 200),  # a proxy left the port out
+        ("nas.lan", "http://nas.lan:8080", 200),  # a proxy removed the port
         ("nas.lan:8080", "http://nas.lan:8080", 200),
         ("nas.lan:443", "https://NAS.lan", 200),
         ("nas.lan:8080", "http://nas.lan:9090", 403),
@@ -147,7 +147,7 @@ def test_a_domain_is_named_with_a_star_or_a_dot(monkeypatch: pytest.MonkeyPatch)
 def test_the_page_may_send_through_a_proxy_over_http(
     monkeypatch: pytest.MonkeyPatch, jpeg: bytes, host: str, origin: str, status: int
 ) -> None:
-    """Over HTTP browsers tell the Origin alone; a proxy on another port made it a foreign one."""
+    """Over HTTP, browsers only send the Origin; with a proxy on another port it looked foreign."""
     monkeypatch.setenv("SHOWTELL_HOSTS", "nas.lan")
     with serving(create_app(FakeCaptioner())) as port:
         headers = {"Host": host.format(port=port), "Origin": origin}
@@ -210,7 +210,7 @@ def test_what_the_browser_says_of_the_origin_counts(
 def test_the_page_may_send_through_a_proxy_that_changes_the_host(
     client: FlaskClient, jpeg: bytes
 ) -> None:
-    """The browser knows the public name, and the proxy asks 127.0.0.1 for the page."""
+    """The browser uses the public name, and the proxy sends 127.0.0.1 as Host."""
     headers = {"Sec-Fetch-Site": "same-origin", "Origin": "https://captions.example.org"}
     response = client.post(CAPTIONS, data=jpeg, headers=headers, base_url="http://127.0.0.1:5000")
     assert response.status_code == 200

@@ -1,4 +1,4 @@
-"""Serving with gunicorn, by the settings that come with the project."""
+"""Serving with gunicorn, with the project's settings."""
 
 import json
 import os
@@ -26,7 +26,7 @@ pytest.importorskip("gunicorn", reason="gunicorn is not installed")
 
 @pytest.fixture
 def gunicorn(stranger: dict[str, str]) -> Iterator[tuple[Popen, int]]:
-    """The process, and the free port that it took."""
+    """The process, and its port."""
     command = [sys.executable, "-m", "gunicorn", "app:app", "--bind", "127.0.0.1:0"]
     with Popen(command, cwd=ROOT, env=stranger, stderr=PIPE, text=True) as process:
         try:
@@ -57,7 +57,7 @@ def test_a_photograph_is_captioned_and_sigterm_ends_it(
 def test_slow_clients_hold_no_threads_and_a_reload_drops_nothing(
     gunicorn: tuple[Popen, int], jpeg: bytes
 ) -> None:
-    """Beside 200 that sent a byte now and then nobody was answered in 45 s."""
+    """With 200 slow clients, no other client was answered within 45 s."""
     process, port = gunicorn
     with ExitStack() as stack, ThreadPoolExecutor(8) as pool:
         for _ in range(200):
@@ -75,7 +75,7 @@ def _works(port: int) -> bool:
 
 
 def test_onnx_runtime_is_left_to_the_worker() -> None:
-    """A worker crashed at its end when ONNX Runtime had been loaded before the fork."""
+    """A worker crashed on exit if ONNX Runtime had been loaded before the fork."""
     code = "import runpy, sys; runpy.run_path('gunicorn.conf.py'); "
     code += "print('onnxruntime' in sys.modules)"
     told = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)

@@ -1,4 +1,4 @@
-"""One table of odd files; each has one answer by Python, command line, HTTP and the page."""
+"""Unusual files, with the same results in Python, the command line, HTTP and the page."""
 
 import zlib
 from pathlib import Path
@@ -45,7 +45,7 @@ CAPTIONED = {
 if "AVIF" in Image.SAVE:
     CAPTIONED["AVIF"] = encode(PICTURE, "AVIF", speed=10)
 
-REFUSED = {  # each with its status
+REFUSED = {  # with the expected status
     "text": (415, b"A photograph of a dog."),
     "HTML": (415, b"<!doctype html><html>"),
     "SVG": (415, b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
@@ -64,13 +64,13 @@ REFUSED = {  # each with its status
 
 
 @pytest.fixture(scope="module")
-def captioner() -> showtell.Captioner:  # in place of the one that always sees the same
+def captioner() -> showtell.Captioner:  # instead of the fake captioner
     return showtell.load(threads=1)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All of the files, with an ending that says nothing of them."""
+    """A folder of all files, with an extension that does not show the format."""
     folder = tmp_path_factory.mktemp("odd")
     for name, file in (CAPTIONED | {name: file for name, (_, file) in REFUSED.items()}).items():
         (folder / f"{name}.svg").write_bytes(file)
@@ -108,7 +108,7 @@ def test_refused_by_python_and_over_http(captioner: showtell.Captioner, name: st
 
 
 def test_all_of_them_on_one_command_line(captioner: showtell.Captioner, folder: Path) -> None:
-    """Each is one line: a caption, or a reason; the bad ones do not cost the good ones."""
+    """Each gives one line: a caption or an error; errors do not affect other files."""
     paths = sorted(folder.iterdir())
     done = CliRunner().invoke(main, ["caption", *map(str, paths)])
     assert done.exit_code == 1

@@ -1,4 +1,4 @@
-"""A server keeps what people correct where it was told to, and nowhere else."""
+"""Servers save corrections only with the option, and only in its folder."""
 
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +17,7 @@ CORRECTIONS = "/api/v1/corrections"
 
 @pytest.fixture
 def keeping(tmp_path: Path) -> FlaskClient:
-    """A client of a server that keeps corrections in a folder."""
+    """A client of a server that saves corrections to a folder."""
     return create_app(FakeCaptioner(), tmp_path / "album").test_client()
 
 

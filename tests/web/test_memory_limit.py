@@ -1,4 +1,4 @@
-"""A server with little memory answers or refuses, and lives on."""
+"""A server with little memory answers or rejects requests, and does not crash."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The health check and the metrics, as load balancers and Prometheus ask for them."""
+"""The health check and the metrics."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -24,7 +24,7 @@ Samples = dict[tuple[str, ...], float]
 
 
 def read(text: str) -> Samples:
-    """Return each sample by its name and its labels' values in the order of their names."""
+    """Return the samples by name and by the values of the labels, sorted by label."""
     families = text_string_to_metric_families(text)
     samples = (sample for family in families for sample in family.samples)
     return {(s.name, *(v for _, v in sorted(s.labels.items()))): s.value for s in samples}
@@ -48,7 +48,7 @@ def test_health_is_a_caption(client: FlaskClient, captioner: FakeCaptioner) -> N
 def test_a_model_that_cannot_caption_is_not_healthy(
     failing: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The check answered once the model was loaded, whatever had happened to it since."""
+    """The check succeeded even if the model had stopped working after it was loaded."""
     response = failing.get("/healthz")
     assert response.status_code == 503
     assert response.get_json() == {"status": "failing", "model": "fake"}
@@ -88,7 +88,7 @@ def test_refusals_and_faults_are_counted(failing: FlaskClient, jpeg: bytes) -> N
 
 
 def test_what_clients_make_up_is_no_label(app: Flask) -> None:
-    """Every path or method that somebody tries would stay in memory for ever."""
+    """Otherwise each requested path or method would stay in memory forever."""
     with serving(app) as port:
         for i in range(5):
             ask(port, "GET", f"/nothing-{i}")

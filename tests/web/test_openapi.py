@@ -1,4 +1,4 @@
-"""The OpenAPI document says what is so: of routes, parameters, answers and problems."""
+"""The OpenAPI document is correct: routes, parameters, responses and problems."""
 
 import json
 import math
@@ -37,12 +37,12 @@ SCHEMAS = DOCUMENT["components"]["schemas"]
 CAPTIONS = "/api/v1/captions"
 CORRECTIONS = "/api/v1/corrections"
 
-# What Werkzeug refuses by itself: the code is the name of the status.
+# Errors of Werkzeug; their code is the name of the status.
 OF_WERKZEUG = {"bad_request", "not_found", "method_not_allowed", "internal_server_error"}
 
 
 def problems() -> dict[str, Any]:
-    """Return the example of each code, with the status under which it stands."""
+    """Return the example and the status of each code."""
     media = [
         response["content"].get("application/problem+json", {})
         for response in DOCUMENT["components"]["responses"].values()
@@ -51,7 +51,7 @@ def problems() -> dict[str, Any]:
 
 
 def valid(value: Any, schema: dict[str, Any]) -> None:
-    """Check a value against a schema of the document, which may point into it."""
+    """Check a value against a schema, which may refer to the document."""
     jsonschema.validate(value, {**schema, "components": DOCUMENT["components"]})
 
 
@@ -130,7 +130,7 @@ def test_the_caption_has_the_fields_of_the_document(client: FlaskClient, jpeg: b
     assert [set(thing) for thing in body["things"]] == [set(SCHEMAS["Thing"]["properties"])] * 2
 
 
-# Its examples
+# The examples
 
 
 @pytest.mark.parametrize("name", ["alternatives", "attention"])
@@ -202,13 +202,13 @@ def test_the_example_of_a_problem_is_what_is_answered(
     valid(told, {"$ref": "#/components/schemas/Problem"})
     titles = told.pop("title"), example.pop("title")
     assert told == example
-    assert all(titles)  # not compared: Python's names of the statuses change with its version
+    assert all(titles)  # not compared, since they depend on the version of Python
     assert response.status_code == told["status"]
 
 
-# Requests made from the document
+# Requests generated from the document
 
-# Every body that follows the document is a photograph, so that it must be accepted.
+# Every valid body is a photograph, so it must be accepted.
 DRAWN = BytesIO()
 Image.linear_gradient("L").save(DRAWN, "JPEG")
 for content_type in ("image/*", "application/octet-stream"):
@@ -238,7 +238,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_requests_that_follow_the_document_and_requests_that_do_not(
     case: schemathesis.Case, address: str
 ) -> None:
-    """Statuses, types, headers and bodies are as documented; the ones succeed, the others fail."""
+    """Responses are as documented; valid requests succeed, and invalid ones fail."""
     response = case.call(base_url=address)
     refused = any(text in response.content for text in NOT_IN_SCHEMAS)
     case.validate_response(response, excluded_checks=[positive_data_acceptance] * refused)

@@ -1,4 +1,4 @@
-"""Behind a real nginx, on another port and below a path."""
+"""Behind a real nginx, on another port and with a path prefix."""
 
 import os
 import re
@@ -44,7 +44,7 @@ def free_port() -> int:
 
 @contextmanager
 def nginx(folder: Path, location: str, back: int, header: str = HOST) -> Iterator[int]:
-    """Start nginx before the server at the port `back`."""
+    """Start nginx as a proxy of the server on port `back`."""
     if NGINX is None:
         pytest.skip("there is no nginx: apt-get install nginx-light")
     port = free_port()
@@ -71,7 +71,7 @@ def ask(port: int, method: str, path: str, body: bytes = b"", **headers: str) ->
 
 
 def require_works(port: int, jpeg: bytes, prefix: str = "", host: str = "nas.lan") -> None:
-    """Load the page and what it needs, and send what it would send."""
+    """Load the page with its files, and send the requests that it would send."""
     address = f"{host}:{port}"
     status, page = ask(port, "GET", f"{prefix}/", Host=address)
     assert status == 200
@@ -87,7 +87,7 @@ def require_works(port: int, jpeg: bytes, prefix: str = "", host: str = "nas.lan
     assert ask(port, "GET", f"{prefix}/", Host="photos.example")[0] == 400
 
 
-HEADERS = [HOST, "proxy_set_header Host $host;"]  # the second leaves the port out
+HEADERS = [HOST, "proxy_set_header Host $host;"]  # the second removes the port
 
 
 @pytest.mark.parametrize("header", HEADERS)
@@ -122,7 +122,7 @@ serve(create_app(FakeCaptioner()), "127.0.0.1", {port})
 
 
 def test_showtell_serve_below_a_path_of_its_own(tmp_path: Path, jpeg: bytes) -> None:
-    """As gunicorn, by SCRIPT_NAME in the environment; the proxy passes the whole path."""
+    """As with gunicorn, SCRIPT_NAME in the environment is the prefix; the proxy keeps the path."""
     back = free_port()
     environment = {**os.environ, "SCRIPT_NAME": "/captions", "SHOWTELL_HOSTS": "nas.lan"}
     command = [sys.executable, "-c", SERVE.format(port=back)]

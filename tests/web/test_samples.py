@@ -1,4 +1,4 @@
-"""The photographs for a visitor without one, and what the shipped model says of them."""
+"""The sample photographs, and their captions by the model that ships."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from showtell.web.views import SAMPLES
 PACKAGE = Path(showtell.__file__).parent
 FOLDER = PACKAGE / "web/static/samples"
 
-# One of these words stands in the caption where it speaks of what is seen.
+# A fitting caption contains one of these words.
 FITTING = {
     "astronaut": {"woman", "man", "girl", "boy", "person"},
     "cat": {"cat"},

@@ -1,4 +1,4 @@
-"""Serving with waitress: which addresses answer, and what is said when none can."""
+"""Serving with waitress: addresses, and errors at the start."""
 
 import os
 import re
@@ -23,7 +23,7 @@ from tests.web.standins import CAPTIONS, ask, eventually, serving
 
 
 def test_app_py_takes_another_port() -> None:
-    """What the error of a port that is taken offers must work without an installed command."""
+    """The advice of the error for a port in use must work without an installed command."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", port]
@@ -52,7 +52,7 @@ def test_a_host_of_another_machine_ends_in_one_sentence(app: Flask) -> None:
 
 
 def test_serving_at_localhost_answers_under_its_name_and_its_address() -> None:
-    """Browsers may try ::1 first for localhost, where another program could answer."""
+    """Browsers may try ::1 first for localhost, and another program could listen there."""
     with started() as (process, port):
         for host in ("localhost", "127.0.0.1"):
             connection = HTTPConnection(host, port, timeout=30)
@@ -90,7 +90,7 @@ def test_sigterm_lets_a_request_finish(jpeg: bytes) -> None:
 def test_answers_stay_in_memory(
     app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Waitress wrote answers to the disk from 1 MB on, and animations are larger."""
+    """Waitress wrote responses over 1 MB to the disk, and animations are larger."""
     animation = bytes(5 * 2**20)
     app.add_url_rule("/animation", view_func=lambda: animation)
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
@@ -100,7 +100,7 @@ def test_answers_stay_in_memory(
 
 
 def test_an_address_that_this_machine_lacks_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In many containers localhost has ::1 in the hosts file, and no IPv6."""
+    """In many containers, the hosts file has ::1 for localhost, but there is no IPv6."""
     found = [(socket.AF_INET, 0, 0, "", (host, 0)) for host in ("192.0.2.1", "127.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
     (bound,) = listen("localhost", 0)
@@ -110,7 +110,7 @@ def test_an_address_that_this_machine_lacks_is_passed_over(monkeypatch: pytest.M
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux' /proc")
 def test_large_photographs_do_not_stay_in_memory() -> None:
-    """Each of the server's threads kept a gigabyte after one photograph of 56 megapixels."""
+    """After a photograph of 56 megapixels, each thread kept a gigabyte."""
     file = BytesIO()
     Image.new("RGB", (8000, 7000), "teal").save(file, "PNG")
     with started("127.0.0.1") as (process, port):

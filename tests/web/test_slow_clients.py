@@ -1,4 +1,4 @@
-"""An ordinary client beside idle, slow and greedy ones; what is buffered has a bound in all."""
+"""A normal client gets a response despite idle, slow and large ones; total buffers are limited."""
 
 import os
 import resource
@@ -26,13 +26,13 @@ from tests.web.standins import CAPTIONS, FakeCaptioner, ask, eventually
 if os.name != "posix":
     pytest.skip("limits and signals are POSIX's", allow_module_level=True)
 
-PATIENCE = 10  # seconds; a third of it on a machine with nothing else to do
+PATIENCE = 10  # seconds; an idle machine needs a third of it
 HEAD = f"POST {CAPTIONS} HTTP/1.1\r\nHost: localhost\r\n".encode()
 
 
 @contextmanager
 def listening(app: Flask) -> Iterator[Listener]:
-    """Serve `app` in a thread, and give access to the server."""
+    """Serve `app` in a thread, and yield the server."""
     server = make_server(app, "127.0.0.1", 0)
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(server.run)
@@ -59,13 +59,13 @@ def assert_answered(port: int, photograph: bytes) -> None:
 
 
 def send(client: socket.socket, data: bytes) -> None:
-    """Send what the server still takes."""
+    """Send as much as the server accepts."""
     with suppress(OSError):
         client.sendall(data)
 
 
 def is_closed(client: socket.socket) -> bool:
-    """Return whether the server has closed a connection that it sent nothing to."""
+    """Return whether the server has closed a connection without a response."""
     client.settimeout(0.01)
     try:
         return client.recv(1) == b""
@@ -75,11 +75,11 @@ def is_closed(client: socket.socket) -> bool:
         return True
 
 
-# Idle and dripping
+# Idle and slow clients
 
 
 def test_beside_150_idle_connections(app: Flask, jpeg: bytes) -> None:
-    """They filled the server for half a minute."""
+    """They blocked the server for half a minute."""
     with listening(app) as server, connected(server.effective_port, 150):
         assert_answered(server.effective_port, jpeg)
 
@@ -98,7 +98,7 @@ def test_beside_more_connections_than_there_may_be(
     "begin", [HEAD, HEAD + b"Content-Length: 100000\r\n\r\n"], ids=["header", "body"]
 )
 def test_beside_200_that_drip(app: Flask, jpeg: bytes, begin: bytes) -> None:
-    """Gunicorn's threads were all held; nobody else was answered."""
+    """They occupied all threads of gunicorn, and no other client was answered."""
     with listening(app) as server, connected(server.effective_port, 200) as clients:
         for client in clients:
             send(client, begin)
@@ -121,7 +121,7 @@ def test_beside_200_that_drip(app: Flask, jpeg: bytes, begin: bytes) -> None:
 def test_deadlines(
     app: Flask, monkeypatch: pytest.MonkeyPatch, limit: str, begin: bytes, drip: bytes
 ) -> None:
-    """One that sent a byte now and then stayed for ever."""
+    """A client that sent a byte now and then was never disconnected."""
     monkeypatch.setattr(connections, limit, 1)
     with listening(app) as server, connected(server.effective_port, 1) as (client,):
         send(client, begin)
@@ -134,7 +134,7 @@ def test_deadlines(
 
 
 def test_a_client_that_does_not_read_is_closed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection whose client read nothing was never writable, and so never closed."""
+    """Such a connection was never writable, and therefore never closed."""
     monkeypatch.setattr(connections, "IDLE", 1)
     answer = bytes(12 * 2**20)
     app.add_url_rule("/large", view_func=lambda: answer)
@@ -144,13 +144,13 @@ def test_a_client_that_does_not_read_is_closed(app: Flask, monkeypatch: pytest.M
         eventually(lambda: server._connections() == [])
 
 
-# Large
+# Large requests
 
 
 def test_unfinished_uploads_are_bounded_in_all(
     app: Flask, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """110 of 32 MB took 3.7 GB."""
+    """110 uploads of 32 MB took 3.7 GB."""
     monkeypatch.setattr(connections, "BUFFERED", 8 * 2**20)
     head, body = HEAD + b"Content-Length: 1048576\r\n\r\n", bytes(2**20 - 1)
     with listening(app) as server, connected(server.effective_port, 30) as clients:
@@ -186,11 +186,11 @@ def test_small_uploads_are_not_closed_for_large_ones(
 def test_endless_lines_of_chunks_are_refused(
     app: Flask, jpeg: bytes, begin: bytes, more: bytes
 ) -> None:
-    """A line of 32 MB kept the thread that reads busy for 94 s."""
+    """A line of 32 MB kept the reading thread busy for 94 s."""
     with listening(app) as server, connected(server.effective_port, 1) as (client,):
         send(client, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + begin + more * 2**17)
         assert_answered(server.effective_port, jpeg)
-        with suppress(ConnectionResetError):  # with bytes of ours unread
+        with suppress(ConnectionResetError):  # some bytes were not read
             assert client.recv(100).startswith(b"HTTP/1.1 400")
         eventually(lambda: server._connections() == [])
 
@@ -202,11 +202,11 @@ def test_chunks_and_a_short_trailer_are_read(app: Flask, jpeg: bytes) -> None:
         assert client.recv(100).startswith(b"HTTP/1.1 200")
 
 
-# Files and signals
+# File descriptors and signals
 
 
 def test_few_open_files(jpeg: bytes, tmp_path: Path) -> None:
-    """32 of them took a core, and 41 MB of log in 6 s."""
+    """With 32, the server used a whole core and wrote a log of 41 MB in 6 s."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-c", SERVE.format(host="127.0.0.1", port=port, seconds=0)]
@@ -230,7 +230,7 @@ def test_few_open_files(jpeg: bytes, tmp_path: Path) -> None:
 
 
 def _processor_seconds(process: int) -> float:
-    """Return how long a process has been busy, 0 where the system does not tell."""
+    """Return the CPU time of a process in seconds; 0 if unknown."""
     with suppress(OSError):
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -246,7 +246,7 @@ def test_too_few_open_files_are_one_sentence(app: Flask, monkeypatch: pytest.Mon
 def test_no_descriptor_for_a_newcomer(
     app: Flask, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Accepting failed and was tried again at once, with a traceback in the log each time."""
+    """Accepting failed and was repeated at once, with a traceback in the log each time."""
     failures = iter([OSError(24, "Too many open files")] * 3)
     accept = wasyncore.dispatcher.accept
 
@@ -264,7 +264,7 @@ def test_no_descriptor_for_a_newcomer(
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_accepted_requests_are_answered_at_the_end(jpeg: bytes, number: signal.Signals) -> None:
-    """SIGHUP dropped 58 of 60."""
+    """SIGHUP dropped 58 of 60 requests."""
     with started("127.0.0.1", seconds=0.1) as (process, port), ThreadPoolExecutor(30) as pool:
         answers = [pool.submit(ask, port, "POST", CAPTIONS, jpeg) for _ in range(30)]
         eventually(lambda: _accepted(port) >= 30 or all(one.done() for one in answers))
@@ -274,14 +274,14 @@ def test_accepted_requests_are_answered_at_the_end(jpeg: bytes, number: signal.S
 
 
 def _accepted(port: int) -> float:
-    """Return how many requests have been answered, are worked on, or wait."""
+    """Return how many requests are answered, in progress or in the queue."""
     text = ask(port, "GET", "/metrics")[2].decode()
     names = ("showtell_queue_depth ", "showtell_working ", 'showtell_requests_total{endpoint="api')
     return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(names))
 
 
 def test_large_answers_arrive_whole_at_the_end(app: Flask) -> None:
-    """What did not fit into the system's buffers was lost."""
+    """The part that did not fit into the system's buffers was lost."""
     answer = bytes(12 * 2**20)
     app.add_url_rule("/large", view_func=lambda: answer)
     with listening(app) as server, connected(server.effective_port, 1) as (client,):
@@ -313,7 +313,7 @@ def test_nohup_is_respected() -> None:
 
 @pytest.mark.parametrize("wrong", ["x", "0", "-1", "1e6", "[1]", "true"])
 def test_a_limit_that_is_no_number_is_refused(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server started, and answered every photograph with 500."""
+    """The server started, and answered all photographs with 500."""
     monkeypatch.setenv("SHOWTELL_MAX_CONTENT_LENGTH", wrong)
     with pytest.raises(SystemExit) as caught:
         create_app(FakeCaptioner())
@@ -334,7 +334,7 @@ def test_a_wrong_limit_ends_the_server_with_one_sentence() -> None:
 def test_names_that_look_like_numbers_are_names(
     app: Flask, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SHOWTELL_HOSTS=7 was read as JSON, and every request was answered with 500."""
+    """SHOWTELL_HOSTS=7 was read as JSON, and all requests were answered with 500."""
     monkeypatch.setenv("SHOWTELL_HOSTS", "7")
     named = create_app(app.extensions["captioner"])
     assert named.test_client().get("/").status_code == 200

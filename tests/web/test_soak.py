@@ -1,4 +1,4 @@
-"""A dozen clients for a few seconds; ``python benchmarks/soak.py`` is the long one."""
+"""A dozen clients for a few seconds; ``python benchmarks/soak.py`` is the long test."""
 
 import os
 import sys

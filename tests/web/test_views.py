@@ -1,4 +1,4 @@
-"""The page as it is sent, its pictures, the headers, and `app.py`."""
+"""The HTML of the page, its pictures, the headers, and `app.py`."""
 
 import re
 import runpy
@@ -35,7 +35,7 @@ def test_the_scripts_import_what_is_here() -> None:
 
 
 def test_the_scripts_ask_for_elements_that_are_there(page: str) -> None:
-    """A wrong name would fail in the browser alone, and perhaps late."""
+    """A wrong id would only fail in the browser."""
     ids = set(re.findall(r'\bid="([^"]+)"', page))
     for path in (WEB / "static").glob("*.js"):
         text = path.read_text()
@@ -58,7 +58,7 @@ def test_the_settings_have_the_interfaces_limits(page: str) -> None:
 
 
 def test_nothing_is_inline(page: str) -> None:
-    """The policy forbids it: it would fail silently, in the browser alone."""
+    """The policy forbids inline code; it would fail silently in the browser."""
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", page)
 
 

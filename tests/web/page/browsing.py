@@ -1,4 +1,4 @@
-"""What a visitor does with the page."""
+"""Actions of a visitor of the page."""
 
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +12,7 @@ CAPTION = "an astronaut's smile in front of a flag"
 
 
 def upload(data: bytes, name: str = "photo.jpg") -> dict[str, object]:
-    """Return a file as Playwright takes it; its type is not told, as the bytes say it."""
+    """Return a file in Playwright's format, without a type, which the bytes show."""
     return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
 
 
@@ -23,7 +23,7 @@ def choose(page: Page, *files: dict[str, object] | bytes) -> None:
 
 
 def drop(page: Page, *paths: Path) -> None:
-    """Drop files and folders on the page, as from a file manager."""
+    """Drop files and folders on the page, as a file manager does."""
     devtools = page.context.new_cdp_session(page)
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):

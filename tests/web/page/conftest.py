@@ -1,4 +1,4 @@
-"""A real browser at a real server."""
+"""Fixtures with a real browser and a real server."""
 
 from collections.abc import Callable, Iterator
 
@@ -13,6 +13,6 @@ from playwright.sync_api import Page
 
 @pytest.fixture
 def page(visit: Callable[..., Page], app: Flask) -> Iterator[Page]:
-    """The page, opened, before a captioner that always sees the same."""
+    """The opened page of a server with a fake captioner."""
     with serving(app) as port:
         yield visit(port)

@@ -1,5 +1,4 @@
-"""The page for everyone: by keyboard and screen reader, narrow and wide, with little and without
-JavaScript, from one server alone."""
+"""Accessibility: keyboard, screen readers, screen widths, and the page without JavaScript."""
 
 import json
 from collections.abc import Callable
@@ -102,7 +101,7 @@ def test_axe_finds_nothing(
 def test_nothing_sticks_out_at_any_width(
     page: Page, jpeg: bytes, show: Callable[[Page, bytes], None]
 ) -> None:
-    """The hidden file field made the page wider than a telephone's screen."""
+    """The hidden file field made the page wider than a phone's screen."""
     show(page, jpeg)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 740})
@@ -121,7 +120,7 @@ def test_everything_can_be_reached_by_keyboard(page: Page, jpeg: bytes) -> None:
 
 
 def test_less_motion_means_none_unasked(page: Page, jpeg: bytes) -> None:
-    """The fixture's visitor asked for less motion: the caption stands whole, nothing plays."""
+    """With reduced motion, the whole caption is shown at once, and nothing plays."""
     page.clock.install()
     show_one(page, jpeg)
     page.clock.run_for(1000)
@@ -130,7 +129,7 @@ def test_less_motion_means_none_unasked(page: Page, jpeg: bytes) -> None:
 
 
 def test_without_javascript_the_form_answers(browser: Browser, app: Flask, jpeg: bytes) -> None:
-    """A referrer policy that was too strict called the page's own form a foreign one."""
+    """A strict referrer policy made the page's own form look like that of another site."""
     with serving(app) as port, browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{port}/")
@@ -140,7 +139,7 @@ def test_without_javascript_the_form_answers(browser: Browser, app: Flask, jpeg:
 
 
 def test_the_page_is_light(visit: Callable[..., Page], app: Flask) -> None:
-    """What it loads before a photograph comes, uncompressed, beside the three that it offers."""
+    """Uncompressed size of what it loads at the start, without the three samples."""
     with serving(app) as port:
         page = visit(port)
         page.wait_for_load_state("networkidle")

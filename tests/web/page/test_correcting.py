@@ -1,4 +1,4 @@
-"""Captions that a person corrects: kept where the server was told to, offered nowhere else."""
+"""Correcting captions, on servers that save corrections."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ def album(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def keeping(visit: Callable[..., Page], album: Path) -> Iterator[Page]:
-    """The page of a server that keeps corrections."""
+    """The page of a server that saves corrections."""
     with serving(create_app(FakeCaptioner(), album)) as port:
         yield visit(port)
 
@@ -44,7 +44,7 @@ def test_the_caption_of_one_photograph(keeping: Page, jpeg: bytes, album: Path) 
 
 
 def test_an_alternative_that_is_right(keeping: Page, jpeg: bytes, album: Path) -> None:
-    """And what a person wrote is not lost by looking at another."""
+    """Text that the visitor has entered is kept when another caption is selected."""
     choose(keeping, jpeg)
     field = keeping.get_by_label("Correct this caption")
     better = CAPTION.removesuffix(" flag")

@@ -1,4 +1,4 @@
-"""The page of the HTTP interface: for everyone, and on the screen of a telephone."""
+"""The documentation page of the HTTP API: accessibility and narrow screens."""
 
 from collections.abc import Callable, Iterator
 
@@ -43,7 +43,7 @@ def test_long_lines_are_reached_with_the_keyboard(docs: Page) -> None:
 
 
 def test_tables_stay_tables_for_screen_readers(docs: Page) -> None:
-    """Their rows are laid out as lines on narrow screens, which can take the roles away."""
+    """On narrow screens, rows are displayed as blocks, which can remove their roles."""
     tree = docs.context.new_cdp_session(docs).send("Accessibility.getFullAXTree")["nodes"]
     roles = [node["role"]["value"] for node in tree if not node["ignored"]]
     assert roles.count("table") == docs.locator("table").count() > 0

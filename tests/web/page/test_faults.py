@@ -1,4 +1,4 @@
-"""What can go wrong between the page and its server, and two tabs at once."""
+"""Errors between the page and its server, and two tabs."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -39,7 +39,7 @@ def test_a_server_that_stops_while_it_looks(visit: Callable[..., Page], jpeg: by
         choose(page, jpeg)
         expect(page.locator("#looking")).to_be_visible()
         expect(page.locator("#photo")).to_be_visible()
-    captioner.let_go.set()  # too late
+    captioner.let_go.set()  # after the server has stopped
     expect(page.locator("body")).to_have_attribute("data-state", "empty")
     expect(page.get_by_role("alert")).to_contain_text("The server is not responding")
 
@@ -76,13 +76,13 @@ def test_two_tabs_do_not_mix(visit: Callable[..., Page], jpeg: bytes, app: Flask
 def test_of_two_photographs_in_haste_the_last_is_told(
     visit: Callable[..., Page], jpeg: bytes
 ) -> None:
-    """The answer of the first must not overwrite the second's, whichever comes first."""
+    """The response for the first must not replace that for the second, in either order."""
     captioner = HeldCaptioner()
     with serving(create_app(captioner)) as port:
         page = visit(port)
         choose(page, jpeg)
         with page.expect_event("requestfailed", lambda request: request.method == "POST"):
-            choose(page, b"no photograph")  # and the answer of the first is not waited for
+            choose(page, b"no photograph")  # without waiting for the first response
         captioner.let_go.set()
         expect(page.get_by_role("alert")).to_contain_text("not a supported image format")
         expect(page.locator("body")).to_have_attribute("data-state", "empty")

@@ -1,4 +1,4 @@
-"""How photographs come in: chosen, dropped, pasted, taken, and the ones that the page offers."""
+"""Input of photographs: chosen, dropped, pasted, from the camera, and samples."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +25,7 @@ PUT_IN_CLIPBOARD = """async (bytes) => {
 
 @pytest.fixture
 def folder(tmp_path: Path, jpeg: bytes) -> Path:
-    """A folder with two photographs, one of them further down, and what else lies in folders."""
+    """A folder with two photographs, one of them in a subfolder, and other files."""
     album = tmp_path / "album"
     (album / "summer").mkdir(parents=True)
     (album / "b.jpg").write_bytes(jpeg)
@@ -100,7 +100,7 @@ def test_a_visitor_without_a_photograph(page: Page) -> None:
 
 
 def test_a_sample_that_comes_late_gives_way(page: Page, jpeg: bytes) -> None:
-    """It took the place of the visitor's own photograph, chosen after it."""
+    """It replaced the visitor's own photograph, which was chosen later."""
     held: list[Route] = []
     page.route("**/samples/*.jpg", lambda route: held.append(route))
     sample = page.locator("#samples button").first
@@ -111,7 +111,7 @@ def test_a_sample_that_comes_late_gives_way(page: Page, jpeg: bytes) -> None:
     held[0].continue_()
     page.unroute("**/samples/*.jpg")
     address = sample.get_attribute("data-sample")
-    page.evaluate("async (address) => (await fetch(address)).blob()", address)  # comes after it
+    page.evaluate("async (address) => (await fetch(address)).blob()", address)  # ends after it
     assert page.locator("#photo").evaluate("(photo) => photo.width") == 300
 
 
@@ -160,7 +160,7 @@ def test_a_picture_with_too_many_pixels(page: Page) -> None:
 
 
 def test_odd_files_are_captioned_or_told_in_words(page: Page, jpeg: bytes) -> None:
-    """The page decides nothing by itself: what the server reads is shown, and its reasons are."""
+    """The page shows what the server can read, and the server's error messages."""
     for form, options in (("TIFF", {}), ("BMP", {}), ("GIF", {})):
         choose(page, encode(jpeg, form, (64, 48), **options))
         expect_told(page)

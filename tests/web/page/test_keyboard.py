@@ -1,4 +1,4 @@
-"""Keys: the list of them, and undoing edits of the table."""
+"""Keyboard: the list of shortcuts, and undoing edits of the table."""
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -17,7 +17,7 @@ def choose_two(page: Page, jpeg: bytes) -> None:
 
 
 def edit(page: Page, name: str, text: str) -> None:
-    """Write a caption by keys, and leave its field."""
+    """Type a caption, and leave its field."""
     box(page, name).select_text()
     page.keyboard.type(text)
     page.get_by_role("button", name="CSV").focus()
@@ -67,7 +67,7 @@ def test_ctrl_z_takes_edits_back_one_by_one(page: Page, jpeg: bytes) -> None:
 
 
 def test_what_is_taken_back_is_no_edit(page: Page, jpeg: bytes) -> None:
-    """New settings caption it again."""
+    """So it is captioned again with new settings."""
     choose_two(page, jpeg)
     edit(page, "a.jpg", OWN)
     page.keyboard.press("Control+z")

@@ -1,4 +1,4 @@
-"""Several photographs: a table of captions that can be edited, and taken away as one file."""
+"""Several photographs: a table of captions that can be edited and downloaded."""
 
 import csv
 import json
@@ -17,12 +17,12 @@ from showtell.web import create_app
 from tests.web.page.browsing import CAPTION, choose, drop, encode, expect_told, rows, upload
 from tests.web.standins import FakeCaptioner, HeldCaptioner, serving
 
-# How many values of red, green and blue a thumbnail shows.
+# Number of different values of the channels in a thumbnail.
 COLOURS = """(canvas) => {
     const { width, height } = canvas;
     return new Set(canvas.getContext("2d").getImageData(0, 0, width, height).data).size;
 }"""
-# A thumbnail's mean colours in two columns and six rows.
+# Mean colours of a thumbnail in two columns and six rows.
 PIXELS = """(canvas) => {
     const context = new OffscreenCanvas(2, 6).getContext("2d");
     context.imageSmoothingQuality = "high";
@@ -38,7 +38,7 @@ def captions(page: Page) -> list[str]:
 
 
 def choose_three(page: Page, jpeg: bytes) -> None:
-    """Choose two photographs and a text, and wait until all is said."""
+    """Choose two photographs and a text file, and wait until all are finished."""
     files = [upload(jpeg, "a.jpg"), upload(b"no photograph", "notes.txt"), upload(jpeg, "=b.jpg")]
     choose(page, *files)
     expect(page.get_by_role("status")).to_have_text("2 of 3 captioned, 1 failed.")
@@ -74,7 +74,7 @@ def test_the_table_as_csv(page: Page, jpeg: bytes) -> None:
     }
     assert failed["caption"] == ""
     assert "not a supported image format" in failed["error"]
-    # with an apostrophe, or a spreadsheet would take it for a formula
+    # with an apostrophe, so that spreadsheets do not read it as a formula
     assert (last["image"], last["caption"], last["edited"]) == ("'=b.jpg", CAPTION, "false")
 
 
@@ -98,7 +98,7 @@ def test_all_captions_are_copied(page: Page, jpeg: bytes) -> None:
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("Copied 2 captions.")
     copied = page.evaluate("() => navigator.clipboard.readText()")
-    # a line each; with an apostrophe, or a spreadsheet would take the name for a formula
+    # one line each, with an apostrophe so that spreadsheets do not read the name as a formula
     assert copied == f'a.jpg\tShe said "smile", and he did.\n\'=b.jpg\t{CAPTION}'
 
 
@@ -142,7 +142,7 @@ def test_one_of_them_is_looked_at_more_closely(page: Page, jpeg: bytes) -> None:
 
 
 def test_back_leads_to_the_row_and_so_does_the_browsers(page: Page, jpeg: bytes) -> None:
-    """The browser's own way back left the page, and the table with it."""
+    """The browser's back button left the page, and the table was lost."""
     choose_three(page, jpeg)
     row = page.get_by_role("button", name="=b.jpg")
     for go_back in (page.go_back, page.get_by_role("button", name="All photographs").click):
@@ -154,7 +154,7 @@ def test_back_leads_to_the_row_and_so_does_the_browsers(page: Page, jpeg: bytes)
 
 
 def test_a_thumbnail_is_upright(page: Page, jpeg: bytes) -> None:
-    """Telephones' photographs lay on their side in the table."""
+    """Photographs of phones lay on their side in the table."""
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = encode(jpeg, "JPEG", (300, 100), exif=exif)
@@ -184,7 +184,7 @@ def test_new_settings_caption_again_what_nobody_edited(
 def test_what_is_written_while_it_captions_again_stays(
     visit: Callable[..., Page], jpeg: bytes
 ) -> None:
-    """The new caption overwrote what a person wrote while it was on its way."""
+    """The new caption replaced the text that the visitor had entered meanwhile."""
     captioner = HeldCaptioner()
     captioner.let_go.set()
     with serving(create_app(captioner)) as port:
@@ -196,7 +196,7 @@ def test_what_is_written_while_it_captions_again_stays(
         page.get_by_label("Maximum length").fill("2")
         page.get_by_label("Maximum length").press("Enter")
         page.get_by_role("button", name="Caption again").click()
-        for name in ("a.jpg", "c.jpg"):  # asked for already, and not yet
+        for name in ("a.jpg", "c.jpg"):  # one is in progress, the other is not
             page.get_by_role("textbox", name=f"Caption of {name}").fill(OWN)
         captioner.let_go.set()
         expect(page.get_by_role("textbox", name="Caption of b.jpg")).to_have_value("an astronaut")
@@ -207,7 +207,7 @@ def test_what_is_written_while_it_captions_again_stays(
 def test_captions_stay_when_asking_again_fails(
     visit: Callable[..., Page], app: Flask, jpeg: bytes
 ) -> None:
-    """A row hid its caption behind the reason why there was no newer one."""
+    """A row showed the error instead of its earlier caption."""
     with serving(app) as port:
         page = visit(port)
         choose_three(page, jpeg)
@@ -222,7 +222,7 @@ def test_captions_stay_when_asking_again_fails(
 
 
 def test_one_more_joins_the_table(page: Page, jpeg: bytes, tmp_path: Path) -> None:
-    """A photograph that came while there was a table took the table's place."""
+    """A photograph that was added to a table replaced the table."""
     choose_three(page, jpeg)
     page.get_by_role("textbox", name="Caption of a.jpg").fill(OWN)
     page.get_by_role("button", name="a.jpg").click()

@@ -1,4 +1,4 @@
-"""What the classifier sees: where, and captions that mention it, or a word that a visitor types."""
+"""Things: where they are, and captions that mention them or a word that a visitor types."""
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -17,7 +17,7 @@ def thing(page: Page, name: str) -> Locator:
 
 
 def pressed(page: Page) -> list[str]:
-    """Return the words that are asked for."""
+    """Return the words that the caption must mention."""
     return page.locator("#things [aria-pressed=true]").evaluate_all(
         "(buttons) => buttons.map((button) => button.dataset.thing)"
     )
@@ -42,7 +42,7 @@ def test_pointing_at_a_thing_shows_where_it_is_seen(page: Page, jpeg: bytes) -> 
 
 
 def test_the_keyboard_shows_it_too(page: Page, jpeg: bytes) -> None:
-    """And the light of a word that is held comes back."""
+    """Afterwards, the map of the selected word is shown again."""
     choose(page, jpeg)
     page.locator("#caption button").first.click()
     page.keyboard.press("Tab")

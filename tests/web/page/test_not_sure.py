@@ -15,14 +15,14 @@ from tests.web.standins import FakeCaptioner, serving
 
 
 class Doubting(FakeCaptioner):
-    """Is unsure of every photograph, or of none, or cannot tell."""
+    """Is unsure of all photographs, or of none, or has no confidence model."""
 
     def __init__(self, unsure: bool | None) -> None:
         super().__init__()
         self.unsure = unsure
 
     def caption(self, *args: Any, **kwargs: Any) -> Caption:
-        """Return what the other one returns, and how sure it is."""
+        """Return the other captioner's caption, with `unsure` set."""
         warnings = (OUT_OF_DISTRIBUTION,) if self.unsure else ()
         found = super().caption(*args, **kwargs)
         others = tuple(replace(other, unsure=self.unsure) for other in found.alternatives)
@@ -33,7 +33,7 @@ COLOUR = "(id) => getComputedStyle(document.getElementById(id)).color"
 
 
 def test_a_strange_photograph_gets_a_guess(visit: Callable[..., Page], jpeg: bytes) -> None:
-    """Which is there to be read, but is not told as a caption is."""
+    """The caption is shown, but marked as low confidence."""
     with serving(create_app(Doubting(True))) as port:
         page = visit(port)
         choose(page, jpeg)

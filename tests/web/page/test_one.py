@@ -1,4 +1,4 @@
-"""One photograph: the caption writes itself, and the light falls where the model looked."""
+"""One photograph: its caption, and the attention maps."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from showtell.web import create_app
 from tests.web.page.browsing import CAPTION, choose, encode, expect_told, upload, word
 from tests.web.standins import WORDS, FakeCaptioner, HeldCaptioner, serving
 
-# How dark a corner of the photograph is, 0..255, once the animation has drawn.
+# Darkness of a corner of the photograph, 0..255, after the animation.
 DARKNESS = """async ([right, bottom]) => {
     await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
     const canvas = document.getElementById("dusk");
@@ -21,7 +21,7 @@ DARKNESS = """async ([right, bottom]) => {
     return canvas.getContext("2d").getImageData(...at, 1, 1).data[3];
 }"""
 LOWER_LEFT, UPPER_RIGHT = [0, 1], [1, 0]
-# Notes each word on which the light falls, in `seen`.
+# Records each highlighted word in `seen`.
 WATCH = """() => {
     window.seen = [];
     const note = () => {
@@ -35,7 +35,7 @@ COLOURS = """(canvas) => {
     const { width, height } = canvas;
     return new Set(canvas.getContext("2d").getImageData(0, 0, width, height).data).size;
 }"""
-LONG = 6000  # milliseconds of the page's own clock, in which a caption is played to its end
+LONG = 6000  # milliseconds of the page's clock, enough to play a caption
 OPACITY = "(id) => Number(getComputedStyle(document.getElementById(id)).opacity)"
 
 
@@ -115,7 +115,7 @@ def test_a_finger_holds_a_word(visit: Callable[..., Page], app: Flask, jpeg: byt
 
 
 def test_the_keyboard_walks_through_the_sentence(page: Page, jpeg: bytes) -> None:
-    for _ in range(2):  # the first is the name, a link
+    for _ in range(2):  # the first is the link of the name
         page.keyboard.press("Tab")
     expect(page.locator("#file")).to_be_focused()
     choose(page, jpeg)
@@ -141,7 +141,7 @@ def test_the_keyboard_walks_through_the_sentence(page: Page, jpeg: bytes) -> Non
 
 
 def test_the_caption_writes_itself(visit: Callable[..., Page], app: Flask, jpeg: bytes) -> None:
-    """All of it stands at once, faint; then it is said word by word, the light moving along."""
+    """The caption is faint at first; then its words are highlighted one by one, with their maps."""
     with serving(app) as port:
         page = visit(port, reduced_motion="no-preference")
         page.evaluate(WATCH)
@@ -201,7 +201,7 @@ def test_the_maps_can_be_seen_on_the_models_own_grid(page: Page, jpeg: bytes) ->
     assert page.locator("#heat").evaluate(size) == [56, 56]
     page.get_by_role("checkbox", name="Raw grid").check()
     expect(word(page, "an")).to_have_attribute("aria-pressed", "true")
-    page.evaluate(DARKNESS, LOWER_LEFT)  # waits for the animation
+    page.evaluate(DARKNESS, LOWER_LEFT)  # waits until the animation has finished
     assert page.locator("#heat").evaluate(size) == [7, 7]
     assert page.evaluate(DARKNESS, LOWER_LEFT) < 70 < 200 < page.evaluate(DARKNESS, UPPER_RIGHT)
 
@@ -227,7 +227,7 @@ def test_a_setting_asks_again(page: Page, captioner: FakeCaptioner, jpeg: bytes)
     beam.fill("1")
     beam.press("Tab")
     expect(page.get_by_role("radio")).to_have_count(1)
-    beam.fill("99")  # which is not asked for
+    beam.fill("99")  # invalid, so there is no request
     longest.fill("3")
     longest.press("Enter")
     expect_told(page, WORDS[:3])
@@ -235,7 +235,7 @@ def test_a_setting_asks_again(page: Page, captioner: FakeCaptioner, jpeg: bytes)
 
 
 def test_a_photograph_that_lies_on_its_side_is_shown_upright(page: Page, jpeg: bytes) -> None:
-    """The server turns it by its EXIF orientation; the frame must have the turned one's shape."""
+    """The server applies the EXIF orientation; the page must show the same shape."""
     exif = Image.Exif()
     exif[0x0112] = 6
     choose(page, encode(jpeg, "JPEG", (300, 100), exif=exif))
@@ -243,7 +243,7 @@ def test_a_photograph_that_lies_on_its_side_is_shown_upright(page: Page, jpeg: b
 
 
 def test_a_format_that_browsers_cannot_show_is_shown_all_the_same(page: Page, jpeg: bytes) -> None:
-    """It was a hole on the page; now the server sends a picture of it."""
+    """The photograph was missing; now the server sends a preview."""
     choose(page, upload(encode(jpeg, "TIFF", (3000, 2000)), "scan.tif"))
     expect_told(page)
     expect(page.locator("#plate")).to_have_attribute("style", re.compile(r"--ratio: 1\.(5|499)"))
@@ -264,7 +264,7 @@ def test_an_animation_shows_the_frame_that_the_model_saw(page: Page) -> None:
 def test_the_old_light_does_not_fall_on_a_new_photograph(
     visit: Callable[..., Page], jpeg: bytes
 ) -> None:
-    """With the pointer on a word that was held, the new photograph lay in its light."""
+    """With the pointer on a selected word, its map was shown over the new photograph."""
     captioner = HeldCaptioner()
     captioner.let_go.set()
     with serving(create_app(captioner)) as port:
@@ -282,7 +282,7 @@ def test_the_old_light_does_not_fall_on_a_new_photograph(
 
 
 def test_what_is_said_of_a_map_is_what_is_seen(page: Page, jpeg: bytes) -> None:
-    """The light is soft: many weak cells can outshine a strong one."""
+    """After upsampling, several weak cells can be brighter than a strong one."""
     choose(page, jpeg)
     expect_told(page)
     said = page.evaluate(

@@ -1,4 +1,4 @@
-"""Pointing at a part of the photograph, and which words were seen."""
+"""Selecting a region of the photograph, and which words come from the photograph."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def show(page: Page, jpeg: bytes) -> None:
 
 
 def place(page: Page, x: float, y: float) -> dict[str, float]:
-    """Return where on the page a place of the plate is, x and y from 0 to 1."""
+    """Return the position on the page of a point of the plate, x and y from 0 to 1."""
     box = page.locator("#plate").bounding_box()
     assert box
     return {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}
@@ -34,7 +34,7 @@ def draw(page: Page, start: tuple[float, float], end: tuple[float, float]) -> No
 
 
 def region_after(page: Page, act: Callable[[], None]) -> list[int]:
-    """Return the region that the server is asked for by `act`, and wait for its caption."""
+    """Return the region that `act` requests from the server, and wait for its caption."""
     with page.expect_response(re.compile("/captions")) as answer:
         act()
     region = answer.value.json()["region"]
@@ -115,7 +115,7 @@ def test_another_photograph_has_no_frame_yet(page: Page, jpeg: bytes) -> None:
 
 
 def test_a_finger_draws_the_frame(visit: Callable[..., Page], app: Flask, jpeg: bytes) -> None:
-    """And scrolls as ever before the button is pressed."""
+    """Before the button is pressed, it scrolls as usual."""
     with serving(app) as port:
         page = visit(port, has_touch=True, viewport={"width": 360, "height": 740})
         show(page, jpeg)
@@ -134,7 +134,7 @@ def test_a_finger_draws_the_frame(visit: Callable[..., Page], app: Flask, jpeg: 
 
 
 def test_a_refusal_leaves_the_whole_photograph(page: Page, jpeg: bytes) -> None:
-    """A frame around less than a pixel is none."""
+    """A frame of less than a pixel is empty."""
     choose(page, upload(encode(jpeg, "PNG", (9, 9)), "tiny.png"))
     expect_told(page)
     draw(page, (0.5, 0.5), (0.53, 0.9))

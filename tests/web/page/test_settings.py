@@ -1,4 +1,4 @@
-"""The page's address restores the settings."""
+"""The page's address contains the settings."""
 
 from collections.abc import Callable
 
@@ -43,7 +43,7 @@ def test_a_link_is_followed(page: Page, captioner: FakeCaptioner, jpeg: bytes) -
 def test_the_way_back_keeps_the_settings(
     visit: Callable[..., Page], app: Flask, jpeg: bytes
 ) -> None:
-    """They were changed beside one photograph of several, and belong to the table as well."""
+    """Settings that are changed for one photograph of a table also apply to the table."""
     with serving(app) as port:
         page = visit(port)
         choose(page, jpeg, jpeg)

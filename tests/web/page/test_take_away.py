@@ -1,4 +1,4 @@
-"""What can be taken away of one photograph: the very files of the command line."""
+"""Copying and downloading: the files equal those of the command line."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ def told(visit: Callable[..., Page], app: Flask, jpeg: bytes) -> Iterator[Page]:
 
 
 def download(page: Page, button: str) -> tuple[str, bytes]:
-    """Press a button and return the name and the contents of what comes."""
+    """Press a button, and return the name and the content of the download."""
     with page.expect_download() as coming:
         page.get_by_role("button", name=button).click()
     return coming.value.suggested_filename, Path(coming.value.path()).read_bytes()
