@@ -1,24 +1,24 @@
-"""Settings that ``gunicorn app:app`` reads here; its command line goes before them."""
+"""Settings for ``gunicorn app:app``. Options on its command line override them."""
 
 import os
 
 from gunicorn.workers.base import Worker
 
 bind = "127.0.0.1:5000"
-# Every worker loads the model, counts its own metrics, and has a queue of its own.
+# Every worker loads the model, and has its own metrics and its own queue.
 workers = 1
-timeout = 60  # seconds without a sign of life after which the worker is started anew
-graceful_timeout = 30  # seconds that requests may still take after SIGTERM or SIGHUP
+timeout = 60  # seconds after which a worker that does not respond is restarted
+graceful_timeout = 30  # seconds to finish requests after SIGTERM or SIGHUP
 control_socket_disable = True
 
 
 class ShowtellWorker(Worker):
-    """Serves as ``showtell serve`` does: slow clients hold no threads, and memory is bounded."""
+    """Serves as ``showtell serve`` does: slow clients occupy no threads, and memory is limited."""
 
     def run(self):
-        """Serve until the master says otherwise."""
-        # Not above: ONNX Runtime does not survive the fork of a process that has loaded it. For
-        # the same reason there is no --preload.
+        """Serve until the master process stops the worker."""
+        # Imported here, since ONNX Runtime does not survive a fork after it was loaded. For the
+        # same reason, --preload is not used.
         from showtell.web.server import serve_at
 
         server = serve_at([listening.sock for listening in self.sockets], self.wsgi)

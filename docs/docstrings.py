@@ -1,7 +1,7 @@
-"""Read this project's docstrings for the reference: an extension of griffe, named in mkdocs.yml.
+"""Reads the docstrings for the reference; an extension of griffe, enabled in mkdocs.yml.
 
-The docstrings follow NumPy's style, except that text stands where NumPy has a type: the types are
-in the signatures. So the sections are rewritten in Google's style, which leaves types out.
+The docstrings follow NumPy's style, but have a description in the place of the type, which is in
+the signature. The sections are therefore converted to Google's style, which needs no types.
 """
 
 import re
@@ -19,10 +19,10 @@ _ROLE = re.compile(r":(?:class|func|meth|attr|mod):`(~?)([\w.]+)`")
 
 
 class Docstrings(griffe.Extension):
-    """Rewrites every docstring before it is parsed."""
+    """Converts every docstring before it is parsed."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
-        """Rewrite the docstring of one object."""
+        """Convert the docstring of an object."""
         if obj.docstring:
             obj.docstring.value = rewritten(obj.docstring.value)
 

@@ -1,7 +1,7 @@
-"""Caption the photographs of the gallery and write docs/gallery.md: ``make gallery``.
+"""Captions the photographs of the gallery, and writes docs/gallery.md: ``make gallery``.
 
-Run it again when another model ships. Nothing is chosen: every photograph of docs/gallery is shown
-with the caption that the model gives, right or wrong.
+Run it again when another model ships. The page shows every photograph of docs/gallery with the
+model's caption, right or wrong.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ FOLDER = DOCS / "gallery"
 PAGE = DOCS / "gallery.md"
 WIDTH, QUALITY = 1000, 60  # pixels of a figure, and its WebP quality
 
-# What each photograph shows, written by a person.
+# Alt texts, written by a person.
 SHOWS = {
     "astronaut": "The astronaut Eileen Collins in an orange suit, in front of a flag",
     "cat": "The face of a tabby cat",
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def entries(captions: dict[str, Caption]) -> Iterator[str]:
-    """Yield what the page says of each photograph."""
+    """Yield the entry of each photograph on the page."""
     for name, caption in captions.items():
         yield f"### {name.capitalize()}\n"
         yield f"![{SHOWS[name]}: the attention of each word](gallery/{name}.webp)\n"

@@ -1,7 +1,7 @@
-"""Make the pictures of the README and of the quick start: ``make pictures``.
+"""Makes the pictures of the README and of the quick start: ``make pictures``.
 
-docs/example.png is a caption with its attention, docs/page.webp the page with one of the words
-chosen. Run it again when another model ships or the page changes. It needs Chromium.
+docs/example.png is a figure of a caption, docs/page.webp the page with a word selected. Run it
+again when another model ships or the page changes. Requires Chromium.
 """
 
 import shutil
@@ -19,7 +19,7 @@ from showtell.web import create_app
 
 DOCS = Path(__file__).parent
 PHOTOGRAPH = DOCS / "gallery" / "cat.jpg"
-WORD = 1  # the word of the caption that is chosen on the page, from 0
+WORD = 1  # index of the word that is selected on the page
 SIZE = {"width": 1200, "height": 800}
 
 
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def photographed(address: str) -> Image.Image:
-    """Return the page at an address as it looks with a caption of the photograph."""
+    """Return a screenshot of the page at an address, with the caption of a photograph."""
     with sync_playwright() as playwright:
         program = shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])

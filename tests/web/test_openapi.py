@@ -216,8 +216,8 @@ for content_type in ("image/*", "application/octet-stream"):
 
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict({"seed": 1}))
 
-# What schemas cannot say: the two places of a parameter, how many captions there are to draw, and
-# how large the photograph is, that a text has a word in it, and which words the model knows.
+# Rules that schemas cannot express: a parameter is in the query or in the form, not in both; the
+# number of alternatives; the size of the photograph; texts have at least one word; the vocabulary.
 NOT_IN_SCHEMAS = (
     b"is given more than once",
     b"for this photograph",
