@@ -17,13 +17,11 @@ class Corpus:
     sets : the data sets, the run's own first.
     weights : how many times an epoch holds each photograph of each of them.
     written : whether people wrote the captions of each of them.
-    rewarded : whether each of them gives rewards.
     """
 
     sets: tuple[Dataset, ...]
     weights: tuple[int, ...]
     written: tuple[bool, ...]
-    rewarded: tuple[bool, ...]
 
     @classmethod
     def load(cls, data: str, more: Sequence[MoreData] = ()) -> "Corpus":
@@ -35,8 +33,7 @@ class Corpus:
         """
         folders = [data, *(each.data for each in more)]
         weights, written = (each.weight for each in more), (each.written for each in more)
-        rewarded = (each.written or each.rewarded for each in more)
-        return cls(tuple(map(load, folders)), (1, *weights), (True, *written), (True, *rewarded))
+        return cls(tuple(map(load, folders)), (1, *weights), (True, *written))
 
     @property
     def parts(self) -> tuple[tuple[Photograph, ...], ...]:
@@ -51,22 +48,14 @@ class Corpus:
     @property
     def copies(self) -> tuple[int, ...]:
         """How many times an epoch holds each of the photographs."""
-        return self._copies((True,) * len(self.sets))
+        pairs = zip(self.parts, self.weights, strict=True)
+        return tuple(weight for part, weight in pairs for _ in part)
 
     @property
     def copies_written(self) -> tuple[int, ...]:
         """The same, and 0 where no person wrote the captions."""
-        return self._copies(self.written)
-
-    @property
-    def copies_rewarded(self) -> tuple[int, ...]:
-        """The same, and 0 where there are no rewards."""
-        return self._copies(self.rewarded)
-
-    def _copies(self, chosen: Sequence[bool]) -> tuple[int, ...]:
-        """Return the copies of each photograph, and 0 where its set is not chosen."""
-        sets = zip(self.parts, self.weights, chosen, strict=True)
-        return tuple(weight * take for part, weight, take in sets for _ in part)
+        pairs = zip(self.parts, self.weights, self.written, strict=True)
+        return tuple(weight * written for part, weight, written in pairs for _ in part)
 
     def judges(self, most: int) -> dict[str, tuple[Photograph, ...]]:
         """Return the first photographs, at most so many, of each dev split, by its set's name.

@@ -82,11 +82,7 @@ def _train(
     assert fabric.world_size == recipe.devices
     memory.keep()
     try:
-        corpus = (
-            Corpus((data,), (1,), (True,), (True,))
-            if data
-            else Corpus.load(recipe.data, recipe.more)
-        )
+        corpus = Corpus((data,), (1,), (True,)) if data else Corpus.load(recipe.data, recipe.more)
         run = Run(recipe, corpus, fabric, last, say if fabric.is_global_zero else _silent)
         for phase in range(run.progress.phase, len(PHASES)):
             train_phase(run, phase, last)

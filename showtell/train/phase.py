@@ -104,9 +104,9 @@ def _average(run: Run, resumed: Checkpoint | None) -> AveragedModel | None:
 def _objective(run: Run) -> Objective:
     shared = run.recipe, run.settings
     if run.phase == "selfcritical":
-        rewarded = replace(run.captions, copies=run.corpus.copies_rewarded)
+        written = replace(run.captions, copies=run.corpus.copies_written)
         return SelfCritical(
-            *shared, run.network, rewarded, run.photographs, run.vocabulary, run.fabric.autocast
+            *shared, run.network, written, run.photographs, run.vocabulary, run.fabric.autocast
         )
     if run.recipe.hard:
         mean: Any = run.fabric.all_reduce

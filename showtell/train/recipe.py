@@ -94,14 +94,12 @@ class MoreData:
     data : its folder.
     weight : how many times an epoch holds each of its photographs.
     written : whether people wrote its captions for its photographs. Where they did not, as in the
-        folder that ``showtell pair`` writes, no detector of words learns from it.
-    rewarded : whether ``selfcritical`` learns from it even if its captions are not written so.
+        folder that ``showtell pair`` writes, neither a detector of words nor rewards learn from it.
     """
 
     data: str
     weight: int = 1
     written: bool = True
-    rewarded: bool = False
 
 
 @dataclass(frozen=True)
