@@ -62,7 +62,7 @@ def load(page: Page, port: int) -> float:
     """Open the page; return the milliseconds until it can caption."""
     start = time.perf_counter()
     page.goto(f"http://127.0.0.1:{port}/")
-    expect(page.get_by_role("status")).to_have_text("The model is here.", timeout=60_000)
+    expect(page.get_by_role("status")).to_have_text("Model loaded.", timeout=60_000)
     return 1000 * (time.perf_counter() - start)
 
 
