@@ -1,11 +1,11 @@
-"""Where the time of one photograph goes, beside the least that the processor needs for it.
+"""The CPU time of each stage of one caption, with a lower bound.
 
     python benchmarks/breakdown.py [--model M]
 
 Captions photographs of 500 x 375 pixels at beam 5, one at a time in one thread, all stages in turn.
-Times are the processor's, which other work on the machine changes little. The least is the model's
-operations over those of a product of large matrices, or its bytes over those of a copy, whichever
-takes longer; both are measured too. Needs the dev extra.
+CPU times change little with other work on the machine. The lower bound is the model's operations
+at the speed of a product of large 8-bit matrices, or its bytes at the speed of a copy, whichever
+takes longer; both speeds are measured too. Needs the dev extra.
 """
 
 import resource
@@ -23,6 +23,9 @@ from typing import Any
 import click
 import numpy as np
 import onnx
+import onnxruntime
+from measured import Tables, json_option, show
+from onnx import TensorProto, helper
 from PIL import Image
 from skimage import data
 
@@ -35,10 +38,11 @@ from showtell.search import Search
 PICTURES = ("astronaut", "chelsea", "coffee", "rocket")
 ROUNDS = 9
 STARTS = 5
+SIDE = 1024  # of the matrices whose product shows the processor at its best
 
 
 class Timed(Runtime):
-    """A runtime that tells how long its steps take."""
+    """A runtime that records the CPU time of its steps, in milliseconds."""
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle, threads=1)
@@ -61,7 +65,7 @@ def jpegs() -> list[bytes]:
 
 
 def took(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Return milliseconds of the processor, and what `work` returns."""
+    """Return the milliseconds of CPU time that `work` takes, and its result."""
     start = time.process_time()
     found = work()
     return 1000 * (time.process_time() - start), found
@@ -72,16 +76,16 @@ def stages(captioner: Captioner, runtime: Timed, file: bytes) -> dict[str, float
     size = captioner.bundle.image_size
     opened, upright = took(lambda: image.open_upright(file, at_least=size))
     resized, pixels = took(lambda: image.read(upright, size))
-    encoded, state = took(lambda: runtime.encode(pixels[None]).state)
+    encoder, encoded = took(lambda: runtime.encode(pixels[None]))
     runtime.steps.clear()
-    decoded, _ = took(lambda: captioner.decode(state))
+    decoded, _ = took(lambda: captioner.decode(encoded))
     steps, stepped = len(runtime.steps), sum(runtime.steps)
     whole, _ = took(lambda: captioner.caption(file))
     return {
         "JPEG to upright pixels": opened,
         "resize": resized,
-        "encoder": encoded,
-        "steps of the decoder": stepped,
+        "encoder": encoder,
+        "decoder steps": stepped,
         "beam search around them": decoded - stepped,
         "all of it": whole,
         "steps": steps,
@@ -89,12 +93,27 @@ def stages(captioner: Captioner, runtime: Timed, file: bytes) -> dict[str, float
 
 
 def speed() -> tuple[float, float]:
-    """Return operations (float32) and bytes that this process does in a millisecond, at best."""
-    a = np.ones((1024, 1024), np.float32)
+    """Return the 8-bit operations and the bytes of one thread in a millisecond, at best."""
+    product = _product()
+    a, b = np.ones((SIDE, SIDE), np.uint8), np.ones((SIDE, SIDE), np.int8)
     source, target = np.ones(2**24, np.uint8), np.empty(2**24, np.uint8)
-    product = min(took(lambda: a @ a)[0] for _ in range(10))
-    copy = min(took(lambda: np.copyto(target, source))[0] for _ in range(10))
-    return 2 * 1024**3 / product, 2 * source.nbytes / copy
+    multiplying = min(took(lambda: product.run(None, {"a": a, "b": b}))[0] for _ in range(10))
+    copying = min(took(lambda: np.copyto(target, source))[0] for _ in range(10))
+    return 2 * SIDE**3 / multiplying, 2 * source.nbytes / copying
+
+
+def _product() -> onnxruntime.InferenceSession:
+    """Return a session that multiplies two matrices, `a` unsigned and `b` signed."""
+    shape, tensor = [SIDE, SIDE], helper.make_tensor_value_info
+    inputs = [tensor("a", TensorProto.UINT8, shape), tensor("b", TensorProto.INT8, shape)]
+    outputs = [tensor("product", TensorProto.INT32, shape)]
+    node = helper.make_node("MatMulInteger", ["a", "b"], ["product"])
+    graph = helper.make_graph([node], "product", inputs, outputs)
+    opset = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(model.SerializeToString(), options)
 
 
 def needed(path: Path, **sizes: int) -> tuple[int, int]:
@@ -121,28 +140,32 @@ def needed(path: Path, **sizes: int) -> tuple[int, int]:
     return operations, sum(len(tensor.raw_data) for tensor in graph.initializer)
 
 
-def floors(bundle: Bundle, steps: float) -> dict[str, float]:
-    """Return the least milliseconds of the encoder, and of as many steps."""
-    operations, copied = speed()
-    print(f"{operations / 1e6:.0f} billion operations and {copied / 1e6:.1f} GB a second at best")
+def bounds(bundle: Bundle, steps: float, operations: float, copied: float) -> dict[str, float]:
+    """Return the least milliseconds of the encoder, and of `steps` steps of the decoder.
+
+    Parameters
+    ----------
+    operations, copied : a millisecond's, as from :func:`speed`.
+    """
     cells = bundle.grid[0] * bundle.grid[1]
     encoder = needed(bundle.path / "encoder.onnx", photos=1)
     step = needed(bundle.path / "decoder.onnx", photos=1, hypotheses=Search.beam, cells=cells)
     least = [max(n / operations, size / copied) for n, size in (encoder, step)]
-    return {"encoder": least[0], "steps of the decoder": steps * least[1]}
+    return {"encoder": least[0], "decoder steps": steps * least[1]}
 
 
 def start(model: str | None) -> tuple[float, float, float]:
-    """Return the least seconds of a process that captions one photograph, and its memory in MB.
+    """Start processes that caption one photograph each.
 
-    The seconds are those of the clock, and those of the processor.
+    Returns
+    -------
+    The least seconds of one, the least seconds of its CPU time, and its memory in MB.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "photograph.jpg")
         path.write_bytes(jpegs()[0])
         options = ["--model", model] if model else []
-        code = "from showtell.cli import main; main()"
-        command = [sys.executable, "-c", code, "caption", str(path), *options]
+        command = [sys.executable, "-m", "showtell", "caption", str(path), *options]
         clock, processor = [], []
         for _ in range(STARTS):
             began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -154,32 +177,45 @@ def start(model: str | None) -> tuple[float, float, float]:
     return min(clock), min(processor), after.ru_maxrss / 1024
 
 
-@click.command()
-@click.option("--model", help="A bundle's folder; the one that ships if not given.")
-def main(model: str | None) -> None:
-    """Print what was measured."""
-    clock, processor, memory = start(model)  # first, while this process is small
-    bundle = Bundle.load(model)
+def measure(bundle: Bundle, rounds: int = ROUNDS) -> Tables:
+    """Return the table of the stages, and that of what the lower bounds rest on."""
     captioner = Captioner(bundle, threads=1)
     captioner.runtime = runtime = Timed(bundle)
-    files, found = jpegs(), defaultdict(list)
-    for turn in range(ROUNDS + 1):
+    files, times = jpegs(), defaultdict(list)
+    for turn in range(rounds + 1):
         for file in files:
             for name, value in stages(captioner, runtime, file).items():
                 if turn:  # the first warms up
-                    found[name].append(value)
-    steps = statistics.median(found.pop("steps"))
-    floor = floors(bundle, steps)
-    print(f"{bundle.manifest['name']}, beam {Search.beam}, {steps:g} steps")
-    print("ms                        median  fastest  least")
-    for name, values in found.items():
-        least = f"{floor[name]:7.2f}" if name in floor else ""
-        print(f"{name:24}{statistics.median(values):8.2f}{min(values):9.2f}{least}")
-    print(f"{min(found['all of it']) / min(found['encoder']):.1f} times the encoder alone")
-    print(
-        f"a process for one caption: {clock:.2f} s, {processor:.2f} s of the processor's", end=", "
-    )
-    print(f"{memory:.0f} MB")
+                    times[name].append(value)
+    steps = statistics.median(times.pop("steps"))
+    operations, copied = speed()
+    least = bounds(bundle, steps, operations, copied)
+    rows = [
+        {
+            "stage": name,
+            "median, ms": statistics.median(values),
+            "fastest, ms": min(values),
+            "lower bound, ms": least.get(name, ""),
+        }
+        for name, values in times.items()
+    ]
+    basis = {
+        "steps of a caption": steps,
+        "billion 8-bit operations a second": operations / 1e6,
+        "GB copied a second": copied / 1e6,
+        "all of it, times the encoder": min(times["all of it"]) / min(times["encoder"]),
+    }
+    return {"stages": rows, "bounds": [basis]}
+
+
+@click.command()
+@click.option("--model", help="A bundle's folder; the one that ships if not given.")
+@json_option
+def main(model: str | None, out: Path | None) -> None:
+    """Print what was measured."""
+    clock, processor, memory = start(model)  # first, while this process is small
+    process = {"seconds": clock, "CPU time, s": processor, "memory, MB": memory}
+    show({**measure(Bundle.load(model)), "process": [process]}, out)
 
 
 if __name__ == "__main__":

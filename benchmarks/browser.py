@@ -1,4 +1,4 @@
-"""Measures the waiting times of the static page, and compares its captions with Python's.
+"""The wait of a visitor of the page without a server, and how many captions are Python's.
 
     python benchmarks/browser.py
 
@@ -9,7 +9,6 @@ photographs on it in Chromium. Requires the dev extra, Chromium and npm.
 import base64
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,11 +18,13 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
+import click
 import numpy as np
+from measured import Tables, json_option, show
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 from skimage import data
-from web import SIZES, drop, jpeg
+from web import SIZES, chromium, wait
 
 import showtell
 from showtell.browser import build
@@ -61,7 +62,7 @@ def load(page: Page, port: int) -> float:
     """Open the page; return the milliseconds until it can caption."""
     start = time.perf_counter()
     page.goto(f"http://127.0.0.1:{port}/")
-    expect(page.get_by_role("status")).to_have_text("The model is here.", timeout=60_000)
+    expect(page.get_by_role("status")).to_have_text("Model loaded.", timeout=60_000)
     return 1000 * (time.perf_counter() - start)
 
 
@@ -101,26 +102,29 @@ def agreement(page: Page) -> tuple[int, int, int]:
     return len(files), same, control
 
 
-def main() -> None:
-    """Print the measurements."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+def measure(page: Page, port: int, size: int) -> Tables:
+    """Return the tables of the page in a folder of `size` bytes."""
+    first, second = load(page, port), load(page, port)
+    rows = [wait(page, *size) for size in SIZES]
+    n, same, control = agreement(page)
+    start = {"the folder, MB": size / 1e6, "first load, ms": first, "second load, ms": second}
+    counts = {"photographs": n, "the page": same, "Python, every JPEG decoded in full": control}
+    return {"static-start": [start], "static-page": rows, "static-same": [counts]}
+
+
+@click.command()
+@json_option
+def main(out: Path | None) -> None:
+    """Print what was measured."""
+    if not (chromium() and shutil.which("npm")):
+        print("browser.py: needs Chromium and npm; the page is left out", file=sys.stderr)
+        return
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "page")
         size = build(folder, Bundle.load())
         with serving(folder) as port, sync_playwright() as drivers:
-            browser = drivers.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            page = browser.new_page()
-            first, again = load(page, port), load(page, port)
-            print(f"the folder, MB                        {size / 1e6:5.1f}")
-            print(f"until it can caption, ms              {first:5.0f}, once more {again:.0f}")
-            print("from the drop to the caption, ms      first  median  slowest")
-            for width, height in SIZES:
-                waits = drop(page, jpeg(width, height))
-                told = (waits[0], statistics.median(waits), max(waits))
-                print(f"{width:>6} x {height:<6}{' ' * 20}{''.join(f'{w:8.0f}' for w in told)}")
-            n, same, control = agreement(page)
-            print(f"captions that are Python's            {same} of {n} photographs")
-            print(f"of Python's own, decoded in full      {control} of {n}")
+            browser = drivers.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+            show(measure(browser.new_page(), port, size), out)
             browser.close()
 
 

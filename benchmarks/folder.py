@@ -1,12 +1,12 @@
-"""How fast a folder is captioned, how much memory it takes, and whether kills leave a trace.
+"""The speed and memory of captioning a folder, and whether killing a run changes its result.
 
     python benchmarks/folder.py --small 200 --small 2000 --large 200 --kills 5
 
-Draws photographs of 500 x 375 and of 4000 x 3000 pixels, captions folders of them with `showtell
-caption --out`, and prints photographs a second, the start of the processes included, what each took
-of a processor, and the most memory that all processes held together. Then it does the last folder
-of small ones once more, kills that run again and again, resumes it, and compares the file with the
-first, byte for byte.
+Draws photographs of 500 x 375 and of 4000 x 3000 pixels and captions folders of them with `showtell
+caption --out`. Reports photographs a second including the start of the process, CPU time per
+photograph, and the peak memory of all processes together. Then it captions the last folder of small
+ones again, kills that run again and again, resumes it, and compares the file with the first, byte
+for byte. Needs Linux.
 """
 
 import random
@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 
 import click
 import numpy as np
+from measured import Row, json_option, show
 from PIL import Image
 
 SMALL, LARGE = (500, 375), (4000, 3000)
@@ -52,9 +53,8 @@ def fill(folder: Path, n: int, size: tuple[int, int]) -> Path:
 
 def begin(folder: Path, out: Path) -> subprocess.Popen:
     """Begin to caption a folder, or go on."""
-    program = "from showtell.cli import main; main()"
     options = ["--recursive", "--resume", "--out", out]
-    return subprocess.Popen([sys.executable, "-c", program, "caption", folder, *options])
+    return subprocess.Popen([sys.executable, "-m", "showtell", "caption", folder, *options])
 
 
 def family(process: int) -> Iterator[int]:
@@ -81,8 +81,8 @@ def used() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def measure(folder: Path, out: Path, n: int) -> None:
-    """Caption a folder of `n` photographs, and print a line."""
+def measure(folder: Path, out: Path, n: int) -> Row:
+    """Caption a folder of `n` photographs, and return a row of the table."""
     start, before, peak = time.perf_counter(), used(), 0.0
     process = begin(folder, out)
     while process.poll() is None:
@@ -91,40 +91,50 @@ def measure(folder: Path, out: Path, n: int) -> None:
     seconds = time.perf_counter() - start
     if process.returncode:
         raise SystemExit(f"the run ended with status {process.returncode}")
-    each = 1000 * (used() - before) / n
-    print(f"{folder.name:>12} {n:12,} {n / seconds:9.1f} {each:8.1f} {peak:11.0f}", flush=True)
+    return {
+        "pixels": folder.name,
+        "photographs": n,
+        "a second": n / seconds,
+        "CPU time of each, ms": 1000 * (used() - before) / n,
+        "peak memory, MB": peak,
+    }
 
 
-def kill(folder: Path, out: Path, whole: Path, kills: int) -> None:
-    """Kill a run again and again; it must end as the one that was not."""
+def kill(folder: Path, out: Path, whole: Path, kills: int) -> bool:
+    """Kill a run again and again; return whether it ends with the file of the one that was not."""
     rng = random.Random(0)
     for _ in range(kills):
         process = begin(folder, out)
         time.sleep(rng.uniform(1, 6))
         process.kill()
         process.wait()
-    if begin(folder, out).wait() or out.read_bytes() != whole.read_bytes():
-        raise SystemExit("the run that was killed ended otherwise")
-    print(f"killed {kills} times and resumed: the same file, byte for byte")
+    return begin(folder, out).wait() == 0 and out.read_bytes() == whole.read_bytes()
 
 
 @click.command()
-@click.option("--small", multiple=True, type=int, default=(200, 2000), show_default=True)
+@click.option("--small", multiple=True, type=int, default=(2000, 10000), show_default=True)
 @click.option("--large", multiple=True, type=int, default=(200,), show_default=True)
-@click.option("--kills", default=5, show_default=True)
-def main(small: tuple[int, ...], large: tuple[int, ...], kills: int) -> None:
+@click.option("--kills", default=10, show_default=True)
+@json_option
+def main(small: tuple[int, ...], large: tuple[int, ...], kills: int, out: Path | None) -> None:
     """Measure folders of so many photographs, and kill."""
-    print("      pixels  photographs  a second  CPU, ms  memory, MB")
-    with TemporaryDirectory() as told:
-        root = Path(told)
+    rows = []
+    with TemporaryDirectory() as scratch:
+        root = Path(scratch)
         for size, counts in ((SMALL, small), (LARGE, large)):
             for n in counts:
                 name = f"{n}/{size[0]} x {size[1]}"
-                measure(fill(root / name, n, size), root / f"{n}-{size[0]}.jsonl", n)
+                rows.append(measure(fill(root / name, n, size), root / f"{n}-{size[0]}.jsonl", n))
+        tables, same = {"folder": rows}, True
         if small and kills:
             n = small[-1]
             folder = root / f"{n}/{SMALL[0]} x {SMALL[1]}"
-            kill(folder, root / "killed.jsonl", root / f"{n}-{SMALL[0]}.jsonl", kills)
+            same = kill(folder, root / "killed.jsonl", root / f"{n}-{SMALL[0]}.jsonl", kills)
+            answer = "yes" if same else "no"
+            tables["kills"] = [{"photographs": n, "killed": kills, "the same file": answer}]
+    show(tables, out)
+    if not same:
+        raise SystemExit("the run that was killed ended with another file")
 
 
 if __name__ == "__main__":

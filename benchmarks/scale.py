@@ -1,13 +1,12 @@
-"""Measures how the time of captioning on Ray grows with the number of photographs.
+"""How captioning on Ray grows with the number of photographs, and an estimate for many more.
 
-    python benchmarks/scale.py                      # 100, 1,000 and 10,000 photographs
-    python benchmarks/scale.py --sizes 100 100000
+    python benchmarks/scale.py                                # 100, 1,000 and 10,000 photographs
+    python benchmarks/scale.py --size 100 --size 100000
 
 Draws JPEGs of 500 x 375 pixels and captions them on all cores of this machine. From the third size
 on, the time is also predicted from the two sizes before. Requires the dev extra.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import click
+from measured import Row, Tables, json_option, show
 from PIL import Image
 from skimage import data
 
@@ -54,7 +55,7 @@ def caption(folder: Path, out: Path) -> Run:
     """Caption a folder with the command line."""
     start = time.perf_counter()
     arguments = ["caption", str(folder), "--engine", "ray", "--out", str(out)]
-    command = [sys.executable, "-c", "from showtell.cli import main; main()", *arguments]
+    command = [sys.executable, "-m", "showtell", *arguments]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     seconds = time.perf_counter() - start
     sizes = [sum(file.stat().st_size for file in path.iterdir()) for path in (folder, out)]
@@ -67,27 +68,43 @@ def line(one: Run, other: Run, photographs: int) -> float:
     return one.seconds + each * (photographs - one.photographs)
 
 
-def main() -> None:
-    """Print the measurements, and the prediction for a hundred million photographs."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
-    cores, runs = os.cpu_count() or 1, list[Run]()
-    print("photographs   seconds  predicted  a second", flush=True)
+def table(runs: list[Run], cores: int) -> Tables:
+    """Return the runs, and what the last two mean for a hundred million photographs."""
+    rows: list[Row] = []
+    for i, run in enumerate(runs):
+        row = {"photographs": run.photographs, "seconds": run.seconds}
+        row["a second"] = run.photographs / run.seconds
+        if i:
+            before = runs[i - 1]
+            more, longer = run.photographs - before.photographs, run.seconds - before.seconds
+            row["a second, beyond the row above"] = more / longer
+        if i > 1:
+            row["predicted, s"] = line(*runs[i - 2 : i], run.photographs)
+        rows.append(row)
+    one, last = runs[-2:]
+    cost = {
+        f"days of one core for {MANY:,}": cores * line(one, last, MANY) / 86_400,
+        "bytes read, a photograph": last.read / last.photographs,
+        "bytes written, a photograph": last.written / last.photographs,
+    }
+    return {"cluster": rows, "cluster-cost": [cost]}
+
+
+@click.command()
+@click.option("--size", "sizes", multiple=True, type=int, default=SIZES, show_default=True)
+@json_option
+def main(sizes: tuple[int, ...], out: Path | None) -> None:
+    """Print what was measured, and what it means for a hundred million."""
+    if len(set(sizes)) < 2:
+        raise click.UsageError("give two numbers of photographs or more: --size N --size M")
+    runs = []
     with TemporaryDirectory() as scratch:
         folder = Path(scratch, "photographs")
         folder.mkdir()
-        for photographs in sorted(parser.parse_args().sizes):
+        for photographs in sorted(set(sizes)):
             draw(folder, photographs)
-            run = caption(folder, Path(scratch, f"{photographs}"))
-            told = f"{line(*runs[-2:], photographs):11.1f}" if len(runs) > 1 else " " * 11
-            rate = photographs / run.seconds
-            print(f"{photographs:11,}{run.seconds:10.1f}{told}{rate:10.1f}", flush=True)
-            runs.append(run)
-    one, last = runs[-2:]
-    seconds = cores * (line(one, last, MANY))
-    print(f"{MANY:,}: {seconds / 86_400:,.0f} days of one core, of which {cores} were measured")
-    print(f"read    {last.read / last.photographs:8,.0f} bytes a photograph")
-    print(f"written {last.written / last.photographs:8,.0f} bytes a photograph")
+            runs.append(caption(folder, Path(scratch, f"{photographs}")))
+    show(table(runs, os.cpu_count() or 1), out)
 
 
 if __name__ == "__main__":

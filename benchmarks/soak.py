@@ -1,15 +1,13 @@
-"""Soak test: sends the server valid and invalid requests from many clients for a long time.
+"""What many clients, good and bad, do to the server.
 
     python benchmarks/soak.py --seconds 300 --clients 100
 
-Starts `showtell serve` with the model that ships and sends it photographs, damaged and hostile
-files, invalid requests, and uploads that stop in the middle. No response may have status 500, the
-process must neither crash nor grow, and all accepted requests must be answered when it is stopped.
-Prints the statuses, the waiting times and the memory of the server. The exit status is 1 if a
-requirement is not met.
+Starts `showtell serve` with the model that ships and sends it photographs and all kinds of other
+data: damaged and hostile files, wrong requests, uploads that stop in the middle. No answer may have
+status 500, the process must live and not grow, and a stop must let accepted requests finish. Prints
+the answers, the waits, and the server's memory; the exit status is 1 if any of that was not so.
 """
 
-import argparse
 import random
 import re
 import signal
@@ -26,7 +24,9 @@ from io import BytesIO
 from pathlib import Path
 from threading import Event
 
+import click
 import numpy as np
+from measured import Tables, json_option, show
 from PIL import Image
 
 CAPTIONS = "/api/v1/captions"
@@ -67,16 +67,18 @@ class Report:
         }
         return [told for told, is_so in wrong.items() if is_so]
 
-    def __str__(self) -> str:
+    def tables(self) -> Tables:
+        """Return the answers, and the waits and the memory."""
         waits = sorted(1000 * wait for wait in self.waits) or [0.0]
         median, late, last = (waits[int(part * (len(waits) - 1))] for part in (0.5, 0.95, 1))
-        lines = [f"{status or 'broken'}: {n:,}" for status, n in sorted(self.answers.items())]
-        lines.append(f"captions, ms: median {median:.0f}, 95th {late:.0f}, slowest {last:.0f}")
+        answers = [
+            {"status": str(status or "broken"), "answers": n}
+            for status, n in sorted(self.answers.items())
+        ]
+        row = {"median wait, ms": median, "95th percentile, ms": late, "slowest, ms": last}
         if self.memory:
-            lines.append(
-                f"memory, MB: {self.memory[0]:.0f} at first, {max(self.memory):.0f} at most"
-            )
-        return "\n".join(lines + self.faults())
+            row |= {"memory at first, MB": self.memory[0], "at most, MB": max(self.memory)}
+        return {"answers": answers, "soak": [row]}
 
 
 def uploads() -> list[tuple[str, bytes]]:
@@ -107,12 +109,9 @@ def soak(clients: int, seconds: float, seed: int = 0) -> Report:
     report, stop, kinds = Report(), Event(), uploads()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = "from showtell.cli import main; main()"
-    arguments = ["serve", "--host", "127.0.0.1", "--port", str(port)]
+    arguments = ["-m", "showtell", "serve", "--host", "127.0.0.1", "--port", str(port)]
     with (
-        subprocess.Popen(
-            [sys.executable, "-c", command, *arguments], stdout=subprocess.PIPE
-        ) as server,
+        subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE) as server,
         ThreadPoolExecutor(clients) as pool,
     ):
         assert server.stdout
@@ -194,16 +193,16 @@ def _memory(process: int) -> list[float]:
     return []
 
 
-def main() -> None:
-    """Run the test, and print the results."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=300)
-    parser.add_argument("--clients", type=int, default=100)
-    told = parser.parse_args()
-    report = soak(told.clients, told.seconds)
-    print(report)
+@click.command()
+@click.option("--seconds", default=300.0, show_default=True)
+@click.option("--clients", default=100, show_default=True)
+@json_option
+def main(seconds: float, clients: int, out: Path | None) -> None:
+    """Soak, and print what was seen."""
+    report = soak(clients, seconds)
+    show(report.tables(), out)
     if report.faults():
-        raise SystemExit(1)
+        raise SystemExit("\n".join(report.faults()))
 
 
 if __name__ == "__main__":

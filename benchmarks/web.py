@@ -1,14 +1,13 @@
-"""Measures the waiting times of the page, and the throughput of a server under load.
+"""The wait of a visitor of the page, and the load that servers bear.
 
-    python benchmarks/web.py                    # `showtell serve`: the page, then the load test
-    python benchmarks/web.py --server gunicorn  # load test of another server: gunicorn or ray
+    python benchmarks/web.py                    # all servers
+    python benchmarks/web.py --server gunicorn  # one of showtell, gunicorn, ray
 
-Starts a server with the model that ships, and drops photographs on its page in Chromium. Then an
-increasing number of clients send photographs, each the next one when it has received a caption.
-Requires the dev extra and Chromium; Ray Serve requires `pip install 'ray[serve]'`.
+Starts each server with the model that ships and lets a growing number of clients send photographs,
+each the next one as soon as it has its caption. On `showtell serve`, photographs are dropped on the
+page in Chromium first. Needs the dev extra; without Chromium the page is left out.
 """
 
-import argparse
 import base64
 import os
 import shutil
@@ -23,7 +22,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from io import BytesIO
+from pathlib import Path
 
+import click
+from measured import Row, Tables, json_option, show
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from skimage import data
@@ -33,9 +35,8 @@ CLIENTS = 1, 8, 64, 256
 SECONDS = 10  # duration of the test for each number of clients
 DROPS = 15
 
-SERVE = "from showtell.cli import main; main()"
 SERVERS = {
-    "showtell": ["-c", SERVE, "serve", "--host", "127.0.0.1", "--port", "{port}"],
+    "showtell": ["-m", "showtell", "serve", "--host", "127.0.0.1", "--port", "{port}"],
     "gunicorn": ["-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "{cores}", "app:app"],
     "ray": ["-m", "showtell.cluster.serve", "{port}"],
 }
@@ -119,46 +120,74 @@ def load(port: int, clients: int, seconds: float = SECONDS) -> list[tuple[int, f
         return [answer for answers in pool.map(client, range(clients)) for answer in answers]
 
 
-def show_page(port: int) -> None:
-    """Print the waiting times on the page."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+def chromium() -> str | None:
+    """Return the path of Chromium, or None."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def wait(page: Page, width: int, height: int) -> Row:
+    """Return how long captions of photographs take that are dropped on an open page."""
+    taken = drop(page, jpeg(width, height))
+    return {
+        "pixels": f"{width} x {height}",
+        "first, ms": taken[0],
+        "median, ms": statistics.median(taken),
+        "slowest, ms": max(taken),
+    }
+
+
+def measure_page(port: int) -> list[Row]:
+    """Return how long a visitor of the page waits for a caption."""
     with sync_playwright() as drivers:
-        browser = drivers.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        print("from the drop to the caption, ms      first  median  slowest")
+        browser = drivers.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        rows = []
         for size in SIZES:
             page = browser.new_page()
             page.goto(f"http://127.0.0.1:{port}/")
-            waits = drop(page, jpeg(*size))
-            told = (waits[0], statistics.median(waits), max(waits))
-            print(f"{size[0]:>6} x {size[1]:<6}" + " " * 20 + "".join(f"{w:8.0f}" for w in told))
+            rows.append(wait(page, *size))
             page.close()
         browser.close()
+    return rows
 
 
-def show_load(port: int) -> None:
-    """Print the results of an increasing number of clients."""
-    print("clients  captions a second  sent away  broken  median  95th, ms")
+def measure_load(name: str, port: int) -> list[Row]:
+    """Return what a growing number of clients get from a server."""
+    rows = []
     for clients in CLIENTS:
         start = time.perf_counter()
         answers = load(port, clients)
         seconds = time.perf_counter() - start
         counts = Counter(status for status, _ in answers)
-        waits = sorted(1000 * wait for status, wait in answers if status == 200) or [0.0]
-        median, late = statistics.median(waits), waits[int(0.95 * (len(waits) - 1))]
-        broken = len(answers) - counts[200] - counts[503]
-        told = f"{clients:7}{counts[200] / seconds:19.1f}{counts[503]:11}{broken:8}"
-        print(f"{told}{median:8.0f}{late:10.0f}", flush=True)
+        taken = sorted(1000 * wait for status, wait in answers if status == 200) or [0.0]
+        row: Row = {
+            "server": name,
+            "clients": clients,
+            "captions a second": counts[200] / seconds,
+            "sent away": counts[503],
+            "broken": len(answers) - counts[200] - counts[503],
+            "median, ms": statistics.median(taken),
+            "95th percentile, ms": taken[int(0.95 * (len(taken) - 1))],
+        }
+        rows.append(row)
+    return rows
 
 
-def main() -> None:
-    """Print the measurements."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--server", choices=SERVERS, default="showtell")
-    name = parser.parse_args().server
-    with serving(name) as port:
-        if name == "showtell":
-            show_page(port)
-        show_load(port)
+@click.command()
+@click.option(
+    "--server", "names", multiple=True, type=click.Choice(list(SERVERS)), default=list(SERVERS)
+)
+@json_option
+def main(names: tuple[str, ...], out: Path | None) -> None:
+    """Print what was measured."""
+    tables: Tables = {"servers": []}
+    for name in names:
+        with serving(name) as port:
+            if name == "showtell" and chromium():
+                tables["page"] = measure_page(port)
+            elif name == "showtell":
+                print("web.py: there is no Chromium; the page is left out", file=sys.stderr)
+            tables["servers"] += measure_load(name, port)
+    show(tables, out)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""Write the tables that are computed into the README and the pages of results: ``make tables``.
+"""Write the tables that are computed into the README and pages of results: ``make tables``.
 
 Each stands between two comments, ``<!-- NAME -->`` and ``<!-- /NAME -->``. A test compares them
-with what is computed here.
+with what is computed here. Those of the benchmarks are in ``benchmarks/results.json``, which
+``make bench`` writes.
 """
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,10 @@ from showtell.evaluation.scorecard import PAPER
 from showtell.train.results import table
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "benchmarks"))
+from measured import RESULTS, Tables, markdown  # noqa: E402
+
+MEASURED = ROOT / "benchmarks" / "README.md", ROOT / "docs" / "scale.md"
 RUNS, TRIALS = ROOT / "docs" / "runs", ROOT / "docs" / "trials"
 
 
@@ -32,6 +38,23 @@ def pages() -> Iterator[tuple[Path, str]]:
         (ROOT / "docs" / "results-appendix.md", "trials", table(TRIALS)),
     ):
         yield path, replaced(path.read_text("utf-8"), name, body)
+    if RESULTS.exists():
+        yield from measured_pages(json.loads(RESULTS.read_text("utf-8")))
+
+
+def measured_pages(tables: Tables) -> Iterator[tuple[Path, str]]:
+    """Yield each page with tables of the benchmarks, and its text with `tables`."""
+    for path in MEASURED:
+        text = path.read_text("utf-8")
+        for name in names(text):
+            body = markdown(tables[name]) if tables.get(name) else "Not measured in this run."
+            text = replaced(text, name, body)
+        yield path, text
+
+
+def names(text: str) -> list[str]:
+    """Return the names of the tables of a page."""
+    return re.findall(r"^<!-- ([a-z-]+) -->$", text, re.MULTILINE)
 
 
 def replaced(text: str, name: str, body: str) -> str:

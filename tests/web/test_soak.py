@@ -1,15 +1,12 @@
 """A dozen clients for a few seconds; ``python benchmarks/soak.py`` is the long test."""
 
 import os
-import sys
-from pathlib import Path
 
 import pytest
 
 if os.name != "posix":
     pytest.skip("SIGTERM is POSIX's", allow_module_level=True)
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from soak import Report, soak
 
 
@@ -23,3 +20,12 @@ def test_faults_are_told() -> None:
     report = Report(memory=[100.0, 300.0], status=1, unanswered=1)
     report.answers.update({500: 2, 0: 1})
     assert len(report.faults()) == 6
+
+
+def test_waits_and_answers_are_told() -> None:
+    report = Report(waits=[0.2, 0.1, 0.3], memory=[100.0, 300.0, 200.0])
+    report.answers.update({503: 2, 0: 1})
+    tables = report.tables()
+    assert tables["answers"][0] == {"status": "broken", "answers": 1}
+    assert tables["soak"][0]["median wait, ms"] == 200.0
+    assert tables["soak"][0]["at most, MB"] == 300.0
