@@ -86,16 +86,6 @@ class WordDetector(nn.Module):
         """
         return self(pooled) - self.prior
 
-    @torch.no_grad()
-    def summary(self, evidence: Tensor) -> Tensor:
-        """Return evidence for words, (B, W), in fewer numbers: (B, hidden).
-
-        The numbers that the hidden layer has for each word are added up for the words that there is
-        evidence for, and normalised.
-        """
-        sums = F.relu(evidence) @ self.output.weight
-        return F.layer_norm(sums, sums.shape[1:])
-
     def fit(self, pooled: Tensor, targets: Tensor, weights: Tensor, seed: int) -> "WordDetector":
         """Learn from captioned photographs.
 

@@ -34,12 +34,10 @@ class Seen(NamedTuple):
     ----------
     features : (B, L, C), the encoder's.
     words : (B, V), the detector's evidence for each word; None without a detector.
-    summary : (B, S), the same in fewer numbers: :meth:`~WordDetector.summary`.
     """
 
     features: Tensor
     words: Tensor | None = None
-    summary: Tensor | None = None
 
     @property
     def device(self) -> torch.device:
@@ -129,7 +127,7 @@ class Decoder(nn.Module):
     channels : C, the depth of the encoder's features.
     vocabulary_size : V.
     recipe : the other sizes.
-    summary : S, the size of the summary of a detector's evidence; 0 without a detector.
+    detector : whether it is given a detector's evidence for each word.
 
     Attributes
     ----------
@@ -140,10 +138,9 @@ class Decoder(nn.Module):
     once: Tensor | None
 
     def __init__(
-        self, channels: int, vocabulary_size: int, recipe: DecoderRecipe, summary: int = 0
+        self, channels: int, vocabulary_size: int, recipe: DecoderRecipe, detector: bool = False
     ) -> None:
         super().__init__()
-        detector = summary > 0
         D, n, m = recipe.annotation or channels, recipe.hidden, recipe.embedding
         project = nn.Sequential(nn.Linear(channels, D), nn.LayerNorm(D))
         self.annotate = project if recipe.annotation else nn.Identity()
@@ -163,24 +160,16 @@ class Decoder(nn.Module):
         if self.trust is not None:
             nn.init.zeros_(self.trust.weight)
             nn.init.constant_(self.trust.bias, -2.0)
-        self.summary_h = nn.Linear(summary, n, bias=False) if detector else None
-        self.summary_c = nn.Linear(summary, n, bias=False) if detector else None
-        for layer in (self.summary_h, self.summary_c):
-            if layer is not None:
-                nn.init.zeros_(layer.weight)
 
     def start(self, seen: Seen) -> State:
         """Return the state before the first word.
 
-        h0 and c0 are predicted from the mean annotation, and from the evidence where there is some
-        (as in LSTM-A, Yao et al., 2017, arXiv 1611.01646).
+        h0 and c0 are predicted from the mean annotation.
         """
         a = self.annotate(seen.features)  # (B, L, D)
         mean = self.dropout(a.mean(dim=1))  # (B, D)
-        h, c = self.init_h(mean), self.init_c(mean)  # (B, n)
-        if self.summary_h is not None and self.summary_c is not None and seen.summary is not None:
-            h, c = h + self.summary_h(seen.summary), c + self.summary_c(seen.summary)
-        return State(a, self.attention.U(a), torch.tanh(h), torch.tanh(c), seen.words)
+        h, c = torch.tanh(self.init_h(mean)), torch.tanh(self.init_c(mean))  # (B, n)
+        return State(a, self.attention.U(a), h, c, seen.words)
 
     def advance(
         self, state: State, Ey: Tensor, look: Look = None
@@ -317,8 +306,7 @@ class ShowAttendTell(nn.Module):
         if detector:
             inputs = 2 * encoder.channels + classifier_of(encoder).out_features
             self.detector = WordDetector(inputs, detector.hidden, vocabulary_size)
-        summary = detector.hidden if detector else 0
-        self.decoder = Decoder(encoder.channels, vocabulary_size, recipe, summary)
+        self.decoder = Decoder(encoder.channels, vocabulary_size, recipe, detector is not None)
 
     def forward(
         self, inputs: NetworkInput, photo: Tensor, captions: Tensor, look: Look = None
@@ -340,15 +328,12 @@ class ShowAttendTell(nn.Module):
             and the evidence for words.
         """
         if isinstance(inputs, Seen):
-            features, words = inputs.features, inputs.words
-        else:
-            features = inputs if inputs.is_floating_point() else self.encoder(inputs)
-            words = None
+            return inputs
+        features = inputs if inputs.is_floating_point() else self.encoder(inputs)
         if self.detector is None:
             return Seen(features)
-        if words is None:
-            words = self.detector.evidence(pool(features, classifier_of(self.encoder)))
-        return Seen(features, words, self.detector.summary(words))
+        pooled = pool(features, classifier_of(self.encoder))
+        return Seen(features, self.detector.evidence(pooled))
 
 
 def doubly_stochastic_penalty(coverage: Tensor) -> Tensor:

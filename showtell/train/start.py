@@ -22,7 +22,7 @@ from showtell.vocab import SPECIAL, UNK, Vocabulary, tokenize
 
 TRANSPOSED, HALF, QUANTIZED = ".T", ".half", "_quantized"
 _CNN, _CLASSIFIER = "encoder.network.", "encoder.classifier."
-_DETECTOR = ("detector.", "decoder.trust.", "decoder.once", "decoder.summary_")
+_DETECTOR = ("detector.", "decoder.trust.", "decoder.once")
 # Tensors that have a row for each word.
 _BY_WORD = ("decoder.E.weight", "decoder.L_o.weight", "decoder.L_o.bias")
 # The same of the detector, which has no evidence for or against words that are new.

@@ -1,4 +1,4 @@
-"""The word detector, and a decoder that uses its evidence."""
+"""The detector of words, and a decoder that is given its evidence."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -69,7 +69,7 @@ def test_what_is_pooled_does_not_depend_on_where_things_are() -> None:
 def decoder() -> Decoder:
     torch.manual_seed(0)
     sizes = DecoderRecipe(annotation=8, attention=7, embedding=6, hidden=9, dropout=0.5)
-    return Decoder(10, 12, sizes, summary=8).eval()
+    return Decoder(10, 12, sizes, detector=True).eval()
 
 
 CAPTIONS = torch.tensor([[START, 4, 5, END], [START, 8, END, PAD]])
@@ -81,7 +81,7 @@ def test_evidence_makes_its_word_likelier(decoder: Decoder) -> None:
     without, targets, _ = decoder(Seen(features, evidence), photo, CAPTIONS)
     evidence[1, 5] = 4.0
     given, _, _ = decoder(Seen(features, evidence), photo, CAPTIONS)
-    change = given - without  # words 0, 2, 4 are of photograph 1; 1, 3 of photograph 0
+    change = given - without  # of photograph 1 in the words 0, 2, 4 (step by step), of 0 in 1, 3
     assert (change[[0, 2, 4], 5] > 0.1).all()
     change[[0, 2, 4], 5] = 0
     assert change.abs().max() < 1e-6
@@ -99,7 +99,7 @@ def test_decoding_is_given_the_same_evidence_as_training(decoder: Decoder) -> No
 
 
 def test_a_word_that_people_say_once_is_said_once(decoder: Decoder) -> None:
-    """After each of its words, in training and in decoding."""
+    """Behind each of its words, in training and in decoding."""
     assert decoder.once is not None
     decoder.once[5] = 1
     seen = Seen(torch.rand(1, 6, 10), torch.full((1, 12), 2.0))
@@ -111,23 +111,6 @@ def test_a_word_that_people_say_once_is_said_once(decoder: Decoder) -> None:
         torch.testing.assert_close(logprobs[0], logits[t : t + 1].log_softmax(dim=1))
         others = torch.cat([logprobs[0, 0, :5], logprobs[0, 0, 6:]])
         assert bool(logprobs[0, 0, 5] < others.min() - 2) == forbidden
-
-
-def test_the_first_state_depends_on_the_evidence(decoder: Decoder) -> None:
-    detector = WordDetector(3, 8, 12)
-    evidence = torch.zeros(3, 12)
-    evidence[0, 5], evidence[1, 7], evidence[2, 7], evidence[2, 3] = 2.0, 2.0, 4.0, -3.0
-    summary = detector.summary(evidence)
-    assert summary.shape == (3, 8)
-    torch.testing.assert_close(summary[1], summary[2], atol=1e-3, rtol=0)
-    features = torch.rand(1, 6, 10).expand(3, -1, -1)
-    first = decoder.start(Seen(features, evidence, summary))
-    assert first.h[0].equal(first.h[1]), "the weights are 0 at first"
-    assert decoder.summary_h is not None
-    torch.nn.init.normal_(decoder.summary_h.weight)
-    first = decoder.start(Seen(features, evidence, summary))
-    assert (first.h[0] - first.h[1]).abs().max() > 0.01
-    assert first.c[0].equal(first.c[1])
 
 
 def test_a_surer_decoder_trusts_its_evidence_as_much_more(decoder: Decoder) -> None:
