@@ -156,7 +156,6 @@ def trained_with_classifier(
     save_file(tensors, folder / "sure.safetensors")
     path = write_recipe(folder, shapes, folder / "sure.safetensors")
     changes = ["encoder.classifier=true", "frozen.epochs=8", "finetune.epochs=2"]
-    changes.append("detector={hidden: 16, folds: 2}")
     return train(recipes.read(path, changes), say=lambda _: None)
 
 
