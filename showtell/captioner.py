@@ -209,14 +209,19 @@ class Captioner:
         places = None if encoded.places is None else encoded.places[photo]
         return self.things.seen(encoded.things[photo], places, self.bundle.grid)
 
-    def evidence(self, encoded: Encoded, photo: int, words: Sequence[str]) -> np.ndarray | None:
-        """Return the classifier's evidence for the words of a caption, (T, 3).
+    def evidence(self, encoded: Encoded, photo: int, words: Sequence[str]) -> np.ndarray:
+        """Return what classifier and detector say for and against the words of a caption, (T, 4).
 
-        See :meth:`~showtell.things.Names.evidence`; None in a bundle without a classifier.
+        Three numbers from :meth:`~showtell.things.Names.evidence`, and the detector's evidence for
+        the word; 0 where the bundle has no classifier or no detector.
         """
-        if self.things is None or encoded.things is None:
-            return None
-        return self.things.evidence(words, encoded.things[photo])
+        found = np.zeros((len(words), 4))
+        if self.things is not None and encoded.things is not None:
+            found[:, :3] = self.things.evidence(words, encoded.things[photo])
+        if encoded.state.evidence is not None:
+            ids = [self.bundle.vocabulary.id(word) for word in words]
+            found[:, 3] = encoded.state.evidence[photo, 0, ids]
+        return found
 
     def _results(
         self, sources: Iterable[image.Source | ImageError], search: Search

@@ -29,8 +29,8 @@ class ConfidenceModel:
 
     Attributes
     ----------
-    visual, function : (8,) weights of :func:`features`, for the words that name what is seen and
-        for function words; (5,) in older bundles.
+    visual, function : (9,) weights of :func:`features`, for the words that name what is seen and
+        for function words; (5,) or (8,) in older bundles, for the first of them.
     components : (1 + k, D) float16; the mean of the training photographs' mean annotations, and
         their first k principal components, each of length 1.
     ood_limit : of :meth:`ood_score`, above which a photograph is out of distribution.
@@ -85,7 +85,7 @@ class ConfidenceModel:
         if not np.isfinite([self.ood_limit, self.least_confidence]).all():
             return False
         return any(
-            all(w.shape == (n,) and np.abs(w).max() < _MOST for w in weights) for n in (5, 8)
+            all(w.shape == (n,) and np.abs(w).max() < _MOST for w in weights) for n in (5, 8, 9)
         )
 
     def confidences(
@@ -101,7 +101,7 @@ class ConfidenceModel:
         Parameters
         ----------
         words, probabilities, gates, logprob : of a caption.
-        seen : (T, 3), from :meth:`showtell.things.Names.evidence`; None without a classifier.
+        seen : (T, 4), from :meth:`showtell.captioner.Captioner.evidence`; None counts as 0.
         """
         weights = np.where(are_visual(words)[:, None], self.visual, self.function)
         inputs = features(probabilities, gates, logprob, seen)[:, : weights.shape[1]]
@@ -140,23 +140,23 @@ class ConfidenceModel:
 def features(
     probabilities: np.ndarray, gates: np.ndarray, logprob: float, seen: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return what the confidence of each of `T` words is computed from, (T, 8).
+    """Return what the confidence of each of `T` words is computed from, (T, 9).
 
     log p and −log(1 − p) of its probability p, as in beta calibration (Kull et al., 2017); its gate
-    β; the mean log p over the caption and its end; 1; and three numbers of what the classifier
-    sees.
+    β; the mean log p over the caption and its end; 1; three numbers of what the classifier sees;
+    and the evidence of the word detector.
 
     Parameters
     ----------
     probabilities, gates : (T,), of the words of a caption.
     logprob : of the caption, its end included.
-    seen : (T, 3), from :meth:`showtell.things.Names.evidence`; None counts as 0.
+    seen : (T, 4), from :meth:`showtell.captioner.Captioner.evidence`; None counts as 0.
     """
     T = len(probabilities)
     p = probabilities.astype(float).clip(_LEAST, 1 - _LEAST)
     mean = np.full(T, logprob / (T + 1))
     said = np.stack([np.log(p), -np.log1p(-p), gates, mean, np.ones(T)], axis=1)  # (T, 5)
-    return np.concatenate([said, np.zeros((T, 3)) if seen is None else seen], axis=1)
+    return np.concatenate([said, np.zeros((T, 4)) if seen is None else seen], axis=1)
 
 
 def are_visual(words: Sequence[str]) -> np.ndarray:

@@ -38,10 +38,22 @@ def test_words_of_each_kind_have_weights_of_their_own() -> None:
     np.testing.assert_allclose(said, [1 / (1 + np.exp(-2)), 0.25 / 1.25])
 
 
+def test_what_is_seen_counts_as_far_as_there_are_weights() -> None:
+    """Bundles from before the detector have weights for three numbers of what is seen, or none."""
+    seen = np.array([[0, 0, 0.5, 2], [1, -1, 0.5, -3]])
+    said = ("a", "dog"), np.array([0.5, 0.25], np.float32), np.zeros(2, np.float32), -2.0
+    for n, expected in ((5, [0, 0]), (8, [0.5, 0.5]), (9, [2.5, -2.5])):
+        weights = np.r_[np.zeros(7), 1, 1][:n]
+        model = replace(MODEL, visual=weights, function=weights)
+        np.testing.assert_allclose(
+            model.confidences(*said, seen), 1 / (1 + np.exp(-np.array(expected)))
+        )
+
+
 def test_features_of_certain_words_are_finite() -> None:
     told = features(np.array([0.0, 1.0], np.float32), np.array([0.1, 0.9]), -6.0)
     assert np.isfinite(told).all()
-    np.testing.assert_allclose(told[:, 2:], [[0.1, -2, 1, 0, 0, 0], [0.9, -2, 1, 0, 0, 0]])
+    np.testing.assert_allclose(told[:, 2:], [[0.1, -2, 1, 0, 0, 0, 0], [0.9, -2, 1, 0, 0, 0, 0]])
 
 
 @pytest.mark.parametrize(
@@ -57,11 +69,13 @@ def bundle_with(folder: Path, found: ConfidenceModel) -> Bundle:
     return Bundle(folder, {"doubt": found.entry()}, Bundle.load().vocabulary)
 
 
-def test_a_bundle_keeps_it(tmp_path: Path) -> None:
-    read = ConfidenceModel.read(bundle_with(tmp_path, MODEL), 3)
+@pytest.mark.parametrize("n", [5, 8, 9])
+def test_a_bundle_keeps_it(tmp_path: Path, n: int) -> None:
+    model = replace(MODEL, visual=np.arange(n, dtype=float), function=np.ones(n))
+    read = ConfidenceModel.read(bundle_with(tmp_path, model), 3)
     assert read is not None
     for name in ("visual", "function", "components", "ood_limit"):
-        np.testing.assert_array_equal(getattr(read, name), getattr(MODEL, name))
+        np.testing.assert_array_equal(getattr(read, name), getattr(model, name))
 
 
 @pytest.mark.parametrize(
@@ -162,6 +176,19 @@ def test_photographs_like_those_of_the_training_are_not(captioner: Captioner, sh
         assert caption.confidence == pytest.approx(
             visual_mean(caption.words, caption.confidences), abs=1e-6
         )
+
+
+def test_the_detector_speaks_for_what_is_there(captioner: Captioner) -> None:
+    """What it says of a word does not depend on the words around it."""
+    encoded = captioner.encode([data.coffee(), data.chelsea()])
+    found = captioner.evidence(encoded, 1, ("a", "cat", "surfboard"))
+    assert found.shape == (3, 4)
+    _, cat, surfboard = found[:, 3]
+    assert cat > 1 > 0 > surfboard
+    assert captioner.evidence(encoded, 1, ("cat",))[0, 3] == cat
+    assert captioner.evidence(encoded, 0, ("cat",))[0, 3] < cat
+    blind = encoded._replace(state=encoded.state._replace(evidence=None), things=None)
+    assert not captioner.evidence(blind, 1, ("a", "cat")).any()
 
 
 def test_a_warning_of_the_file_comes_first(captioner: Captioner) -> None:

@@ -73,7 +73,7 @@ def fit(captioner: Captioner, datasets: Sequence[Dataset]) -> ConfidenceModel | 
     if len(training) < LEAST_TRAINING or not dev:
         return None
     means = np.concatenate([a.mean(axis=1) for a in annotations(captioner, training)])
-    plain = ConfidenceModel(np.zeros(8), np.zeros(8), components(means, DIRECTIONS), 0.0)
+    plain = ConfidenceModel(np.zeros(9), np.zeros(9), components(means, DIRECTIONS), 0.0)
     judged = [_judge(captioner, plain, split) for split in dev]
     ood_scores = np.concatenate([each.ood_scores for each in judged])
     ood_limit = float(np.quantile(ood_scores, 1 - FALSE_ALARMS))
@@ -90,14 +90,13 @@ class _Judged:
     ----------
     captions : captions of P photographs.
     ood_scores : (P,) score of each photograph, see :meth:`ConfidenceModel.ood_score`.
-    seen : for each caption, the classifier's evidence for its words, (T, 3); None without a
-        classifier.
+    seen : for each caption, the evidence of classifier and detector for its words, (T, 4).
     right : for each caption, whether each of its words is right, (T,) bool.
     """
 
     captions: Sequence[Caption]
     ood_scores: np.ndarray
-    seen: Sequence[np.ndarray | None]
+    seen: Sequence[np.ndarray]
     right: Sequence[np.ndarray]
 
 

@@ -13,15 +13,15 @@ export class Calibration {
     Object.assign(this, weights, { joining: new Set(joining) });
   }
 
-  // Return the confidence of each word; `seen` has three numbers per word, from Things.evidence, or
-  // is null.
+  // Return the confidence of each word; `seen` has four numbers per word, from the classifier and the
+  // word detector. Older bundles have fewer weights.
   confidences({ words, probabilities, gates, logprob }, seen) {
     const average = logprob / (words.length + 1);
     return words.map((word, i) => {
       const p = Math.min(Math.max(probabilities[i], LEAST), 1 - LEAST);
       const said = [Math.log(p), -Math.log1p(-p), gates[i], average, 1];
       const weights = this.joining.has(word) ? this.function : this.visual;
-      return 1 / (1 + Math.exp(-dot(weights, [...said, ...(seen?.[i] ?? [0, 0, 0])])));
+      return 1 / (1 + Math.exp(-dot(weights, [...said, ...seen[i]])));
     });
   }
 

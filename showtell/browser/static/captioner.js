@@ -53,7 +53,7 @@ export class Captioner {
     return words.map((id) => this.vocabulary[id]);
   }
 
-  #sentence({ things: seen }, hypothesis) {
+  #sentence(encoded, hypothesis) {
     const { logprobs, alphas, betas } = hypothesis;
     const words = this.#words(hypothesis);
     const n = words.length; // without the end-of-sentence token
@@ -61,7 +61,7 @@ export class Captioner {
     const logprob = sum(logprobs);
     let [confidences, confidence] = [probabilities, Math.exp(logprob / logprobs.length)];
     if (this.calibration) {
-      const evidence = this.things && seen ? this.things.evidence(words, seen) : null;
+      const evidence = this.#evidence(encoded, words);
       confidences = this.calibration.confidences({ words, probabilities, gates, logprob }, evidence);
       confidence = this.calibration.ofCaption(words, confidences);
     }
@@ -75,6 +75,15 @@ export class Captioner {
       confidences: rounded(confidences),
       attention: alphas.slice(0, n).map(rounded),
     };
+  }
+
+  // Return the evidence of the classifier and the word detector for each word, four numbers per word;
+  // 0 where the bundle has none.
+  #evidence({ state, things: seen }, words) {
+    const none = words.map(() => [0, 0, 0]);
+    const classified = this.things && seen ? this.things.evidence(words, seen) : none;
+    const detected = state.evidence?.data;
+    return words.map((word, i) => [...classified[i], detected?.[this.ids.get(word)] ?? 0]);
   }
 
   // Return whether the caption is probably wrong, and a warning if it is.
