@@ -42,8 +42,8 @@ def http() -> Iterator[str]:
     described = document()
     yield "# HTTP\n"
     yield described["info"]["description"] + "\n"
-    yield "A running server has this reference at `/docs`, and the OpenAPI document from which"
-    yield "`make tables` writes this page at `/openapi.json`.\n"
+    yield "`make tables` writes this page from the OpenAPI document. A running server has the same"
+    yield "reference at `/docs`, and the document at `/openapi.json`.\n"
     for path, operations in described["paths"].items():
         for method, operation in operations.items():
             yield from _operation(f"{method.upper()} {path}", operation)
