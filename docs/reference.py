@@ -1,4 +1,4 @@
-"""Make the pages of reference of the command line and of the HTTP interface.
+"""Make the pages of reference of the command line and of the HTTP API.
 
 The first is made from the help of the commands, the second from the OpenAPI document.
 docs/tables.py writes both.
@@ -38,7 +38,7 @@ def _command(command: click.Command, context: click.Context, level: int) -> Iter
 
 
 def http() -> Iterator[str]:
-    """Yield the lines of the page of the HTTP interface."""
+    """Yield the lines of the page of the HTTP API."""
     described = document()
     yield "# HTTP\n"
     yield described["info"]["description"] + "\n"

@@ -1,7 +1,7 @@
 """Write what is computed in the README and the documentation: ``make tables``.
 
 A table of scores stands between two comments, ``<!-- NAME -->`` and ``<!-- /NAME -->``. The
-reference of the command line and of the HTTP interface are whole pages. A test compares all of it
+reference of the command line and of the HTTP API are whole pages. A test compares all of it
 with what is computed here.
 """
 
