@@ -1,7 +1,8 @@
 # make app: the page on http://localhost:5000, with the model that ships; PORT=5001 takes another.
 # make test: everything that is checked. Both install what they need into .venv.
-# make docs: builds the documentation into site/. When another model ships, make tables writes the tables
-# of scores again, make gallery the captions of the gallery, make pictures those of README and page.
+# make docs: builds the documentation into site/. make tables writes the tables of scores and the
+# reference of the command line and HTTP again: after a change of a command, or when another model ships.
+# Then make gallery writes the captions of the gallery again, make pictures those of README and page.
 # make bench: measures the speed of what ships and writes the tables of benchmarks/README.md and
 # docs/scale.md. The machine must have nothing else to do.
 # make release: the wheel and the source distribution in dist/, the same bytes each time.

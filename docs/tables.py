@@ -1,8 +1,9 @@
-"""Write the tables that are computed into the README and pages of results: ``make tables``.
+"""Write what is computed in the README and the documentation: ``make tables``.
 
-Each stands between two comments, ``<!-- NAME -->`` and ``<!-- /NAME -->``. A test compares them
-with what is computed here. Those of the benchmarks are in ``benchmarks/results.json``, which
-``make bench`` writes.
+A table of scores or of a benchmark stands between two comments, ``<!-- NAME -->`` and
+``<!-- /NAME -->``. The reference of the command line and of the HTTP API are whole pages. A test
+compares all of it with what is computed here. What the benchmarks measured is in
+``benchmarks/results.json``, which ``make bench`` writes.
 """
 
 import json
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from reference import command_line, http
+
 from showtell.bundle import SHIPPED
 from showtell.evaluation.scorecard import PAPER
 from showtell.train.results import table
@@ -20,26 +23,29 @@ ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
 from measured import RESULTS, Tables, markdown  # noqa: E402
 
-MEASURED = ROOT / "benchmarks" / "README.md", ROOT / "docs" / "scale.md"
-RUNS, TRIALS = ROOT / "docs" / "runs", ROOT / "docs" / "trials"
+DOCS = ROOT / "docs"
+MEASURED = ROOT / "benchmarks" / "README.md", DOCS / "scale.md"
+RUNS, TRIALS = DOCS / "runs", DOCS / "trials"
 
 
 def main() -> None:
-    """Write all tables."""
+    """Write all pages."""
     for path, text in pages():
         path.write_text(text, encoding="utf-8")
 
 
 def pages() -> Iterator[tuple[Path, str]]:
-    """Yield each page with a table, and its text with the table as it is computed now."""
+    """Yield each page that is computed, wholly or in part, and its text as it is computed now."""
     for path, name, body in (
         (ROOT / "README.md", "scores", scores()),
-        (ROOT / "docs" / "results.md", "runs", table(RUNS)),
-        (ROOT / "docs" / "results-appendix.md", "trials", table(TRIALS)),
+        (DOCS / "results.md", "runs", table(RUNS)),
+        (DOCS / "results-appendix.md", "trials", table(TRIALS)),
     ):
         yield path, replaced(path.read_text("utf-8"), name, body)
     if RESULTS.exists():
         yield from measured_pages(json.loads(RESULTS.read_text("utf-8")))
+    yield DOCS / "command-line.md", "\n".join(command_line())
+    yield DOCS / "http.md", "\n".join(http())
 
 
 def measured_pages(tables: Tables) -> Iterator[tuple[Path, str]]:

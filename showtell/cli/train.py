@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from showtell.cli.common import on_lines, require_torch
+from showtell.errors import DataError
 
 overrides_option = click.option(
     "--set",
@@ -47,7 +48,10 @@ def train(recipe: Path, overrides: tuple[str, ...], resume: bool) -> None:
     from showtell.train import recipe as recipes
     from showtell.train.engine import train as run
 
-    run(recipes.read(recipe, overrides), resume=resume)
+    values = recipes.read(recipe, overrides)
+    if not Path(values.data).is_dir():
+        raise DataError(f"{values.data} is not a folder; name yours with --set data=FOLDER")
+    run(values, resume=resume)
 
 
 @click.command()

@@ -4,7 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from showtell.cli import main
 from showtell.errors import RecipeError
 from showtell.train import recipe as recipes
 
@@ -36,6 +38,12 @@ def test_a_file_goes_before_a_recipe_that_ships(
     monkeypatch.chdir(tmp_path)
     Path("quick").write_bytes(recipe_file.read_bytes())
     assert recipes.read("quick") == recipes.read(recipe_file)
+
+
+def test_a_missing_data_set_is_an_error_that_names_the_option(recipe_file: Path) -> None:
+    done = CliRunner().invoke(main, ["train", str(recipe_file), "--set", "data=nowhere"])
+    message = "showtell: nowhere is not a folder; name yours with --set data=FOLDER\n"
+    assert (done.exit_code, done.stderr) == (1, message)
 
 
 def test_an_unknown_name_lists_those_that_ship() -> None:
