@@ -271,7 +271,7 @@ def test_the_links_of_the_hub_are_followed(tmp_path: Path) -> None:
     for file in SHIPPED.iterdir():
         shutil.copy(file, folder.parents[1] / "blobs" / file.name)
         (folder / file.name).symlink_to(f"../../blobs/{file.name}")
-    assert Bundle.load(folder).manifest["name"] == "showtell-wider-words"
+    assert Bundle.load(folder).manifest["name"] == "showtell-wider-pairs"
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_a_caption_and_its_attention(captioner: showtell.Captioner, photograph: 
     for shares in (caption.probabilities, caption.gates, caption.confidences):
         assert shares.shape == (len(caption.words),)
         assert np.all((shares > 0) & (shares <= 1))
-    assert caption.model == "showtell-wider-words"
+    assert caption.model == "showtell-wider-pairs"
 
 
 def test_the_alternatives_are_the_rest_of_the_beam(captioner: showtell.Captioner) -> None:

@@ -331,7 +331,7 @@ def test_what_is_missing_is_one_line_and_status_1(arguments: list[str], reason: 
 def test_info_tells_of_the_model() -> None:
     assert "Show, Attend and Tell" in run("info").stdout
     manifest = json.loads(run("info", "--json").stdout)
-    assert manifest["name"] == "showtell-wider-words"
+    assert manifest["name"] == "showtell-wider-pairs"
     assert manifest["scores"]["scores"]["cider"] > 0.54
 
 

@@ -44,7 +44,7 @@ def test_a_photograph_is_captioned_and_sigterm_ends_it(
         pytest.skip("the model that ships is not there")
     process, port = gunicorn
     status, _, body = ask(port, "POST", CAPTIONS, jpeg)
-    assert (status, json.loads(body)["model"]) == (200, "showtell-wider-words")
+    assert (status, json.loads(body)["model"]) == (200, "showtell-wider-pairs")
     assert len(json.loads(body)["words"]) > 2
     assert ask(port, "GET", "/healthz")[0] == 200
     process.terminate()

@@ -57,7 +57,7 @@ def test_a_model_that_cannot_caption_is_not_healthy(
 
 def test_the_model_that_ships_is_healthy() -> None:
     response = create_app().test_client().get("/healthz")
-    assert response.get_json() == {"status": "ok", "model": "showtell-wider-words"}
+    assert response.get_json() == {"status": "ok", "model": "showtell-wider-pairs"}
 
 
 def test_requests_are_counted_and_timed(client: FlaskClient, jpeg: bytes) -> None:
