@@ -30,15 +30,16 @@ import showtell
 from showtell.browser import build
 from showtell.bundle import Bundle
 from showtell.image import open_upright
+from showtell.search import Search
 
 PHOTOGRAPHS = ["astronaut", "brick", "camera", "chelsea", "coffee", "coins", "gravel", "rocket"]
 PARTS = 9  # parts of each photograph
 
 # Captions a file, given in base64, as the page does when it is dropped.
-CAPTION = """async (text) => {
+CAPTION = """async ({ text, options }) => {
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
     const { caption } = await import("/api.js");
-    return (await caption(new Blob([bytes]), {})).caption;
+    return (await caption(new Blob([bytes]), options)).caption;
 }"""
 
 
@@ -96,8 +97,10 @@ def agreement(page: Page) -> tuple[int, int, int]:
     captioner = showtell.load()
     expected = captioner.caption(files)
     in_full = captioner.caption([np.asarray(open_upright(file)) for file in files])
-    told = [page.evaluate(CAPTION, base64.b64encode(file).decode()) for file in files]
-    same = sum(caption == e.text for caption, e in zip(told, expected, strict=True))
+    options = {"beam": Search.beam, "max_length": Search.max_length}
+    texts = [base64.b64encode(file).decode() for file in files]
+    captions = [page.evaluate(CAPTION, {"text": text, "options": options}) for text in texts]
+    same = sum(caption == e.text for caption, e in zip(captions, expected, strict=True))
     control = sum(c.text == e.text for c, e in zip(in_full, expected, strict=True))
     return len(files), same, control
 
