@@ -25,7 +25,7 @@ from showtell.vocab import PAD
 Look = Callable[[Tensor], Tensor] | None
 
 
-AGAINST = 30.0  # subtracted from the logit of a generated word that captions seldom repeat
+AGAINST = 30.0  # negative evidence for a generated word that captions seldom repeat
 
 
 class Seen(NamedTuple):
