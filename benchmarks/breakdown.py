@@ -2,10 +2,10 @@
 
     python benchmarks/breakdown.py [--model M]
 
-Captions photographs of 500 x 375 pixels at beam 5, one at a time in one thread, all stages in turn.
-CPU times change little with other work on the machine. The lower bound is the model's operations
-at the speed of a product of large 8-bit matrices, or its bytes at the speed of a copy, whichever
-takes longer; both speeds are measured too. Needs the dev extra.
+Captions photographs of 500 x 375 pixels with beam 5, one at a time, in one thread. Other work on
+the machine changes CPU times little. The lower bound of a stage is the larger of two times: the
+model's operations at the speed of a product of large 8-bit matrices, and its bytes at the speed of
+a memory copy. Both speeds are measured too. Requires the dev extra.
 """
 
 import resource
@@ -38,7 +38,7 @@ from showtell.search import Search
 PICTURES = ("astronaut", "chelsea", "coffee", "rocket")
 ROUNDS = 9
 STARTS = 5
-SIDE = 1024  # of the matrices whose product shows the processor at its best
+SIDE = 1024  # of the matrices for measuring the peak speed of the processor
 
 
 class Timed(Runtime):
@@ -65,14 +65,17 @@ def jpegs() -> list[bytes]:
 
 
 def took(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Return the milliseconds of CPU time that `work` takes, and its result."""
+    """Return the CPU time of `work` in milliseconds, and its result."""
     start = time.process_time()
     found = work()
     return 1000 * (time.process_time() - start), found
 
 
 def stages(captioner: Captioner, runtime: Timed, file: bytes) -> dict[str, float]:
-    """Time the parts of one caption, and then all of it, in milliseconds."""
+    """Return the CPU time of each stage of one caption and of the whole, in milliseconds.
+
+    The result also has the number of decoder steps.
+    """
     size = captioner.bundle.image_size
     opened, upright = took(lambda: image.open_upright(file, at_least=size))
     resized, pixels = took(lambda: image.read(upright, size))
@@ -93,7 +96,7 @@ def stages(captioner: Captioner, runtime: Timed, file: bytes) -> dict[str, float
 
 
 def speed() -> tuple[float, float]:
-    """Return the 8-bit operations and the bytes of one thread in a millisecond, at best."""
+    """Return the peak 8-bit operations and copied bytes per millisecond, in one thread."""
     product = _product()
     a, b = np.ones((SIDE, SIDE), np.uint8), np.ones((SIDE, SIDE), np.int8)
     source, target = np.ones(2**24, np.uint8), np.empty(2**24, np.uint8)
@@ -131,7 +134,7 @@ def needed(path: Path, **sizes: int) -> tuple[int, int]:
     operations = 0
     for node in graph.node:
         if node.op_type == "Conv":
-            each = np.prod(shapes[node.input[1]][1:])  # products behind one number of the output
+            each = np.prod(shapes[node.input[1]][1:])  # multiplications per output element
         elif node.op_type in ("MatMul", "Gemm"):
             each = shapes[node.input[0]][-1]
         else:
@@ -141,11 +144,13 @@ def needed(path: Path, **sizes: int) -> tuple[int, int]:
 
 
 def bounds(bundle: Bundle, steps: float, operations: float, copied: float) -> dict[str, float]:
-    """Return the least milliseconds of the encoder, and of `steps` steps of the decoder.
+    """Return lower bounds, in milliseconds, for the encoder and for `steps` decoder steps.
 
     Parameters
     ----------
-    operations, copied : a millisecond's, as from :func:`speed`.
+    bundle : the bundle to measure.
+    steps : decoder steps of a caption.
+    operations, copied : 8-bit operations and copied bytes per millisecond, from :func:`speed`.
     """
     cells = bundle.grid[0] * bundle.grid[1]
     encoder = needed(bundle.path / "encoder.onnx", photos=1)
@@ -155,11 +160,12 @@ def bounds(bundle: Bundle, steps: float, operations: float, copied: float) -> di
 
 
 def start(model: str | None) -> tuple[float, float, float]:
-    """Start processes that caption one photograph each.
+    """Run processes that caption one photograph each.
 
     Returns
     -------
-    The least seconds of one, the least seconds of its CPU time, and its memory in MB.
+    The lowest wall-clock time in seconds, the lowest CPU time in seconds, and the peak memory in
+    MB.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "photograph.jpg")
@@ -178,14 +184,14 @@ def start(model: str | None) -> tuple[float, float, float]:
 
 
 def measure(bundle: Bundle, rounds: int = ROUNDS) -> Tables:
-    """Return the table of the stages, and that of what the lower bounds rest on."""
+    """Return the table of the stages and the table behind the lower bounds."""
     captioner = Captioner(bundle, threads=1)
     captioner.runtime = runtime = Timed(bundle)
     files, times = jpegs(), defaultdict(list)
     for turn in range(rounds + 1):
         for file in files:
             for name, value in stages(captioner, runtime, file).items():
-                if turn:  # the first warms up
+                if turn:  # the first round is a warm-up
                     times[name].append(value)
     steps = statistics.median(times.pop("steps"))
     operations, copied = speed()

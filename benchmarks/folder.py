@@ -1,12 +1,12 @@
-"""The speed and memory of captioning a folder, and whether killing a run changes its result.
+"""Speed and memory of captioning a folder, and a test that killing a run changes no result.
 
     python benchmarks/folder.py --small 200 --small 2000 --large 200 --kills 5
 
-Draws photographs of 500 x 375 and of 4000 x 3000 pixels and captions folders of them with `showtell
-caption --out`. Reports photographs a second including the start of the process, CPU time per
-photograph, and the peak memory of all processes together. Then it captions the last folder of small
-ones again, kills that run again and again, resumes it, and compares the file with the first, byte
-for byte. Needs Linux.
+Generates images of 500 x 375 and 4000 x 3000 pixels, and captions folders of them with `showtell
+caption --out`. Reports photographs per second including process start, CPU time per photograph, and
+the peak memory of all processes together. Then it captions the last folder of small images again,
+kills and resumes that run repeatedly, and compares the output with the first, byte for byte.
+Requires Linux.
 """
 
 import random
@@ -26,11 +26,11 @@ from measured import Row, json_option, show
 from PIL import Image
 
 SMALL, LARGE = (500, 375), (4000, 3000)
-LOOK = 0.25  # seconds between two looks at the memory
+LOOK = 0.25  # seconds between memory measurements
 
 
 def draw(size: tuple[int, int]) -> bytes:
-    """Return a JPEG with about the detail of a photograph."""
+    """Return a random JPEG with about as much detail as a photograph."""
     rng = np.random.default_rng(0)
     coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8)).resize(size)
     noise = rng.normal(0, 6, (size[1], size[0], 1))
@@ -41,7 +41,7 @@ def draw(size: tuple[int, int]) -> bytes:
 
 
 def fill(folder: Path, n: int, size: tuple[int, int]) -> Path:
-    """Write `n` photographs; a comment in each makes it another file."""
+    """Write `n` copies of an image, each with its own JPEG comment so that all files differ."""
     jpeg = draw(size)
     for i in range(n):
         path = folder / f"{i // 1000:03d}" / f"{i:06d}.jpg"
@@ -52,13 +52,13 @@ def fill(folder: Path, n: int, size: tuple[int, int]) -> Path:
 
 
 def begin(folder: Path, out: Path) -> subprocess.Popen:
-    """Begin to caption a folder, or go on."""
+    """Start a process that captions a folder, or resumes it."""
     options = ["--recursive", "--resume", "--out", out]
     return subprocess.Popen([sys.executable, "-m", "showtell", "caption", folder, *options])
 
 
 def family(process: int) -> Iterator[int]:
-    """Yield a process and those that it began."""
+    """Yield the ids of a process and its descendants."""
     yield process
     with suppress(OSError):
         for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
@@ -66,7 +66,7 @@ def family(process: int) -> Iterator[int]:
 
 
 def memory(process: int) -> float:
-    """Return the MB that a process and those that it began hold, what they share counted once."""
+    """Return the memory of a process and its descendants in MB; shared memory counts once."""
     held = 0
     for member in family(process):
         with suppress(OSError):
@@ -76,13 +76,13 @@ def memory(process: int) -> float:
 
 
 def used() -> float:
-    """Return the seconds of the processor that processes took which came to an end."""
+    """Return the CPU time of all finished child processes in seconds."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def measure(folder: Path, out: Path, n: int) -> Row:
-    """Caption a folder of `n` photographs, and return a row of the table."""
+    """Caption a folder of `n` photographs and return its row of the table."""
     start, before, peak = time.perf_counter(), used(), 0.0
     process = begin(folder, out)
     while process.poll() is None:
@@ -101,7 +101,7 @@ def measure(folder: Path, out: Path, n: int) -> Row:
 
 
 def kill(folder: Path, out: Path, whole: Path, kills: int) -> bool:
-    """Kill a run again and again; return whether it ends with the file of the one that was not."""
+    """Kill and resume a run `kills` times; return whether its output equals that of `whole`."""
     rng = random.Random(0)
     for _ in range(kills):
         process = begin(folder, out)
@@ -117,7 +117,7 @@ def kill(folder: Path, out: Path, whole: Path, kills: int) -> bool:
 @click.option("--kills", default=10, show_default=True)
 @json_option
 def main(small: tuple[int, ...], large: tuple[int, ...], kills: int, out: Path | None) -> None:
-    """Measure folders of so many photographs, and kill."""
+    """Measure folders of the given sizes, then test a run that is killed repeatedly."""
     rows = []
     with TemporaryDirectory() as scratch:
         root = Path(scratch)

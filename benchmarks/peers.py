@@ -1,15 +1,15 @@
-"""The time of one caption, beside what one would use instead, in one run.
+"""The time of one caption, compared with alternatives in one run.
 
     python benchmarks/peers.py [--rounds N] [--plot docs/peers.svg]
 
-All caption the same photograph of 500 x 375 pixels, read from the bytes of its JPEG, at beam 5,
-with all cores. They take turns, each in a process of its own, because the threads of one library
-would disturb those of another. Other people's networks have random weights, which take as long as
-learned ones, and generate WORDS words. The tutorial's is what the best known PyTorch tutorial of
-the paper builds (github.com/sgrvinod/a-PyTorch-Tutorial-to-Image-Captioning): ResNet-101 at
-256 x 256, its grid made 14 x 14, and a beam search that attends to all annotations anew for every
-hypothesis and word. Needs the dev extra. Without transformers (pip install '.[peers]'), its two are
-left out.
+Each contender captions the same photograph of 500 x 375 pixels from JPEG bytes, with beam 5 and all
+cores. They run alternately, each in its own process, because the threads of one library would
+disturb those of another. The other networks have random weights, which take as long as trained
+ones, and generate WORDS words. The tutorial is the best known PyTorch tutorial of the paper
+(github.com/sgrvinod/a-PyTorch-Tutorial-to-Image-Captioning): ResNet-101 at 256 x 256, pooled to a
+grid of 14 x 14, and a beam search that projects all annotations again for every hypothesis and
+word. Requires the dev extra. Without transformers (pip install '.[peers]'), its two networks are
+skipped.
 """
 
 import statistics
@@ -65,7 +65,7 @@ def eager(bundle: Bundle) -> Caption:
 
 
 class Tutorial(nn.Module):
-    """Show, Attend and Tell as the tutorial has it, with its sizes and 9,490 words."""
+    """Show, Attend and Tell as in the tutorial, with its layer sizes and 9,490 words."""
 
     def __init__(self, words: int = 9490) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Tutorial(nn.Module):
         self.lstm = nn.LSTMCell(512 + 2048, 512)
 
     def caption(self, file: bytes) -> Tensor:
-        """Return the ids of WORDS words."""
+        """Return the ids of a caption of WORDS words."""
         picture = Image.open(BytesIO(file)).convert("RGB").resize((256, 256))
         pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 255
         grid = F.adaptive_avg_pool2d(self.cnn(pixels), 14)
@@ -97,7 +97,7 @@ class Tutorial(nn.Module):
 
 
 def generating(model: nn.Module, size: int) -> Caption:
-    """Return a captioner of transformers' own generation."""
+    """Return a captioner that uses ``generate`` of transformers, for images of `size` pixels."""
     model.eval()
 
     def caption(file: bytes) -> object:
@@ -139,7 +139,7 @@ CONTENDERS: dict[str, Callable[[Bundle], Caption]] = {
     "transformers, ViT-GPT2": lambda _: vit_gpt2(),
     "transformers, BLIP": lambda _: blip(),
 }
-_caption: Caption  # of the process
+_caption: Caption  # one per process
 
 
 def build(name: str, model: str | None) -> None:
@@ -149,14 +149,14 @@ def build(name: str, model: str | None) -> None:
 
 @torch.inference_mode()
 def time_one(file: bytes) -> float:
-    """Caption a photograph in a contender's process; return milliseconds by the clock."""
+    """Caption a photograph in a contender's process; return the wall-clock time in milliseconds."""
     start = time.perf_counter()
     _caption(file)
     return 1000 * (time.perf_counter() - start)
 
 
 def contenders() -> list[str]:
-    """Return those that can be built here; report the others on standard error."""
+    """Return the contenders that can be built; report the others on standard error."""
     if find_spec("transformers"):
         return list(CONTENDERS)
     print("peers.py: transformers is not installed; its networks are left out", file=sys.stderr)
@@ -164,7 +164,7 @@ def contenders() -> list[str]:
 
 
 def measure(model: str | None, file: bytes, rounds: int) -> dict[str, list[float]]:
-    """Return the milliseconds of each, `rounds` times, after two rounds that do not count."""
+    """Return `rounds` times in milliseconds for each contender, after two warm-up rounds."""
     times: dict[str, list[float]] = defaultdict(list)
     with ExitStack() as stack:
         spawn = get_context("spawn")
@@ -179,7 +179,7 @@ def measure(model: str | None, file: bytes, rounds: int) -> dict[str, list[float
 
 
 def table(times: dict[str, list[float]]) -> Tables:
-    """Return a row for each, with its median as a multiple of ours."""
+    """Return a table with a row per contender and its median relative to showtell's."""
     ours = statistics.median(times[OURS])
     rows: list[Row] = [
         {
@@ -195,7 +195,7 @@ def table(times: dict[str, list[float]]) -> Tables:
 
 
 def draw(times: dict[str, float], path: Path) -> None:
-    """Draw a bar for each, milliseconds on a scale of powers of ten."""
+    """Plot a bar per contender, in milliseconds on a logarithmic scale."""
     import matplotlib
 
     matplotlib.use("svg")

@@ -1,10 +1,10 @@
-"""How the time of a caption grows with the beam, the batch, the photograph and the threads.
+"""How the time per caption depends on beam size, batch size, photograph size and threads.
 
     python benchmarks/scaling.py [--rounds N] [--plot docs/scaling.svg]
 
-Medians in milliseconds a photograph, wall-clock time; the values of a group take turns. Where
-nothing else is varied: one photograph of 500 x 375 pixels from the bytes of its JPEG, beam 5, and a
-thread for each core. Needs the dev extra.
+Reports the median wall-clock time per photograph in milliseconds. The values of a group are
+measured alternately. The defaults are one photograph of 500 x 375 pixels from JPEG bytes, beam 5,
+and one thread per core. Requires the dev extra.
 """
 
 import os
@@ -27,7 +27,7 @@ from showtell.search import Search
 BEAMS = 1, 2, 3, 5, 10
 BATCHES = 1, 2, 4, 8, 16
 SIZES = (250, 188), (500, 375), (1000, 750), (2000, 1500), (4000, 3000)
-Works = dict[str, tuple[Callable[[], object], int]]  # and how many photographs that captions
+Works = dict[str, tuple[Callable[[], object], int]]  # and the photographs of a call
 
 
 def jpeg(size: tuple[int, int]) -> bytes:
@@ -37,7 +37,7 @@ def jpeg(size: tuple[int, int]) -> bytes:
 
 
 def of_one(captioner: Captioner) -> dict[str, Works]:
-    """Return what is measured of one captioner, a group for each thing that varies."""
+    """Return the workloads for one captioner, in groups by the parameter that varies."""
 
     def work(size: tuple[int, int] = SIZES[1], n: int = 1, beam: int = Search.beam) -> tuple:
         return partial(captioner.caption, [jpeg(size)] * n, beam=beam), n
@@ -50,7 +50,7 @@ def of_one(captioner: Captioner) -> dict[str, Works]:
 
 
 def measure(works: Works, rounds: int) -> dict[str, float]:
-    """Return the median of each, milliseconds a photograph, after two rounds that do not count."""
+    """Return the median milliseconds per photograph of each workload, after two warm-up rounds."""
     taken: dict[str, list[float]] = defaultdict(list)
     for _ in range(2 + rounds):
         for name, (work, n) in works.items():
@@ -61,7 +61,10 @@ def measure(works: Works, rounds: int) -> dict[str, float]:
 
 
 def by_threads(model: str | None, rounds: int) -> dict[str, float]:
-    """Measure captioners with ever more threads, one after the other: those of one are awake."""
+    """Measure captioners with 1, 2, ... threads.
+
+    Only one captioner exists at a time, since idle threads of another would spin.
+    """
     found = {}
     for threads in range(1, (os.cpu_count() or 1) + 1):
         work = partial(load(model, threads).caption, [jpeg(SIZES[1])])
@@ -70,7 +73,7 @@ def by_threads(model: str | None, rounds: int) -> dict[str, float]:
 
 
 def draw(measured: dict[str, dict[str, float]], path: Path) -> None:
-    """Draw a panel for each group, on one scale."""
+    """Plot one panel per group, with a common scale."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -84,12 +87,12 @@ def draw(measured: dict[str, dict[str, float]], path: Path) -> None:
         axes.set_xlabel(group)
         axes.tick_params(axis="x", labelrotation=30 if group == "pixels" else 0)
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set(ylabel="ms a photograph", ylim=(0, None))  # when all is there to be seen
+    panels[0].set(ylabel="ms a photograph", ylim=(0, None))  # after all panels
     figure.savefig(path, metadata={"Date": None})
 
 
 def table(measured: dict[str, dict[str, float]]) -> Tables:
-    """Return one table with the rows of all groups."""
+    """Return a table with the rows of all groups."""
     rows: list[Row] = [
         {"what varies": group, "value": value, "ms a photograph": milliseconds}
         for group, times in measured.items()

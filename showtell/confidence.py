@@ -1,7 +1,7 @@
-"""How likely each word is right, and whether a photograph is out of distribution.
+"""Word confidences, and detection of out-of-distribution photographs.
 
-:mod:`showtell.evaluation.calibrate` calibrates both when a model is exported. The bundle keeps them
-in its manifest's ``doubt`` and in ``familiar.npy``; a bundle may have neither.
+:mod:`showtell.evaluation.calibrate` fits the confidence model when a model is exported. A bundle
+stores it in the ``doubt`` entry of its manifest and in ``familiar.npy``; both are optional.
 """
 
 from collections.abc import Sequence
@@ -19,22 +19,22 @@ OUT_OF_DISTRIBUTION = (
     "this photograph is unlike the training data, so the caption is probably wrong"
 )
 LOW_CONFIDENCE = "the model is unsure of what it sees, so the caption is probably wrong"
-_MOST = 1e6  # of a weight, so that nothing overflows
-_LEAST = 1e-6  # probability, so that its logarithm and that of the rest are finite
+_MOST = 1e6  # largest absolute weight, to avoid overflow
+_LEAST = 1e-6  # least p and 1 - p, so that their logarithms are finite
 
 
 @dataclass(frozen=True, eq=False)
 class ConfidenceModel:
-    """The calibration of a model's confidences, and its measure of how unusual a photograph is.
+    """A model that estimates word confidences and detects out-of-distribution photographs.
 
     Attributes
     ----------
-    visual, function : (9,) weights of :func:`features`, for the words that name what is seen and
-        for function words; (5,) or (8,) in older bundles, for the first of them.
-    components : (1 + k, D) float16; the mean of the training photographs' mean annotations, and
-        their first k principal components, each of length 1.
-    ood_limit : of :meth:`ood_score`, above which a photograph is out of distribution.
-    least_confidence : of a caption, below which the model is unsure of it.
+    visual, function : (9,) logistic regression weights of :func:`features`, for visual words and
+        for function words. Older bundles have (5,) or (8,), for the first features only.
+    components : (1 + k, D) float16. The mean over the training photographs of their mean
+        annotations, then the first k principal components, each of length 1.
+    ood_limit : a photograph with a higher :meth:`ood_score` is out of distribution.
+    least_confidence : the model is unsure of a caption with a lower confidence.
     """
 
     visual: np.ndarray
@@ -45,29 +45,29 @@ class ConfidenceModel:
 
     @classmethod
     def read(cls, bundle: Bundle, size: int) -> "ConfidenceModel | None":
-        """Read the confidence model of a bundle; None where it has none.
+        """Read the confidence model of a bundle; None if it has none.
 
         Parameters
         ----------
-        bundle : that was verified.
-        size : D, of its annotations.
+        bundle : a verified bundle.
+        size : D, the size of its annotations.
 
         Raises
         ------
-        BundleError : it is not what :meth:`entry` and :meth:`files` write.
+        BundleError : the confidence model cannot be read or does not match the annotations.
         """
         entry = bundle.manifest.get("doubt")
         if entry is None:
             return None
         path = bundle.path / COMPONENTS
-        read_file(path, MAX_GRAPH)  # which refuses what is no file
+        read_file(path, MAX_GRAPH)  # rejects anything but a regular file
         try:
-            # Mapped first: a header that claims more than the file has costs no memory.
+            # Memory-mapped, so that a header with a false size allocates no memory.
             components = np.array(np.lib.format.open_memmap(path, mode="r"))
             visual, function = (np.array(entry[name], float) for name in ("visual", "function"))
             limit, least = float(entry["limit"]), float(entry.get("least", 0.0))
             model = cls(visual, function, components, limit, least)
-        except Exception as error:  # NumPy's parser of headers raises those of Python's
+        except Exception as error:  # NumPy's header parser raises many kinds
             raise BundleError(
                 f"{bundle.path}: its confidence model cannot be read: {error}"
             ) from error
@@ -78,7 +78,7 @@ class ConfidenceModel:
         return model
 
     def _fits(self, size: int) -> bool:
-        """Return whether shapes and values are those of a model with annotations of `size`."""
+        """Return whether the arrays have valid shapes and values for annotations of `size`."""
         rows, weights = self.components, (self.visual, self.function)
         if rows.ndim != 2 or len(rows) < 2 or rows.shape[1] != size or rows.dtype != np.float16:
             return False
@@ -96,25 +96,25 @@ class ConfidenceModel:
         logprob: float,
         seen: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return for each of `T` words, (T,), how likely a person would say it of the photograph.
+        """Return the confidence of each word, (T,): the probability that people would use it.
 
         Parameters
         ----------
-        words, probabilities, gates, logprob : of a caption.
-        seen : (T, 4), from :meth:`showtell.captioner.Captioner.evidence`; None counts as 0.
+        words : the T words of a caption.
+        probabilities, gates, logprob, seen : as in :func:`features`.
         """
         weights = np.where(are_visual(words)[:, None], self.visual, self.function)
         inputs = features(probabilities, gates, logprob, seen)[:, : weights.shape[1]]
         return 1 / (1 + np.exp(-(inputs * weights).sum(axis=1)))
 
     def ood_score(self, annotations: np.ndarray) -> np.ndarray:
-        """Return how unlike the training data photographs are: the PCA reconstruction error, (B,).
+        """Return the out-of-distribution score of photographs, (B,).
 
-        It is the squared length of what the components leave of the mean annotation.
+        It is the squared PCA reconstruction error of the mean annotation.
 
         Parameters
         ----------
-        annotations : (B, L, D).
+        annotations : (B, L, D) annotations of the photographs.
         """
         mean, *directions = self.components.astype(np.float32)
         apart = annotations.mean(axis=1) - mean  # (B, D)
@@ -122,13 +122,13 @@ class ConfidenceModel:
         return (apart**2).sum(axis=1) - (within**2).sum(axis=1)
 
     def files(self) -> dict[str, bytes]:
-        """Return what a bundle keeps as a file, by its name."""
+        """Return the contents of the bundle's files, by file name."""
         file = BytesIO()
         np.save(file, self.components, allow_pickle=False)
         return {COMPONENTS: file.getvalue()}
 
     def entry(self) -> dict[str, Any]:
-        """Return what a bundle keeps in its manifest, as ``doubt``."""
+        """Return the ``doubt`` entry of the bundle's manifest."""
         return {
             "visual": self.visual.tolist(),
             "function": self.function.tolist(),
@@ -140,17 +140,17 @@ class ConfidenceModel:
 def features(
     probabilities: np.ndarray, gates: np.ndarray, logprob: float, seen: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return what the confidence of each of `T` words is computed from, (T, 9).
+    """Return the features that determine the confidence of each word, (T, 9).
 
-    log p and −log(1 − p) of its probability p, as in beta calibration (Kull et al., 2017); its gate
-    β; the mean log p over the caption and its end; 1; three numbers of what the classifier sees;
-    and the evidence of the word detector.
+    The features of a word are log p and −log(1 − p) of its probability p, as in beta calibration
+    (Kull et al., 2017); its gate β; the mean log p over the words of the caption and its end; a
+    constant 1; three features from the classifier; and the evidence of the word detector.
 
     Parameters
     ----------
-    probabilities, gates : (T,), of the words of a caption.
-    logprob : of the caption, its end included.
-    seen : (T, 4), from :meth:`showtell.captioner.Captioner.evidence`; None counts as 0.
+    probabilities, gates : (T,) probability and gate of each word of a caption.
+    logprob : log-probability of the caption, including its end.
+    seen : (T, 4) from :meth:`showtell.captioner.Captioner.evidence`; None is the same as zeros.
     """
     T = len(probabilities)
     p = probabilities.astype(float).clip(_LEAST, 1 - _LEAST)
@@ -160,14 +160,14 @@ def features(
 
 
 def are_visual(words: Sequence[str]) -> np.ndarray:
-    """Tell of each word, (T,) bool, whether it names what is seen rather than joins others."""
+    """Return whether each word is visual, that is, not a function word, (T,) bool."""
     return np.array([word not in FUNCTION_WORDS for word in words], bool)
 
 
 def visual_mean(words: Sequence[str], values: np.ndarray) -> float:
-    """Return the mean of `values` (T,) over the visual words, over all words if none is.
+    """Return the mean of `values` (T,) over the visual words, or over all words if none is visual.
 
-    Of the words' confidences this is the share of them that is likely right.
+    The mean of the confidences is the expected share of correct words.
     """
     if not words:
         return 0.0

@@ -1,1 +1,1 @@
-"""Training: the only room that imports PyTorch. Nothing outside it is needed to run a bundle."""
+"""Training: the only subpackage that imports PyTorch. Running a bundle does not need it."""

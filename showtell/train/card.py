@@ -61,8 +61,8 @@ def model_card(manifest: Mapping[str, Any], scorecard: str | None) -> str:
 
     Parameters
     ----------
-    manifest : of the bundle.
-    scorecard : what ``showtell evaluate`` prints of it; None where the test split is not at hand.
+    manifest : the bundle's manifest.
+    scorecard : the output of ``showtell evaluate``; None if the test split is not available.
     """
     recipe = manifest["training"]["recipe"]
     rows, cols = manifest["grid"]
@@ -90,7 +90,7 @@ def model_card(manifest: Mapping[str, Any], scorecard: str | None) -> str:
 
 
 def _phases(training: Mapping[str, Any]) -> list[str]:
-    """Tell the phases of a training, those of the bundle that it started from before its own."""
+    """Describe all training phases in order, including those of the bundle it started from."""
     recipe, start = training["recipe"], training.get("start")
     own = [
         text.format(epochs=recipe[name]["epochs"], learners=_learners(recipe[name]))
@@ -106,7 +106,7 @@ def _phases(training: Mapping[str, Any]) -> list[str]:
 
 
 def _sets(recipe: Mapping[str, Any]) -> list[str]:
-    """Return the names of the data sets of a training, its own first."""
+    """Return the names of the data sets in a recipe, the main one first."""
     paired = recipe.get("pairing") or {}
     names = [each["data"] for each in recipe.get("more") or []]
     note = "(photographs with sentences that `showtell pair` found)"

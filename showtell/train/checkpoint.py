@@ -1,7 +1,7 @@
-"""Checkpoints: tensors as safetensors, everything else as JSON, replaced as one.
+"""Checkpoints: tensors as safetensors, everything else as JSON.
 
-``last.json`` names the file with its tensors and is replaced after that file is on disk, so that
-whoever reads it finds a whole checkpoint, whenever the run was killed.
+``last.json`` names its tensor file and is replaced only after that file is on disk. The checkpoint
+is therefore always complete, even if the run is killed while saving.
 """
 
 import json
@@ -27,18 +27,18 @@ LAST, BEST, START = "last.json", "best.json", "start.json"
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands.
+    """The position of a run in its training.
 
     Attributes
     ----------
     phase : index in :data:`showtell.train.run.PHASES`.
-    epoch : of the phase, from 0.
-    step : steps done in this epoch.
-    total_steps : steps done in all.
-    sums : of the steps since the last record in the log: their number, and what was measured.
+    epoch : epoch of the phase, from 0.
+    step : steps completed in this epoch.
+    total_steps : steps completed in the run.
+    sums : number of steps since the last log record, and the sums of their measurements.
     best : dev score of the best checkpoint, by the recipe's judge.
-    stale : epochs of the phase since then.
-    baseline : of hard attention, after the last step.
+    stale : epochs of the phase without a better score.
+    baseline : baseline of hard attention after the last step.
     """
 
     phase: int = 0
@@ -53,18 +53,18 @@ class Progress:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a run needs to go on, or an export to begin.
+    """The state of a run, from which it can be resumed or exported.
 
     Attributes
     ----------
-    recipe : of the run.
-    vocabulary : of the network.
-    progress : where the run was, plain types.
+    recipe : the run's recipe.
+    vocabulary : the network's vocabulary.
+    progress : the fields of :class:`Progress` as plain types.
     network : the network's tensors.
-    optimizer : the optimiser's tensors, none in the best checkpoint.
-    average : those of the moving average of the weights, where there is one; none in the best
-        checkpoint, whose network it is.
-    start : how the bundle that the run started from was trained, as its manifest tells.
+    optimizer : the optimiser's tensors; empty in the best checkpoint.
+    average : tensors of the moving average of the weights, if there is one; empty in the best
+        checkpoint, where `network` holds the average.
+    start : the ``training`` entry in the manifest of the bundle that the run started from.
     """
 
     recipe: Recipe
@@ -76,11 +76,11 @@ class Checkpoint:
     start: Mapping[str, Any] | None = None
 
     def save(self, path: Path) -> None:
-        """Write ``STEM.json`` and the file of tensors that it names; older tensors are deleted.
+        """Write ``STEM.json`` and its tensor file, and delete older tensor files.
 
         Raises
         ------
-        CheckpointError : the tensors cannot be written; the older checkpoint is still there.
+        CheckpointError : the tensors cannot be written; the previous checkpoint is kept.
         """
         tensors = {
             f"{part}.{name}": tensor
@@ -90,7 +90,7 @@ class Checkpoint:
         file = path.with_name(f"{path.stem}-{self.progress['total_steps']:08d}.safetensors")
         try:
             with replacing(file) as partial:
-                # Not save_file, which renames a file of its own, readable by its owner alone.
+                # save_file would create a file that only its owner can read.
                 partial.write_bytes(save({name: t.contiguous() for name, t in tensors.items()}))
         except OSError as error:
             raise CheckpointError(f"{file}: cannot be written: {error.strerror}") from error
@@ -112,7 +112,7 @@ class Checkpoint:
 
         Raises
         ------
-        CheckpointError : its tensors do not fit the recipe and the vocabulary.
+        CheckpointError : the tensors do not match the recipe and the vocabulary.
         """
         encoder = Encoder(self.recipe.encoder, pretrained=False)
         network = ShowAttendTell(
@@ -123,7 +123,7 @@ class Checkpoint:
 
 
 def load_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Load all tensors of a network, or raise a CheckpointError that says what does not fit."""
+    """Load all tensors into a network, or raise a CheckpointError if they do not match."""
     try:
         network.load_state_dict(dict(tensors))
     except RuntimeError as error:
@@ -131,10 +131,10 @@ def load_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def mix(start: Mapping[str, Tensor], end: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Return the tensors on the way from `start` to `end`, a share of 0..1 of it."""
+    """Interpolate tensors linearly: `start` at a share of 0, `end` at a share of 1."""
     return {
         name: torch.lerp(tensor, end[name], share)
-        if tensor.is_floating_point() and not tensor.equal(end[name])  # which rounding would move
+        if tensor.is_floating_point() and not tensor.equal(end[name])  # avoids rounding
         else tensor
         for name, tensor in start.items()
     }
@@ -145,11 +145,11 @@ def read(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
 
     Parameters
     ----------
-    path : ``last.json``, ``best.json``, or a run's folder, which stands for its best.
+    path : ``last.json``, ``best.json``, or a run's folder for its ``best.json``.
 
     Raises
     ------
-    CheckpointError : it is missing or damaged.
+    CheckpointError : the checkpoint is missing or damaged.
     """
     path = path / BEST if path.is_dir() else path
     try:
@@ -173,17 +173,18 @@ def read(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
 
 
 def find(run: Path, recipe: Recipe, resume: bool) -> Checkpoint | None:
-    """Return the checkpoint to go on from, if any.
+    """Return the checkpoint to resume from; None for a new run.
 
     Parameters
     ----------
     run : the run's folder.
-    recipe : which the checkpoint must have too.
-    resume : whether there should be one.
+    recipe : must equal the checkpoint's recipe.
+    resume : whether to resume a run.
 
     Raises
     ------
-    CheckpointError : there is one and should be none, or the reverse, or it had another recipe.
+    CheckpointError : the run exists but `resume` is False, `resume` is True but there is no run, or
+        the recipes differ.
     """
     if not (run / LAST).exists():
         if resume:

@@ -1,4 +1,4 @@
-"""What a run learns from and is judged by: one data set, or several."""
+"""The data sets of a run, for training and validation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from showtell.train.recipe import MoreData
 
 @dataclass(frozen=True)
 class Corpus:
-    """A run's own data set, and more that are trained on beside it.
+    """The main data set of a run and its additional data sets.
 
     Attributes
     ----------
-    sets : the data sets, the run's own first.
-    weights : how many times an epoch holds each photograph of each of them.
-    written : whether people wrote the captions of each of them.
+    sets : the data sets, the main one first.
+    weights : for each data set, how often each of its photographs occurs in an epoch.
+    written : for each data set, whether its captions were written by people.
     """
 
     sets: tuple[Dataset, ...]
@@ -29,7 +29,7 @@ class Corpus:
 
         Raises
         ------
-        DataError : one of them cannot be read.
+        DataError : a data set cannot be read.
         """
         folders = [data, *(each.data for each in more)]
         weights, written = (each.weight for each in more), (each.written for each in more)
@@ -37,32 +37,34 @@ class Corpus:
 
     @property
     def parts(self) -> tuple[tuple[Photograph, ...], ...]:
-        """The training split of each set; DataError where one holds no photograph."""
+        """The training split of each data set; raises a DataError if one is empty."""
         return tuple(each.split("train") for each in self.sets)
 
     @property
     def photographs(self) -> tuple[Photograph, ...]:
-        """All parts, one after the other."""
+        """The photographs of all parts, concatenated."""
         return tuple(chain.from_iterable(self.parts))
 
     @property
     def copies(self) -> tuple[int, ...]:
-        """How many times an epoch holds each of the photographs."""
+        """How often each photograph occurs in an epoch."""
         pairs = zip(self.parts, self.weights, strict=True)
         return tuple(weight for part, weight in pairs for _ in part)
 
     @property
     def copies_written(self) -> tuple[int, ...]:
-        """The same, and 0 where no person wrote the captions."""
+        """Like `copies`, but 0 for photographs whose captions were not written by people."""
         pairs = zip(self.parts, self.weights, self.written, strict=True)
         return tuple(weight * written for part, weight, written in pairs for _ in part)
 
     def judges(self, most: int) -> dict[str, tuple[Photograph, ...]]:
-        """Return the first photographs, at most so many, of each dev split, by its set's name.
+        """Return up to `most` photographs of each dev split, by the name of the data set.
+
+        Additional data sets without a dev split are skipped.
 
         Raises
         ------
-        DataError : the run's own set has none; the others may.
+        DataError : the main data set has no dev split.
         """
         own, *others = self.sets
         splits = {own.root.name: own.split("dev")}

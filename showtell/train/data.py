@@ -1,4 +1,4 @@
-"""Training data: captions as ids, batches of them, and photographs cropped and mirrored."""
+"""Training data: captions as word ids, batches, and augmented photographs."""
 
 import math
 import re
@@ -16,8 +16,8 @@ from showtell.function_words import FUNCTION_WORDS
 from showtell.train.recipe import Phase
 from showtell.vocab import PAD, SPECIAL, Vocabulary, tokenize
 
-RAREST = 3  # captions; words that fewer of them say count as if these did
-# A caption that says one of these is not true of the mirrored photograph.
+RAREST = 3  # minimum number of captions that a word is counted in; rarer words are raised to it
+# Captions with one of these words are wrong for the mirrored photograph.
 _SIDES = re.compile(r"\b(?:left|right)", re.IGNORECASE)
 
 
@@ -28,8 +28,8 @@ class Group:
     Attributes
     ----------
     photo : index of the photograph in its split.
-    captions : their ids, ``START`` to ``END``.
-    mirrorable : whether they are true of the mirrored photograph too.
+    captions : word ids of each caption, from ``START`` to ``END``.
+    mirrorable : whether all captions also hold for the mirrored photograph.
     """
 
     photo: int
@@ -39,16 +39,16 @@ class Group:
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's worth of captions.
+    """The captions of one step.
 
     Attributes
     ----------
     photos : (B,) index of each photograph in its split.
-    mirrored : (B,) whether it is to be seen in the mirror.
+    mirrored : (B,) whether to mirror each photograph.
     photo : (N,) row in `photos` of each caption.
-    captions : (N, T+1) ids, the longest caption first, ``PAD`` behind.
-    by_words, by_captions : what a mean over its words or captions counts for, beside those of the
-        other processes, in the mean over all processes.
+    captions : (N, T+1) ids, padded with ``PAD`` at the end; the longest caption first.
+    by_words, by_captions : weights of this batch in the mean over all processes, for means over
+        words and over captions.
     """
 
     photos: np.ndarray
@@ -59,9 +59,10 @@ class Batch:
     by_captions: float = 1.0
 
     def share(self, rank: int, processes: int) -> "Batch":
-        """Return the part of one of several processes: every so many photographs.
+        """Return the part of this batch for one process: every `processes`-th photograph.
 
-        A process for which there is none takes the first photograph, which counts for nothing.
+        If there are more processes than photographs, the remaining ones get the first photograph
+        with weight 0.
         """
         if processes == 1:
             return self
@@ -81,13 +82,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class TrainingCaptions:
-    """The captions of the training split as ids.
+    """The captions of the training split as word ids.
 
     Attributes
     ----------
     captions : for each photograph, its captions from ``START`` to ``END``.
-    mirrorable : for each photograph and caption, whether it is true in the mirror.
-    copies : for each photograph, how many times an epoch holds it; None is once.
+    mirrorable : for each photograph and caption, whether it holds for the mirrored photograph.
+    copies : for each photograph, how often it occurs in an epoch; None means once.
     """
 
     captions: tuple[tuple[tuple[int, ...], ...], ...]
@@ -102,8 +103,9 @@ class TrainingCaptions:
         max_words: int,
         copies: Sequence[int] | None = None,
     ) -> "TrainingCaptions":
-        """Turn captions into ids, cut after `max_words` words; an epoch holds each once, or as
-        many times as `copies` (N,) says.
+        """Convert captions to word ids, truncated to `max_words` words.
+
+        `copies` (N,) is how often each photograph occurs in an epoch; None means once.
         """
         ids = tuple(
             tuple(tuple(vocabulary.encode(tokenize(c)[:max_words])) for c in photograph.captions)
@@ -115,13 +117,15 @@ class TrainingCaptions:
         return cls(ids, sides, None if copies is None else tuple(copies))
 
     def batches(self, phase: Phase, mirror: bool, seed: Sequence[int]) -> list[Batch]:
-        """Shuffle one epoch: every caption, `phase.captions` of a photograph together.
+        """Return the shuffled batches of one epoch.
+
+        Every caption occurs once per copy of its photograph, in groups of up to `phase.captions`.
 
         Parameters
         ----------
-        phase : the size of a step.
-        mirror : whether half of the photographs that allow it are mirrored.
-        seed : of this epoch; the same seed gives the same batches.
+        phase : sets the batch size and the captions per photograph.
+        mirror : whether to mirror each photograph with probability 0.5 if its captions allow it.
+        seed : random seed of this epoch.
         """
         rng = np.random.default_rng(seed)
         groups = [
@@ -149,7 +153,7 @@ class TrainingCaptions:
 
 
 def _by_length(groups: Sequence[Group], order: np.ndarray) -> list[list[int]]:
-    """Part groups of one caption by its length, each part in this order."""
+    """Partition groups of one caption by caption length, keeping `order` within each part."""
     pools: dict[int, list[int]] = {}
     for i in order.tolist():
         pools.setdefault(len(groups[i].captions[0]), []).append(i)
@@ -172,14 +176,14 @@ def _batch(groups: Sequence[Group], mirror: bool, rng: np.random.Generator) -> B
 
 
 def log_frequencies(photographs: Sequence[Photograph], words: Sequence[str]) -> Tensor:
-    """Return how much more often than others people say each visual word, (V,).
+    """Return the centred log frequency of each visual word in the captions, (V,).
 
-    That is the logarithm of the number of captions that say it, less its mean over the visual
-    words; 0 for special and function words.
+    The log frequency is the logarithm of the number of captions with the word. Its mean over the
+    visual words is subtracted. Special and function words get 0.
 
     Parameters
     ----------
-    photographs : with their captions.
+    photographs : photographs with captions.
     words : the vocabulary, the special words first.
     """
     counts = Counter(w for p in photographs for c in p.captions for w in set(tokenize(c)))
@@ -189,32 +193,33 @@ def log_frequencies(photographs: Sequence[Photograph], words: Sequence[str]) -> 
 
 
 def rows_by_step(captions: Tensor) -> list[int]:
-    """Return how many captions have a word at each step: the first rows, the longest first.
+    """Return the number of captions that have a word at each step.
 
-    Words of a batch lie step by step without padding: the first word of every caption, the second
-    of those that have one, and so on.
+    Captions are sorted by length, so these are the first rows. The words of a batch are ordered by
+    step, without padding: the first word of every caption, then the second word of every caption
+    that has one, and so on.
 
     Parameters
     ----------
-    captions : (N, T+1) as :class:`Batch` has them.
+    captions : (N, T+1), as in :class:`Batch`.
     """
     return (captions[:, 1:] != PAD).sum(dim=0).tolist()
 
 
 def caption_of_words(captions: Tensor) -> Tensor:
-    """Return the row in `captions` (N, T+1) of each of their words (words,), step by step."""
+    """Return the row in `captions` (N, T+1) of each word, (words,), ordered by step."""
     steps = rows_by_step(captions)
     return torch.cat([torch.arange(rows, device=captions.device) for rows in steps])
 
 
 def augment(images: Tensor, mirrored: np.ndarray, crop: int, rng: np.random.Generator) -> Tensor:
-    """Crop at random and enlarge again, and mirror.
+    """Crop images at random, resize them to their original size, and mirror some.
 
     Parameters
     ----------
     images : uint8 (B, size, size, 3).
-    mirrored : (B,) which of them to mirror.
-    crop : pixels of the smallest crop; `size` leaves photographs whole.
+    mirrored : (B,) whether to mirror each image.
+    crop : side of the smallest crop in pixels; `size` disables cropping.
 
     Returns
     -------

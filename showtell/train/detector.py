@@ -1,7 +1,7 @@
-"""A detector of words: which words people would say of a photograph.
+"""The word detector: predicts which words occur in captions of a photograph.
 
-It learns from captioned photographs (Fang et al., 2015, arXiv 1411.4952), from the whole photograph
-at once: no box and no location is given to it.
+It is trained on captioned photographs (Fang et al., 2015, arXiv 1411.4952). It sees the whole
+photograph and needs no bounding boxes.
 """
 
 import math
@@ -18,27 +18,27 @@ from showtell.function_words import FUNCTION_WORDS
 from showtell.train.encoder import Encoder
 
 EPOCHS, BATCH, RATE, WEIGHT_DECAY, DROPOUT = 12, 64, 1e-3, 0.2, 0.6
-TWICE = 0.06  # of the captions that say a word; a word that fewer say twice is said once
-PRIOR = 100, 0.01  # captions that are added for each word, and the share of them that say it twice
+TWICE = 0.06  # a word repeated in a smaller share of its captions occurs only once per caption
+PRIOR = 100, 0.01  # pseudo-count of captions for each word, and the share of them that repeat it
 
 
 def classifier_of(encoder: Encoder) -> nn.Linear:
-    """Return the classifier of an encoder, or raise a RecipeError: a detector of words needs it."""
+    """Return the classifier of an encoder, or raise a RecipeError if it has none."""
     if encoder.classifier is None:
         raise RecipeError("encoder.classifier: set it to true; the word detector requires it")
     return encoder.classifier
 
 
 def pool(features: Tensor, classifier: nn.Linear) -> Tensor:
-    """Return what a detector is given of photographs, (B, 2 C + classes).
+    """Return the inputs of the word detector, (B, 2 C + classes).
 
-    The mean and the maximum of the features over the grid, and the log-probabilities of the
-    classifier; scaled so that all three vary about as much.
+    They are the mean and the maximum of the features over the grid and the log-probabilities of the
+    classifier, scaled to similar variance.
 
     Parameters
     ----------
-    features : (B, L, C).
-    classifier : from mean features (B, C) to logits of its classes.
+    features : (B, L, C) features of photographs.
+    classifier : maps mean features (B, C) to the logits of its classes.
     """
     mean = features.mean(dim=1)  # (B, C)
     classes = classifier(mean).log_softmax(dim=1).clamp_min(-12)
@@ -46,18 +46,18 @@ def pool(features: Tensor, classifier: nn.Linear) -> Tensor:
 
 
 class WordDetector(nn.Module):
-    """From a pooled photograph to the log-odds of W words: a network with one hidden layer.
+    """A network with one hidden layer that predicts the log-odds of W words.
 
     Parameters
     ----------
-    inputs : n, numbers of a pooled photograph.
+    inputs : n, the size of the output of :func:`pool`.
     hidden : units of the hidden layer.
-    words : W.
+    words : W, the number of words.
 
     Attributes
     ----------
-    mean, std : (n,) of the photographs that it learned from.
-    prior : (W,) log-odds of each word in a photograph of which nothing is known.
+    mean, std : (n,) mean and standard deviation of the inputs over the training photographs.
+    prior : (W,) log-odds of each word over the training photographs.
     """
 
     mean: Tensor
@@ -71,30 +71,28 @@ class WordDetector(nn.Module):
         self.register_buffer("prior", torch.zeros(words))
         self.hidden = nn.Linear(inputs, hidden)
         self.output = nn.Linear(hidden, words)
-        self.requires_grad_(False)  # it learns by `fit` alone
+        self.requires_grad_(False)  # trained only by `fit`
         self._learns = False
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """Return log p/(1 - p) of each word, (B, W), of pooled photographs (B, n)."""
+        """Return the log-odds of each word, (B, W), for pooled photographs (B, n)."""
         x = F.dropout((pooled - self.mean) / self.std, 0.2, self._learns)
         return self.output(F.dropout(F.relu(self.hidden(x)), DROPOUT, self._learns))
 
     @torch.no_grad()
     def evidence(self, pooled: Tensor) -> Tensor:
-        """Return how much likelier each word is than in any photograph: its log-odds less those of
-        the prior, (B, W).
-        """
+        """Return the log-odds of each word minus its prior log-odds, (B, W)."""
         return self(pooled) - self.prior
 
     def fit(self, pooled: Tensor, targets: Tensor, weights: Tensor, seed: int) -> "WordDetector":
-        """Learn from captioned photographs.
+        """Fit the detector to captioned photographs.
 
         Parameters
         ----------
-        pooled : (N, n).
-        targets : (N, W) share of each photograph's captions that say a word.
-        weights : (N,) how much each photograph counts.
-        seed : of the network and the order of the photographs.
+        pooled : (N, n) inputs, from :func:`pool`.
+        targets : (N, W) share of each photograph's captions that contain each word.
+        weights : (N,) weight of each photograph.
+        seed : random seed for the initial weights and the order of the photographs.
         """
         torch.manual_seed(seed)
         self.requires_grad_(True)
@@ -124,11 +122,11 @@ class WordDetector(nn.Module):
 
 
 def shares(captions: Sequence[Sequence[Sequence[str]]], words: Sequence[str]) -> Tensor:
-    """Return the share of each photograph's captions that say a word, (N, W).
+    """Return the share of each photograph's captions that contain each word, (N, W).
 
     Parameters
     ----------
-    captions : for each of N photographs the words of each of its captions.
+    captions : for each of N photographs, the words of each of its captions.
     words : W words.
     """
     ids = {word: i for i, word in enumerate(words)}
@@ -141,11 +139,11 @@ def shares(captions: Sequence[Sequence[Sequence[str]]], words: Sequence[str]) ->
 
 
 def said_once(captions: Sequence[Sequence[Sequence[str]]], words: Sequence[str]) -> Tensor:
-    """Return 1 for each visual word that people seldom say twice in a caption, else 0, (W,).
+    """Return 1 for each visual word that captions seldom repeat, else 0, (W,).
 
     Parameters
     ----------
-    captions : for each of N photographs the words of each of its captions.
+    captions : for each of N photographs, the words of each of its captions.
     words : W words.
     """
     counts = [Counter(said) for own in captions for said in own]

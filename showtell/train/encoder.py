@@ -1,4 +1,4 @@
-"""The encoder: a pretrained CNN of timm, from photographs to the grid of its last stage."""
+"""The encoder: a pretrained CNN from timm that computes a grid of features."""
 
 import copy
 from importlib.metadata import PackageNotFoundError, files
@@ -14,10 +14,10 @@ from showtell.train.recipe import EncoderRecipe
 
 
 def _define_missing_torchvision_operators() -> None:
-    """Let timm import torchvision beside a CPU build of PyTorch.
+    """Make torchvision importable with a CPU build of PyTorch; timm imports it.
 
-    torchvision's wheel for CUDA then has no compiled part, and its import fails because these two
-    operators, which nothing here calls, are unknown.
+    A torchvision wheel for CUDA cannot load its compiled operators then, and its import fails
+    because two of them are undefined. Nothing here calls them.
     """
     if torch.version.cuda is not None:
         return
@@ -32,27 +32,27 @@ def _define_missing_torchvision_operators() -> None:
 _define_missing_torchvision_operators()
 import timm  # noqa: E402
 
-PACKAGE = "package:"  # before the name of a package from PyPI, where a recipe names weights
+PACKAGE = "package:"  # prefix of `weights` in a recipe that name a package on PyPI
 
 
 class Encoder(nn.Module):
-    """A CNN without its classifier, and the preprocessing that belongs to its weights.
+    """A CNN without its classifier, with the preprocessing that its weights require.
 
-    BatchNorm stays as ImageNet left it and is folded into the convolutions, which gives the same
-    numbers and halves the time of a training step.
+    BatchNorm keeps its ImageNet statistics and is folded into the convolutions. The outputs are the
+    same, and a training step takes half the time.
 
     Parameters
     ----------
-    recipe : which network, which weights.
-    pretrained : whether to load the recipe's weights; False where a checkpoint's follow.
+    recipe : selects the network and its weights.
+    pretrained : whether to load the recipe's weights; False if a checkpoint is loaded afterwards.
 
     Attributes
     ----------
-    size : width and height in pixels of its photographs.
-    channels : C, the depth of its features.
-    grid : rows and columns of its features; L = rows × cols.
-    classifier : from the mean features (B, C) to the logits of ImageNet's classes (B, 1000); None
-        unless the recipe keeps it.
+    size : width and height of the input images in pixels.
+    channels : C, the depth of the features.
+    grid : rows and columns of the features; L = rows × cols.
+    classifier : maps the mean features (B, C) to the logits of the ImageNet classes (B, 1000);
+        None unless the recipe keeps it.
     """
 
     mean: Tensor
@@ -82,12 +82,12 @@ class Encoder(nn.Module):
         return self.network.forward_features(pixels)
 
     def train(self, mode: bool = True) -> "Encoder":
-        """Stay in evaluation mode: there is no statistic here that should follow small batches."""
+        """Stay in evaluation mode, so that small batches do not change any statistics."""
         return super().train(False)
 
 
 def _create(recipe: EncoderRecipe, pretrained: bool) -> tuple[Any, nn.Linear | None]:
-    """Return a network without its classifier, and that where the recipe keeps it."""
+    """Return a network without its classifier, and the classifier if the recipe keeps it."""
     if recipe.name not in timm.list_models():
         near = timm.list_models(f"*{recipe.name.split('_')[0]}*")[:12]
         raise RecipeError(
@@ -100,7 +100,7 @@ def _create(recipe: EncoderRecipe, pretrained: bool) -> tuple[Any, nn.Linear | N
         raise RecipeError(
             f"encoder.options: {recipe.name} does not accept them: {error}"
         ) from error
-    except Exception as error:  # the hub's, the network's and the file system's
+    except Exception as error:  # from the hub, the network connection or the file system
         raise RecipeError(
             f"encoder.weights: timm's weights of {recipe.name} cannot be downloaded ({error}); "
             "give a safetensors file"
@@ -114,9 +114,9 @@ def _create(recipe: EncoderRecipe, pretrained: bool) -> tuple[Any, nn.Linear | N
         )
     network.reset_classifier(0, "")
     if recipe.name.startswith("vgg"):
-        # The paper's annotations are conv5_4 (14×14×512), which stands before the last pooling.
+        # The paper's annotations are conv5_4 (14×14×512), before the last pooling layer.
         network.features = network.features[:-1]
-        network.pre_logits = nn.Identity()  # most of the weights, and none that is used
+        network.pre_logits = nn.Identity()  # unused, but most of the weights
     return network.to(memory_format=torch.channels_last), classifier
 
 
@@ -131,7 +131,7 @@ def _load_weights(network: Any, weights: str) -> None:
         raise RecipeError(
             f"encoder.weights: {error.name} is not installed; run: pip install {error.name}"
         ) from error
-    except Exception as error:  # safetensors' own and PyTorch's for a wrong shape
+    except Exception as error:  # from safetensors, or from PyTorch for a wrong shape
         raise RecipeError(f"encoder.weights: {weights}: cannot be loaded: {error}") from error
     if missing := [key for key in result.missing_keys if "num_batches" not in key]:
         raise RecipeError(
@@ -140,26 +140,27 @@ def _load_weights(network: Any, weights: str) -> None:
 
 
 def _of_package(network: Any, package: str) -> dict[str, Tensor]:
-    """Read the .pth file of an installed package, whose tensors stand in the network's order."""
+    """Read the .pth file of an installed package; its tensors are in the network's order."""
     paths = [file for file in files(package) or () if file.suffix == ".pth"]
     if len(paths) != 1:
         raise ValueError(f"the package carries {len(paths)} .pth files, not one")
     stored = torch.load(paths[0].locate(), map_location="cpu", weights_only=True)
-    # Others' names for the same layers; load_state_dict holds the shapes against each other.
+    # The package names the layers differently; load_state_dict compares the shapes.
     return dict(zip(network.state_dict(), stored.values(), strict=True))
 
 
-def fold_batchnorm(network: Any, size: int) -> Any:  # timm's networks have no common class
-    """Fold each BatchNorm that follows a convolution into it.
+def fold_batchnorm(network: Any, size: int) -> Any:  # timm's networks share no base class
+    """Fold each BatchNorm that follows a convolution into that convolution.
 
     Parameters
     ----------
-    network : in evaluation mode.
-    size : pixels of the image on which the result is compared with the original.
+    network : a timm network in evaluation mode.
+    size : side in pixels of the test image that verifies the result.
 
     Returns
     -------
-    The folded network; `network` itself where its layers do not run in the order they are listed.
+    The folded network, or `network` unchanged if its layers do not run in the order of their
+    registration.
     """
     folded = copy.deepcopy(network)
     before: nn.Module | None = None
@@ -167,7 +168,7 @@ def fold_batchnorm(network: Any, size: int) -> Any:  # timm's networks have no c
         if isinstance(module, nn.BatchNorm2d) and isinstance(before, nn.Conv2d):
             if before.out_channels == module.num_features:
                 _fold(before, module)
-                # timm's BatchNormAct2d carries the activation that follows.
+                # timm's BatchNormAct2d includes the activation that follows.
                 rest = [getattr(module, part, nn.Identity()) for part in ("drop", "act")]
                 folded.set_submodule(name, nn.Sequential(*rest))
                 before = None

@@ -1,7 +1,7 @@
-"""Training: a recipe's phases one after the other, validated by real decoding, resumable.
+"""The training loop: the phases of a recipe in order, validated by beam search, resumable.
 
-Every step draws its chance from (seed, phase, step) and nothing else, so that a run that was killed
-and resumed goes through the same numbers as one that was not.
+The random numbers of a step depend only on the seed, the phase and the step. A run that was killed
+and resumed therefore draws the same numbers as an uninterrupted run.
 """
 
 import copy
@@ -32,21 +32,21 @@ from showtell.train.recipe import Recipe
 from showtell.train.run import PHASES, Run, Say
 from showtell.train.validate import score_captions
 
-_PATIENCE = timedelta(days=1)  # of processes with the first, which caches features and validates
+_PATIENCE = timedelta(days=1)  # while the first process caches or validates
 _JUDGES = {"cider": "CIDEr", "bleu4": "BLEU-4"}
 
 
 def train(
     recipe: Recipe, *, data: Dataset | None = None, resume: bool = False, say: Say = tqdm.write
 ) -> Path:
-    """Train a model by a recipe.
+    """Train a model as a recipe describes.
 
     Parameters
     ----------
-    recipe : what to do.
-    data : what to train on; None reads it from the recipe's folder.
-    resume : go on from the last checkpoint of ``recipe.run``.
-    say : called with a line of text at a time.
+    recipe : the settings of the run.
+    data : training and dev data; None reads the data sets of the recipe.
+    resume : continue from the last checkpoint in ``recipe.run``.
+    say : called with each line of status text.
 
     Returns
     -------
@@ -56,8 +56,8 @@ def train(
     Raises
     ------
     BundleError : the bundle to start from cannot be read.
-    CheckpointError : there is a run already, or none to resume, or it had another recipe, or the
-        bundle to start from does not fit.
+    CheckpointError : a run already exists, there is no run to resume, its recipe differs, or the
+        bundle to start from does not match the recipe.
     DataError, RecipeError : the data or the recipe cannot be used.
     """
     last = checkpoints.find(Path(recipe.run), recipe, resume)
@@ -68,7 +68,7 @@ def train(
         devices=recipe.devices,
         precision=recipe.precision,  # type: ignore[arg-type]
     )
-    # Bound, not handed on: Fabric looks into what it hands on, and refuses frozen classes.
+    # Fabric inspects the arguments that it passes on and rejects frozen dataclasses, so bind them.
     ended = fabric.launch(partial(_train, recipe=recipe, data=data, last=last, say=say))
     if isinstance(ended, ShowtellError):
         raise ended
@@ -78,7 +78,7 @@ def train(
 def _train(
     fabric: Fabric, recipe: Recipe, data: Dataset | None, last: Checkpoint | None, say: Say
 ) -> ShowtellError | None:
-    """Train, in each process; an error for the user is returned: raised, it would lose its type."""
+    """Train in one process. Return errors, since a spawned process would lose their types."""
     assert fabric.world_size == recipe.devices
     memory.keep()
     try:
@@ -103,13 +103,16 @@ def _summary(run: Run) -> str:
 
 
 def train_phase(run: Run, index: int, last: Checkpoint | None) -> None:
-    """Train one phase to its end: from where `last` stands in it, or from the best network so far.
+    """Train one phase to its end.
+
+    The phase continues from `last` if that checkpoint belongs to it. Otherwise it starts from the
+    best network so far.
 
     Parameters
     ----------
-    run : stands in this phase, or before it.
-    index : of the phase in ``PHASES``.
-    last : the checkpoint that the run goes on from, if any.
+    run : the run, in this phase or before it.
+    index : index of the phase in ``PHASES``.
+    last : the checkpoint that the run resumes from, if any.
     """
     if getattr(run.recipe, PHASES[index]).epochs == 0:
         return
@@ -125,7 +128,7 @@ def train_phase(run: Run, index: int, last: Checkpoint | None) -> None:
 
 
 def train_epoch(run: Run, phase: RunningPhase) -> None:
-    """Go through every caption once, from the step where the run stands."""
+    """Train for the rest of the epoch, from the run's current step."""
     at, seed = run.progress, [run.recipe.seed, run.progress.phase]
     batches = phase.objective.batches([*seed, at.epoch])
     sizes = [len(batch.captions) for batch in batches]
@@ -140,7 +143,7 @@ def train_epoch(run: Run, phase: RunningPhase) -> None:
     ) as bar:
         for step in range(at.step, len(batches)):
             position = at.epoch * len(batches) + step
-            others = [rank] if rank else []  # draw for themselves
+            others = [rank] if rank else []  # each process draws its own random numbers
             rng = np.random.default_rng([*seed, 1 << 20, position, *others])
             torch.manual_seed(int(rng.integers(1 << 62)))
             rate = rate_at(position / (phase.settings.epochs * len(batches)), phase.settings)
@@ -155,13 +158,15 @@ def train_epoch(run: Run, phase: RunningPhase) -> None:
 def train_step(
     run: Run, phase: RunningPhase, batch: Batch, rng: np.random.Generator, rate: float
 ) -> dict[str, float]:
-    """Take one step of gradient descent and return what was measured before it.
+    """Take one optimiser step and return its loss and other measurements.
+
+    The measurements are made before the weights change, and averaged over the processes.
 
     Parameters
     ----------
-    batch : the part of this process.
-    rng : for what is drawn of the photographs.
-    rate : share of the learning rates, 0..1.
+    batch : the part of the batch for this process.
+    rng : random numbers for augmentation.
+    rate : factor of the learning rates, 0..1.
     """
     for group in phase.optimizer.param_groups:
         group["lr"] = group["peak"] * rate
@@ -177,9 +182,10 @@ def train_step(
 
 
 def validate(run: Run, phase: RunningPhase) -> None:
-    """End an epoch: score the dev split, keep the best, save; the other processes wait.
+    """End an epoch: score the dev splits, and save the last and the best checkpoint.
 
-    Where nobody judges, every epoch is better than those before it.
+    Only the first process does this; the others wait. If the recipe has no judge, each epoch counts
+    as better than the ones before it.
     """
     kept = _network_to_keep(run, phase) if run.fabric.is_global_zero else None
     scores = run.fabric.broadcast(_score(run, phase, kept) if kept and run.dev else {})
@@ -195,7 +201,7 @@ def validate(run: Run, phase: RunningPhase) -> None:
 
 
 def _network_to_keep(run: Run, phase: RunningPhase) -> ShowAttendTell:
-    """Make the network that is validated and kept of the weights where they are."""
+    """Return the network to validate and keep, made from the current weights."""
     settings = phase.settings
     kept: Any = copy.deepcopy(phase.average.module if phase.average else run.network)
     kept.decoder.sharpen(1 / settings.temperature)
@@ -207,7 +213,7 @@ def _network_to_keep(run: Run, phase: RunningPhase) -> ShowAttendTell:
 
 
 def _score(run: Run, phase: RunningPhase, kept: ShowAttendTell) -> dict[str, float]:
-    """Return the mean of the scores on the dev splits and, where there are several, of each."""
+    """Return the mean scores over the dev splits and, if there are several, those of each."""
     features, beam = phase.inputs.dev(kept.encoder), run.recipe.validate_beam
     of_each = {
         name: score_captions(kept, features[name], photographs, run.vocabulary, beam)

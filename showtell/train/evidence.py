@@ -1,4 +1,4 @@
-"""The detector of words in a run: it learns before the decoder, which learns from its evidence."""
+"""The word detector in a run. It is trained before the decoder, which uses its evidence."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -16,11 +16,11 @@ from showtell.train.model import ShowAttendTell
 from showtell.train.recipe import Recipe
 from showtell.vocab import tokenize
 
-EVIDENCE = "evidence.npy"  # in a run's folder, for the photographs that it trains on
+EVIDENCE = "evidence.npy"  # in a run's folder; evidence for the training photographs
 
 
 def pool_all(features: Features, classifier: nn.Linear) -> Tensor:
-    """Return what a detector is given of all photographs, (N, n), from their cached features."""
+    """Return the word detector's inputs for all photographs, (N, n), from cached features."""
     rows = []
     for photos in np.array_split(np.arange(len(features)), max(1, len(features) // 50)):
         with torch.inference_mode():
@@ -35,23 +35,23 @@ def teach(
     words: Sequence[str],
     say: Callable[[str], None],
 ) -> Tensor:
-    """Teach a network's detector, and return evidence (N, V) for the photographs of the corpus.
+    """Train a network's word detector, and return evidence (N, V) for the training photographs.
 
-    A detector is surer of photographs that it learned from than of others. A decoder that learned
-    from this evidence would trust it too much. So the photographs are split into folds, and the
-    evidence on each fold comes from a detector that learned from the other folds. The detector does
-    not learn from captions that were not written by people.
+    A detector is overconfident on the photographs that it was trained on, and a decoder trained on
+    that evidence would trust it too much. The photographs are therefore split into folds, and the
+    evidence for each fold comes from a detector trained on the other folds. The detector is trained
+    only on captions written by people.
 
     Parameters
     ----------
-    network : its detector learns.
-    recipe, corpus : of the run.
+    network : the network whose detector is trained, in place.
+    recipe, corpus : the run's recipe and data.
     words : the vocabulary.
-    say : called with a line of text at a time.
+    say : called with each line of status text.
 
     Raises
     ------
-    RecipeError : ``detector.folds`` is 1, which leaves no photographs to learn from.
+    RecipeError : ``detector.folds`` is less than 2.
     """
     assert network.detector is not None
     assert network.decoder.once is not None
@@ -63,7 +63,7 @@ def teach(
     network.decoder.once.copy_(said_once(captions, words))
     targets = shares(captions, words)
     weights = torch.tensor(corpus.copies_written, dtype=torch.float)
-    written = weights.nonzero()[:, 0]  # rows of photographs
+    written = weights.nonzero()[:, 0]  # photographs whose captions people wrote
 
     def learn(detector: WordDetector, rows: Tensor) -> WordDetector:
         return detector.fit(pooled[rows], targets[rows], weights[rows], recipe.seed)
@@ -81,11 +81,11 @@ def teach(
 def known(
     network: ShowAttendTell, recipe: Recipe, corpus: Corpus, say: Callable[[str], None]
 ) -> Tensor:
-    """Return evidence (N, V) for the photographs of the corpus by a detector that has learned.
+    """Return evidence (N, V) for the training photographs from a trained word detector.
 
     Parameters
     ----------
-    network, recipe, corpus, say : as :func:`teach` takes them.
+    network, recipe, corpus, say : as in :func:`teach`.
     """
     assert network.detector is not None
     return network.detector.evidence(_pooled(network, recipe, corpus, say))
@@ -94,7 +94,7 @@ def known(
 def _pooled(
     network: ShowAttendTell, recipe: Recipe, corpus: Corpus, say: Callable[[str], None]
 ) -> Tensor:
-    """Return what the detector is given of the photographs of the corpus, (N, n)."""
+    """Return the word detector's inputs for the training photographs, (N, n)."""
     encoder, cache = network.encoder, Path(recipe.cache)
     features = (Features(cache, encoder, part, recipe.mirror, say) for part in corpus.parts)
     return torch.cat([pool_all(rows, classifier_of(encoder)) for rows in features])

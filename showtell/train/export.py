@@ -1,4 +1,4 @@
-"""Export: from a checkpoint to a bundle, compared with the network that it came from."""
+"""Export a checkpoint to a bundle, and compare the bundle with the network."""
 
 import json
 import tempfile
@@ -39,10 +39,10 @@ from showtell.train.validate import TorchStepModel
 from showtell.vocab import tokenize
 
 TOLERANCE = 1e-3
-MAX_LOSS = 0.01  # of CIDEr, for which a bundle may have integers instead of half precision
-CALIBRATION = 64  # photographs, at most, that show the range of what lies between the weights
+MAX_LOSS = 0.01  # of CIDEr; a bundle is quantised to 8 bits if it loses no more than this
+CALIBRATION = 64  # most photographs for measuring the ranges of activations
 NAMES = Names(tuple(t.name for t in things.load()), tuple(t.words for t in things.load()))
-Graphs = Mapping[str, onnx.ModelProto]  # by the name of the file
+Graphs = Mapping[str, onnx.ModelProto]  # by file name
 
 
 def export(
@@ -51,28 +51,28 @@ def export(
     say: Callable[[str], None] = print,
     data: Dataset | None = None,
 ) -> Bundle:
-    """Write the bundle of a checkpoint, compared with its network, calibrated and scored.
+    """Export a checkpoint to a bundle, compare it with the network, calibrate it and score it.
 
-    The scores are written beside the checkpoint too, as ``scores.json``.
+    The scores are also written to the run's folder, as ``scores.json``.
 
-    Weights are stored in half precision and computed with in single precision; the network that
-    the graphs are compared with has the same rounded weights. Where the data is at hand, the
-    graphs are then quantised, and the bundle gets those if they lose at most ``MAX_LOSS``. The
-    graphs hold each weight under its name in the network, from which training can start: see
-    :mod:`showtell.train.start`.
+    Weights are stored in half precision and converted to single precision for computation. The
+    graphs are compared with a network that has the same rounded weights. If the data is available,
+    the graphs are then quantised. The bundle gets the quantised graphs if they lose at most
+    ``MAX_LOSS`` CIDEr. The graphs keep the names of the network's weights, so that training can
+    start from a bundle: see :mod:`showtell.train.start`.
 
     Parameters
     ----------
     checkpoint : ``best.json``, or a run's folder.
-    target : the bundle's folder; a bundle that is there already is replaced.
-    say : called with how well the two agree, and what quantisation costs.
-    data : what to calibrate and to score on; None is the recipe's.
+    target : the bundle's folder; an existing bundle is replaced.
+    say : called with each line of status text.
+    data : the data to calibrate and score on; None uses the recipe's data sets.
 
     Raises
     ------
-    CheckpointError : it cannot be read, or the graphs do not agree with the network, or lack one of
-        its weights.
-    BundleError : `target` holds something else, or cannot be written.
+    CheckpointError : the checkpoint cannot be read, the graphs do not agree with the network, or
+        one of its weights is missing from them.
+    BundleError : `target` contains something other than a bundle, or cannot be written.
     """
     bundle.refuse_other(target)
     trained = checkpoints.read(checkpoint)
@@ -91,7 +91,7 @@ def export(
 def _choose(
     half: Bundle, graphs: Graphs, sets: Sequence[Dataset], scratch: Path, say: Callable[[str], None]
 ) -> tuple[Bundle, Scorecard | None]:
-    """Return a bundle that knows doubt, in 8 bits if these lose little, and what it scores."""
+    """Return the calibrated bundle, in 8 bits if that loses little, and its scorecard."""
     if not sets or not sets[0].splits["test"]:
         return _calibrated(half, sets), None
     data = sets[0]
@@ -107,7 +107,7 @@ def _choose(
 
 
 def _cider(written: Bundle, data: Dataset) -> float:
-    """Return CIDEr-D on the dev split, by our own tokeniser."""
+    """Return CIDEr-D on the dev split, with showtell's tokeniser."""
     photographs = data.split("dev")
     captions = Captioner(written).caption([photograph.path for photograph in photographs])
     said = {p.name: c.words for p, c in zip(photographs, captions, strict=True)}
@@ -115,7 +115,7 @@ def _cider(written: Bundle, data: Dataset) -> float:
 
 
 def _calibrated(written: Bundle, sets: Sequence[Dataset]) -> Bundle:
-    """Let a bundle know doubt, where there are photographs enough to fit it."""
+    """Add a confidence model to a bundle if there are enough photographs to fit one."""
     doubt = calibrate.fit(Captioner(written), sets)
     if doubt is None:
         return written
@@ -133,7 +133,7 @@ def _write_scores(checkpoint: Path, scores: Mapping[str, Any]) -> None:
 def draft(
     trained: Checkpoint, target: Path, say: Callable[[str], None] = print
 ) -> tuple[Bundle, Graphs]:
-    """Write the bundle of a checkpoint in half precision, compared with its network.
+    """Write the bundle of a checkpoint in half precision, and compare it with the network.
 
     Parameters and errors are those of :func:`export`.
 
@@ -155,17 +155,17 @@ def draft(
 
 
 def quantized(written: Bundle, graphs: Graphs, data: Dataset, target: Path) -> Bundle:
-    """Write a bundle anew with its graphs quantised.
+    """Write a copy of a bundle with quantised graphs.
 
     Parameters
     ----------
     written, graphs : from :func:`draft`.
-    data : from its training split come the photographs that calibrate, spread over all of it.
+    data : evenly spaced photographs of its training split calibrate the quantisation.
     target : folder of the new bundle.
 
     Raises
     ------
-    CheckpointError : the new graphs lack one of the weights.
+    CheckpointError : a weight is missing from the quantised graphs.
     """
     photographs = data.split("train")
     n = min(CALIBRATION, len(photographs))
@@ -181,13 +181,13 @@ def quantized(written: Bundle, graphs: Graphs, data: Dataset, target: Path) -> B
     texts = {name: data for name, data in _files(written).items() if name not in small}
     integers = _write(target, written.manifest, texts, small)
     lost = start.weights(written).keys() - start.weights(integers).keys()
-    if lost := {name for name in lost if ".weight" in name or ".bias" in name}:  # no mere constants
+    if lost := {name for name in lost if ".weight" in name or ".bias" in name}:  # ignore constants
         raise CheckpointError(f"the quantised graphs lack the network's {min(lost)}")
     return integers
 
 
 class _Recorder(Runtime):
-    """A runtime that keeps what its decoder is given."""
+    """A runtime that records the inputs of its decoder."""
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle)
@@ -210,14 +210,14 @@ def _files(written: Bundle) -> dict[str, bytes]:
 
 
 def _data(recipe: Recipe) -> list[Dataset]:
-    """Return the data sets of a recipe, its own first, where they are all at hand."""
+    """Return the data sets of a recipe, the main one first; none if any folder is missing."""
     folders = [recipe.data, *(each.data for each in recipe.more)]
     return [load(each) for each in folders] if all(Path(each).is_dir() for each in folders) else []
 
 
 def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
     recipe, judge = trained.recipe.to_dict(), trained.recipe.judge
-    # Of the folders of whoever trained it, only the last name is anyone else's business.
+    # Keep only the last component of local paths.
     recipe["data"] = Path(recipe["data"]).name
     recipe["encoder"]["weights"] = Path(recipe["encoder"]["weights"] or "timm's own weights").name
     recipe["start"] = recipe["start"] and Path(recipe["start"]).name
@@ -242,7 +242,7 @@ def _manifest(trained: Checkpoint, network: ShowAttendTell) -> dict[str, Any]:
 
 
 def _require_weights(network: ShowAttendTell, draft: Bundle) -> None:
-    """Raise a CheckpointError where the graphs do not hold a large weight as it is."""
+    """Raise a CheckpointError if a large weight is missing from the graphs or differs there."""
     held = start.weights(draft)
     for name, weight in network.named_parameters():
         if weight.numel() >= HALF_FROM and not (name in held and held[name].equal(weight)):
@@ -255,10 +255,10 @@ def compare(network: ShowAttendTell, written: Bundle, n_photos: int = 3) -> floa
 
     Parameters
     ----------
-    network : with the rounded weights.
+    network : the network, with rounded weights.
     written : its bundle.
-    n_photos : pictures to caption, of blurred noise; each by a beam of 1, and without every second
-        cell by a beam of 4.
+    n_photos : number of random images. Each is captioned with beam 1 on the full grid, and with
+        beam 4 on every second cell.
 
     Returns
     -------
@@ -266,7 +266,8 @@ def compare(network: ShowAttendTell, written: Bundle, n_photos: int = 3) -> floa
 
     Raises
     ------
-    CheckpointError : the captions differ, or their log-probabilities by more than ``TOLERANCE``.
+    CheckpointError : the captions differ, or their log-probabilities differ by more than
+        ``TOLERANCE``.
     """
     size = network.encoder.size
     noise = np.random.default_rng(0).integers(0, 256, (n_photos, size // 16, size // 16, 3))
@@ -294,7 +295,7 @@ def compare(network: ShowAttendTell, written: Bundle, n_photos: int = 3) -> floa
 
 
 def _only(state: Any, cells: slice) -> Any:
-    """Return a state, of PyTorch's or of ONNX Runtime's, that has some of its cells."""
+    """Return a PyTorch or ONNX Runtime state that is restricted to some cells of the grid."""
     return state._replace(
         annotations=state.annotations[:, cells], projected=state.projected[:, cells]
     )

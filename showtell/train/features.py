@@ -1,4 +1,4 @@
-"""What the CNN makes of photographs, and what is cached of both on disk."""
+"""Features that the CNN computes, and the disk caches of photographs and features."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from showtell.errors import DataError
 from showtell.train.encoder import Encoder
 from showtell.train.graphs import features_graph
 
-Extract = Callable[[Tensor], Tensor]  # uint8 images (B, size, size, 3) to features (B, L, C)
+Extract = Callable[[Tensor], Tensor]  # maps uint8 images (B, size, size, 3) to features (B, L, C)
 
 
 def read_images(photographs: Sequence[Photograph], size: int) -> Tensor:
@@ -32,10 +32,10 @@ def read_images(photographs: Sequence[Photograph], size: int) -> Tensor:
 
 
 def extractor(encoder: Encoder) -> Extract:
-    """Return what computes the features of an encoder, with the weights that it has now.
+    """Return a function that computes an encoder's features, with its current weights.
 
-    On a processor that is ONNX Runtime, in single precision, which takes a fraction of PyTorch's
-    time; on other devices the encoder itself.
+    On a CPU it runs ONNX Runtime in single precision, which takes a fraction of PyTorch's time. On
+    other devices it runs the encoder itself.
     """
     if encoder.mean.device.type != "cpu":
         return torch.inference_mode()(encoder.forward)
@@ -49,14 +49,14 @@ def extractor(encoder: Encoder) -> Extract:
 
 
 class Pixels:
-    """Photographs as the CNN takes them, a memory-mapped uint8 file: each is decoded once.
+    """A memory-mapped uint8 cache of resized photographs, so that each is decoded only once.
 
     Parameters
     ----------
-    folder : of the cache.
-    photographs : in the order of the rows.
-    size : width and height in pixels that they are squashed to.
-    say : called with the size before it is written.
+    folder : the cache folder.
+    photographs : the photographs, in the order of the rows.
+    size : width and height in pixels that photographs are resized to.
+    say : called with the size of the cache before it is written.
     """
 
     def __init__(
@@ -73,23 +73,23 @@ class Pixels:
         return len(self._rows)
 
     def read(self, photos: np.ndarray) -> Tensor:
-        """Return uint8 (B, size, size, 3) of the photographs `photos` (B,)."""
+        """Return images, uint8 (B, size, size, 3), for the indices `photos` (B,)."""
         return torch.from_numpy(self._rows[photos])
 
 
 class Features:
-    """Features of photographs as they are and mirrored, a memory-mapped float16 file.
+    """A memory-mapped float16 cache of features of photographs and of their mirror images.
 
-    The file's name tells what it was computed from, so that another encoder, other weights, another
-    preprocessing or other photographs make another file.
+    The file name contains a hash of the encoder, its weights, the preprocessing and the
+    photographs, so that each combination has its own file.
 
     Parameters
     ----------
-    folder : of the cache.
-    encoder : computes what is not there yet.
-    photographs : in the order of the rows.
-    mirrored : whether to keep the mirrored photographs too.
-    say : called with the size before it is written.
+    folder : the cache folder.
+    encoder : computes features that are not cached yet.
+    photographs : the photographs, in the order of the rows.
+    mirrored : whether to also cache mirrored photographs.
+    say : called with the size of the cache before it is written.
     """
 
     def __init__(
@@ -109,17 +109,20 @@ class Features:
         return len(self._rows)
 
     def read(self, photos: np.ndarray, mirrored: np.ndarray | None = None) -> Tensor:
-        """Return float16 (B, L, C) of the photographs `photos` (B,), mirrored where it says so."""
+        """Return features, float16 (B, L, C), for the indices `photos` (B,).
+
+        `mirrored` (B,) selects the mirrored photographs; None selects none.
+        """
         sides = np.zeros(len(photos), int) if mirrored is None else mirrored.astype(int)
         return torch.from_numpy(self._rows[photos, sides])
 
 
 class Joined:
-    """The rows of several caches, one after the other.
+    """The concatenated rows of several caches.
 
     Parameters
     ----------
-    parts : all of :class:`Features`, or all of :class:`Pixels`.
+    parts : caches that are all :class:`Features`, or all :class:`Pixels`.
     """
 
     def __init__(self, parts: Sequence[Any]) -> None:
@@ -127,7 +130,7 @@ class Joined:
         self._starts = np.cumsum([0, *map(len, parts)])
 
     def read(self, photos: np.ndarray, *sides: np.ndarray) -> Tensor:
-        """Return what ``read`` of the parts returns, for rows `photos` (B,) of them all."""
+        """Return the concatenated rows `photos` (B,), as ``read`` of the parts returns them."""
         of = np.searchsorted(self._starts, photos, side="right") - 1
         order = np.argsort(of, kind="stable")
         parts = [
@@ -171,9 +174,9 @@ def _cached(
     fill: Callable[[np.ndarray], None],
     say: Callable[[str], None],
 ) -> np.ndarray:
-    """Open a memory-mapped file of rows, which `fill` writes if it is not there yet.
+    """Open a memory-mapped file of rows; call `fill` to write it if it does not exist.
 
-    It gets its name when it is whole.
+    The file gets its final name only when it is complete.
     """
     if not path.exists():
         _reserve(path, np.dtype(kind).itemsize * math.prod(shape), say)
@@ -208,18 +211,18 @@ def _reserve(path: Path, size: int, say: Callable[[str], None]) -> None:
 
 
 def _take_space(path: Path) -> None:
-    """Have the disk give what a file declares: without it, a full disk ends the process later."""
+    """Allocate a sparse file's disk space, so that a full disk does not kill the process later."""
     if hasattr(os, "posix_fallocate"):
         with path.open("rb+") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _clear_abandoned(path: Path) -> None:
-    """Delete what a process that was killed left of this file."""
+    """Delete partial files that killed processes left behind."""
     for part in path.parent.glob(f"{path.stem}.{16 * '[0-9a-f]'}.[0-9]*.part"):
         try:
             os.kill(int(part.suffixes[-2][1:]), 0)
         except ProcessLookupError:
             part.unlink(missing_ok=True)
         except (PermissionError, ValueError, OverflowError):
-            continue  # it belongs to someone else, who is at work, or is none of ours
+            continue  # another user's running process, or not one of our files

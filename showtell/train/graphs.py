@@ -1,4 +1,4 @@
-"""The two graphs of a network: what a bundle's runtime runs, in ONNX."""
+"""The ONNX graphs of a network, encoder and decoder, which a bundle's runtime runs."""
 
 import warnings
 from collections.abc import Sequence
@@ -15,23 +15,23 @@ from showtell.train import start
 from showtell.train.encoder import Encoder
 from showtell.train.model import Decoder, ShowAttendTell, State
 
-STATE = State._fields  # the last is the detector's
-# Smaller tensors stay in float32: they weigh nothing and keep the constants of the graph exact.
+STATE = State._fields  # the last field exists only with a word detector
+# Smaller tensors stay in float32: they take little space, and constants stay exact.
 HALF_FROM = 4096
 
 
 def features_graph(encoder: Encoder) -> onnx.ModelProto:
-    """Return the graph from photographs, uint8 (B, size, size, 3), to features (B, L, C)."""
+    """Return the graph that maps photographs, uint8 (B, size, size, 3), to features (B, L, C)."""
     images = torch.zeros(2, encoder.size, encoder.size, 3, dtype=torch.uint8)
     module = _FeaturesGraph(encoder)
     return _graph(module, {"images": images}, {"images": {0: "photos"}}, ["features"])
 
 
 def encoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
-    """Return the graph from photographs, uint8 (B, size, size, 3), to the decoder's first state.
+    """Return the graph that maps photographs, uint8 (B, size, size, 3), to the initial state.
 
-    Where the encoder has a classifier, the graph also gives ``things`` (B, T), the probability of
-    each of :mod:`showtell.data.things`, and ``places`` (B, L, T), the same of each cell alone.
+    If the encoder has a classifier, the graph also computes ``things`` (B, T), the probability of
+    each of :mod:`showtell.data.things`, and ``places`` (B, L, T), the probabilities in each cell.
     """
     size = network.encoder.size
     images = torch.zeros(2, size, size, 3, dtype=torch.uint8)
@@ -42,10 +42,11 @@ def encoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
 
 
 def decoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
-    """Return the graph of one step: words (B, k) and a state to log-probabilities, maps, gates and
-    the next state.
+    """Return the graph of one decoder step.
 
-    Where the network has a detector of words, its evidence (B, k, V) is part of the state.
+    Its inputs are words (B, k) and a state; its outputs are log-probabilities, attention maps,
+    gates and the next state. If the network has a word detector, its evidence (B, k, V) is part of
+    the state.
     """
     decoder, (rows, cols) = network.decoder, network.encoder.grid
     B, k, L, D = 2, 3, rows * cols, decoder.init_h.in_features
@@ -68,7 +69,7 @@ def decoder_graph(network: ShowAttendTell) -> onnx.ModelProto:
 
 
 def halve(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store large tensors in half precision, each behind a cast that a session does once."""
+    """Store large tensors in half precision, each followed by a cast that a session runs once."""
     halved = onnx.ModelProto()
     halved.CopyFrom(model)
     graph = halved.graph
@@ -83,15 +84,15 @@ def halve(model: onnx.ModelProto) -> onnx.ModelProto:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
-    del graph.value_info[:]  # names the tensors' old types
+    del graph.value_info[:]  # it has the old types of the tensors
     for node in graph.node:
-        del node.metadata_props[:]  # where PyTorch's exporter found each node
+        del node.metadata_props[:]  # source locations from PyTorch's exporter
     onnx.checker.check_model(halved)
     return halved
 
 
 def round_weights(network: nn.Module) -> None:
-    """Round to half precision, in place, the weights that :func:`halve` stores so."""
+    """Round the weights that :func:`halve` stores in half precision, in place."""
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.numel() >= HALF_FROM:
@@ -110,8 +111,9 @@ class _FeaturesGraph(nn.Module):
 
 
 class _EncoderGraph(nn.Module):
-    """uint8 images (B, size, size, 3) -> annotations, projected, h and c, one hypothesis each; and
-    things and places.
+    """uint8 images (B, size, size, 3) -> initial state with one hypothesis per image.
+
+    With a classifier, also things and places.
     """
 
     def __init__(self, network: ShowAttendTell) -> None:
@@ -121,11 +123,11 @@ class _EncoderGraph(nn.Module):
         for name in ("mean", "std"):
             values = getattr(self.encoder, name)  # (3, 1, 1)
             if (values == values[0]).all():
-                # Runtimes broadcast one number far quicker than three that lie side by side.
+                # Runtimes broadcast a scalar much faster than three equal values.
                 setattr(self.encoder, name, values[:1])
         classes = [thing.classes for thing in things.load()]
         self.order = torch.tensor([i for own in classes for i in own])
-        self.ends = torch.tensor([len(own) for own in classes]).cumsum(dim=0)  # in that order
+        self.ends = torch.tensor([len(own) for own in classes]).cumsum(dim=0)  # in `order`
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         features = self.encoder(images)  # (B, L, C)
@@ -139,9 +141,9 @@ class _EncoderGraph(nn.Module):
         return *first, things.squeeze(1), places
 
     def _things(self, logits: Tensor) -> Tensor:
-        """Return the probability of each thing, (..., T), for logits (..., 1000) of the classes."""
+        """Return the probability of each thing, (..., T), from class logits (..., 1000)."""
         classes = logits.softmax(dim=-1)[..., self.order]
-        sums = F.pad(classes.cumsum(dim=-1), (1, 0))[..., self.ends]  # up to the end of each thing
+        sums = F.pad(classes.cumsum(dim=-1), (1, 0))[..., self.ends]  # up to each thing
         return sums - F.pad(sums[..., :-1], (1, 0))
 
 
@@ -177,7 +179,7 @@ def _graph(
     outputs: Sequence[str],
 ) -> onnx.ModelProto:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter's own insides, and of axes named twice
+        warnings.simplefilter("ignore")  # about exporter internals and duplicate axis names
         program = torch.onnx.export(
             module.eval(),
             kwargs=inputs,
@@ -192,7 +194,7 @@ def _graph(
 
 
 def _name_weights(model: onnx.ModelProto, module: nn.Module) -> onnx.ModelProto:
-    """Name the weights that the exporter transposed after the parameter that each holds."""
+    """Rename transposed weights after the parameters that they hold."""
     state = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
     renamed = {}
     for tensor in model.graph.initializer:

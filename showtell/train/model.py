@@ -1,8 +1,9 @@
 """The model of *Show, Attend and Tell* (Xu et al., 2015, arXiv 1502.03044).
 
-Letters are the paper's: a annotations, h and c the LSTM's hidden state and memory, E the word
-embedding, z the context vector, α the attention's weights, β the gate. Sizes are B photographs,
-L annotations of D numbers each, k hypotheses or N captions, T words, V words in the vocabulary.
+The symbols are the paper's: a are the annotations, h and c the LSTM's hidden state and memory, E
+the word embedding, z the context vector, α the attention weights and β the gate. The dimensions are
+B photographs, L annotations of size D, k hypotheses or N captions, T words, and V words in the
+vocabulary.
 """
 
 import math
@@ -19,21 +20,21 @@ from showtell.train.encoder import Encoder
 from showtell.train.recipe import DecoderRecipe, DetectorRecipe
 from showtell.vocab import PAD
 
-# From α (N, L) to how much of each annotation is seen (N, L). None sees α of each: soft attention,
-# and what hard attention expects, by which both are validated and used.
+# Maps α (N, L) to the weights s (N, L) of the annotations. None uses α itself: soft attention,
+# and the expectation of hard attention. Validation and inference use None.
 Look = Callable[[Tensor], Tensor] | None
 
 
-AGAINST = 30.0  # evidence against a word that was said, which people seldom say twice
+AGAINST = 30.0  # negative evidence for a generated word that captions seldom repeat
 
 
 class Seen(NamedTuple):
-    """What the decoder is given of photographs.
+    """The decoder's inputs for photographs.
 
     Attributes
     ----------
-    features : (B, L, C), the encoder's.
-    words : (B, V), the detector's evidence for each word; None without a detector.
+    features : (B, L, C) features from the encoder.
+    words : (B, V) evidence for each word from the word detector; None without a detector.
     """
 
     features: Tensor
@@ -45,18 +46,18 @@ class Seen(NamedTuple):
         return self.features.device
 
 
-NetworkInput = Tensor | Seen  # what a network takes: see ShowAttendTell.see
+NetworkInput = Tensor | Seen  # see ShowAttendTell.see
 
 
 class State(NamedTuple):
-    """What the decoder knows before a word.
+    """The state of the decoder before a word.
 
     Attributes
     ----------
-    annotations : (B, L, D), a.
-    projected : (B, L, A), U a, which no word changes.
+    annotations : (B, L, D) annotations a.
+    projected : (B, L, A) projection U a, constant over the words.
     h, c : (B, n), or (B, k, n) for k hypotheses of each photograph.
-    evidence : (B, V) or (B, k, V) for each word; None without a detector.
+    evidence : (B, V) or (B, k, V) evidence for each word; None without a word detector.
     """
 
     annotations: Tensor
@@ -66,13 +67,13 @@ class State(NamedTuple):
     evidence: Tensor | None = None
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "State":
-        """Return the state with each of its tensors changed."""
+        """Return the state with `change` applied to each tensor."""
         annotations, projected, h, c = map(change, self[:4])
         evidence = None if self.evidence is None else change(self.evidence)
         return State(annotations, projected, h, c, evidence)
 
     def of_hypotheses(self, change: Callable[[Tensor], Tensor]) -> "State":
-        """Return the state with each of its tensors changed that differ by hypothesis."""
+        """Return the state with `change` applied to each tensor that differs by hypothesis."""
         evidence = None if self.evidence is None else change(self.evidence)
         return self._replace(h=change(self.h), c=change(self.c), evidence=evidence)
 
@@ -84,7 +85,7 @@ class State(NamedTuple):
 class Attention(nn.Module):
     """Attention (section 3.1.2): e = v·tanh(U a + W h), α = softmax e, z = β Σ s a.
 
-    s is α in soft attention (section 4.2), or a location drawn from it in hard attention (4.1).
+    In soft attention (section 4.2) s is α; in hard attention (4.1) it is a location sampled from α.
     """
 
     def __init__(self, annotation: int, hidden: int, size: int) -> None:
@@ -97,19 +98,19 @@ class Attention(nn.Module):
     def forward(
         self, a: Tensor, Ua: Tensor, h: Tensor, look: Look = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Look at the annotations, given the hidden state before the word.
+        """Attend to the annotations, given the hidden state before the word.
 
         Parameters
         ----------
-        a, Ua : (..., L, D) and (..., L, A).
-        h : (..., n).
-        look : makes s of alpha.
+        a, Ua : (..., L, D) annotations and (..., L, A) their projection.
+        h : (..., n) hidden state.
+        look : maps α to s; None for s = α.
 
         Returns
         -------
-        z : (..., D) context vector, already gated.
-        alpha : (..., L), sums to 1.
-        beta : (..., 1), 0..1 (section 4.2.1).
+        z : (..., D) gated context vector.
+        alpha : (..., L) attention weights, which sum to 1.
+        beta : (..., 1) gate, 0..1 (section 4.2.1).
         """
         energies = self.v(torch.tanh(Ua + self.W(h).unsqueeze(-2))).squeeze(-1)  # (..., L)
         alpha = energies.softmax(dim=-1)
@@ -120,19 +121,18 @@ class Attention(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From features to words, one word at a time (section 3.1.2).
+    """Generates a caption from features, one word at a time (section 3.1.2).
 
     Parameters
     ----------
     channels : C, the depth of the encoder's features.
     vocabulary_size : V.
-    recipe : the other sizes.
-    detector : whether it is given a detector's evidence for each word.
+    recipe : the other sizes, and the dropout.
+    detector : whether the decoder uses evidence from a word detector.
 
     Attributes
     ----------
-    once : (V,) 1 for each word that people seldom say twice in a caption, else 0; None without a
-        detector.
+    once : (V,) 1 for each word that captions seldom repeat, else 0; None without a word detector.
     """
 
     once: Tensor | None
@@ -174,13 +174,13 @@ class Decoder(nn.Module):
     def advance(
         self, state: State, Ey: Tensor, look: Look = None
     ) -> tuple[State, Tensor, Tensor, Tensor]:
-        """Attend with the state before the word, then let the LSTM take in word and context.
+        """Attend with the current hidden state, then update the LSTM with the word and the context.
 
         Parameters
         ----------
-        state : one hypothesis a row, h (N, n).
+        state : one hypothesis per row, h (N, n).
         Ey : (N, m) embedding of the last word.
-        look : as :meth:`Attention.forward` takes it.
+        look : as in :meth:`Attention.forward`.
 
         Returns
         -------
@@ -193,7 +193,7 @@ class Decoder(nn.Module):
     def output(self, Ey: Tensor, h: Tensor, z: Tensor, evidence: Tensor | None = None) -> Tensor:
         """Deep output layer, equation 7: logits (..., V) = L_o tanh(E y + L_h h + L_z z).
 
-        The detector's evidence (..., V) is added, as far as the LSTM trusts it before this word.
+        The word detector's evidence (..., V) is added, scaled by a trust computed from h.
         """
         h = self.dropout(h)
         logits = self.L_o(self.dropout(torch.tanh(Ey + self.L_h(h) + self.L_z(z))))
@@ -202,10 +202,10 @@ class Decoder(nn.Module):
         return logits + self.trust(h).exp() * evidence
 
     def after(self, evidence: Tensor | None, words: Tensor) -> Tensor | None:
-        """Return the evidence (..., V) after `words` (...) were said.
+        """Return the evidence (..., V) after `words` (...) were generated.
 
-        There is evidence against a word that was said, if people seldom say it twice. Without this
-        the same evidence would speak for it again.
+        A generated word that captions seldom repeat gets negative evidence. Otherwise its evidence
+        would favour it again at the next step.
         """
         if evidence is None or self.once is None:
             return None
@@ -216,7 +216,7 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def sharpen(self, temperature: float) -> None:
-        """Divide the logits by a temperature, in the weights; by its inverse, undo it."""
+        """Divide the logits by a temperature, by changing the weights in place."""
         for parameter in self.L_o.parameters():
             parameter.div_(temperature)
         if self.trust is not None:
@@ -224,7 +224,7 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def lean(self, trust: float, penalties: Tensor) -> None:
-        """Trust the evidence `trust` times as much, and take penalties (V,) off the logits."""
+        """Multiply the trust in the evidence, and subtract penalties (V,) from the logits."""
         self.L_o.bias.sub_(penalties)
         if self.trust is not None:
             self.trust.bias.add_(math.log(trust))
@@ -236,17 +236,17 @@ class Decoder(nn.Module):
 
         Parameters
         ----------
-        seen : B photographs.
+        seen : inputs for B photographs.
         photo : (N,) row in `seen` of each caption's photograph.
         captions : (N, T+1) ids from ``START`` to ``END``, then ``PAD``; the longest caption first,
-            so that those which go on at a step are the first rows.
-        look : as :meth:`Attention.forward` takes it, called once a step with those rows.
+            so that the captions that continue at a step are the first rows.
+        look : as in :meth:`Attention.forward`; called once per step with those rows.
 
         Returns
         -------
-        logits : (words, V) for every word that is to be said, in the order of
+        logits : (words, V) for every target word, in the order of
             :func:`~showtell.train.data.rows_by_step`.
-        targets : (words,) ids of those words.
+        targets : (words,) ids of the target words.
         coverage : (N, L) attention summed over the words, Σ_t α.
         """
         state = self.start(seen).each(lambda part: part[photo])
@@ -266,11 +266,11 @@ class Decoder(nn.Module):
         return logits, targets, coverage
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, Tensor, Tensor, State]:
-        """Say which word may come next, for k hypotheses of each of B photographs.
+        """Compute the log-probabilities of the next word, for k hypotheses of each photograph.
 
         Parameters
         ----------
-        state : annotations (B, L, D) shared by the hypotheses; h and c (B, k, n), evidence
+        state : annotations (B, L, D), shared by the hypotheses; h and c (B, k, n); evidence
             (B, k, V).
         words : (B, k) last word of each hypothesis.
 
@@ -291,7 +291,7 @@ class Decoder(nn.Module):
 
 
 class ShowAttendTell(nn.Module):
-    """Encoder and decoder together, and a detector of words where the recipe has one."""
+    """Encoder and decoder, with a word detector if the recipe has one."""
 
     def __init__(
         self,
@@ -311,21 +311,21 @@ class ShowAttendTell(nn.Module):
     def forward(
         self, inputs: NetworkInput, photo: Tensor, captions: Tensor, look: Look = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Score captions, as :meth:`Decoder.forward` documents.
+        """Score captions; the results are those of :meth:`Decoder.forward`.
 
         Parameters
         ----------
-        inputs : as :meth:`see` takes them.
+        inputs : as in :meth:`see`.
         """
         return self.decoder(self.see(inputs), photo, captions, look)
 
     def see(self, inputs: NetworkInput) -> Seen:
-        """Return what the decoder is given of photographs.
+        """Return the decoder's inputs for photographs.
 
         Parameters
         ----------
-        inputs : uint8 images (B, size, size, 3), or features (B, L, C) computed before, or these
-            and the evidence for words.
+        inputs : uint8 images (B, size, size, 3), precomputed features (B, L, C), or a
+            :class:`Seen`, which is returned unchanged.
         """
         if isinstance(inputs, Seen):
             return inputs
@@ -337,9 +337,8 @@ class ShowAttendTell(nn.Module):
 
 
 def doubly_stochastic_penalty(coverage: Tensor) -> Tensor:
-    """Mean of (1 − Σ_t α)²: every part of the picture should be looked at (equation 14).
+    """Return the mean of (1 − Σ_t α)², which encourages attention to every region (equation 14).
 
-    The paper sums over the annotations of a caption; this is the mean, which does not change with
-    the grid.
+    The paper sums over the annotations of a caption. The mean does not depend on the grid size.
     """
     return (1 - coverage).square().mean()

@@ -1,4 +1,4 @@
-"""What a phase trains for: its steps, and a loss for each."""
+"""Training objectives: the batches of an epoch and the loss of each."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -13,38 +13,39 @@ from showtell.train.recipe import Phase, Recipe
 
 
 class Objective(Protocol):
-    """What a phase trains for.
+    """The objective of a training phase.
 
     Attributes
     ----------
-    dropout : whether the network drops units while it is trained for this.
+    dropout : whether the network uses dropout in training.
     """
 
     dropout: bool
 
     def batches(self, seed: Sequence[int]) -> list[Batch]:
-        """Shuffle one epoch; the same seed gives the same batches."""
+        """Return the shuffled batches of one epoch; the same seed gives the same batches."""
 
     def measure(self, model: Any, inputs: NetworkInput, batch: Batch) -> dict[str, Tensor]:
-        """Return what the log tells of a step, the ``loss`` to go down among it.
+        """Return the ``loss`` of a step and other values for the log.
 
-        Each is such that its mean over the processes is what one process would measure.
+        The mean of each value over the processes is the value for the whole batch.
 
         Parameters
         ----------
-        model : the network under Fabric.
-        inputs : of the batch, as :class:`~showtell.train.model.ShowAttendTell` takes them.
+        model : the network, set up by Fabric.
+        inputs : inputs for :class:`~showtell.train.model.ShowAttendTell`.
+        batch : the captions of the step.
         """
 
 
 class CrossEntropy:
-    """To say what people said, each word behind their words before it (section 4.2).
+    """Cross-entropy of the training captions under teacher forcing (section 4.2).
 
     Parameters
     ----------
-    recipe : what all phases share.
-    phase : which one this is.
-    captions : what people said.
+    recipe : settings that all phases share.
+    phase : settings of this phase.
+    captions : the training captions.
     """
 
     dropout = True
@@ -53,7 +54,7 @@ class CrossEntropy:
         self._recipe, self._phase, self._captions = recipe, phase, captions
 
     def batches(self, seed: Sequence[int]) -> list[Batch]:
-        """Take every caption once."""
+        """Return batches with every caption once per copy of its photograph."""
         return self._captions.batches(self._phase, self._recipe.mirror, seed)
 
     def measure(self, model: Any, inputs: NetworkInput, batch: Batch) -> dict[str, Tensor]:
@@ -69,20 +70,20 @@ class CrossEntropy:
 
 
 class HardAttention(CrossEntropy):
-    """The same with hard attention: each word sees one location, drawn from α (section 4.1).
+    """Cross-entropy with hard attention: each word attends to one sampled location (section 4.1).
 
-    Where to look is learned by REINFORCE, the learning rule below equation 12. Its reward is the
-    log-likelihood of the caption, its baseline the moving average of that of the steps before. Both
-    count by the word here, since captions of a step have different lengths.
+    The attention is trained by REINFORCE, the learning rule below equation 12. The reward is the
+    log-likelihood of the caption, and the baseline is its moving average over the previous steps.
+    The baseline is a mean per word, since captions of a step have different lengths.
 
-    Nothing is drawn when a network is validated and used: the location is set to its expected value
-    α, as the paper's released code does, and soft and hard attention run by the same graphs.
+    Locations are not sampled in validation or inference. They are replaced by their expectation α,
+    as in the paper's released code, so soft and hard attention use the same graphs.
 
     Parameters
     ----------
-    recipe, phase, captions : as for soft attention.
-    baseline : where the run stands.
-    mean : takes the mean of a number over the processes.
+    recipe, phase, captions : as in :class:`CrossEntropy`.
+    baseline : current baseline of the run.
+    mean : averages a tensor over the processes.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class HardAttention(CrossEntropy):
         self._hard, self._baseline, self._mean = recipe.hard, baseline, mean
 
     def measure(self, model: Any, inputs: NetworkInput, batch: Batch) -> dict[str, Tensor]:
-        """Return the ``loss`` of a step, and the ``baseline`` of the next."""
+        """Return the ``loss`` of a step, and the ``baseline`` for the next step."""
         device, hard = inputs.device, self._hard
         photo, captions = batch.photo.to(device), batch.captions.to(device)
         expected = torch.rand(len(batch.photos), device=device) < hard.expected
@@ -117,11 +118,11 @@ class HardAttention(CrossEntropy):
 
 
 class Locations:
-    """Draws where each word looks (equation 8), and keeps how likely that was.
+    """Samples an attention location for each word (equation 8), and records its log-probability.
 
     Parameters
     ----------
-    expected : (N,) whether all words of a caption see by α itself; nothing is drawn for them then.
+    expected : (N,) whether a caption uses the expectation α instead of sampled locations.
     """
 
     def __init__(self, expected: Tensor) -> None:
@@ -130,7 +131,7 @@ class Locations:
         self._entropies: list[Tensor] = []
 
     def __call__(self, alpha: Tensor) -> Tensor:
-        """Return for α (rows, L) of the first captions the drawn locations as one-hot rows."""
+        """Return sampled locations, one-hot (rows, L), for α (rows, L) of the first captions."""
         rows, L = alpha.shape
         expected = self._expected[:rows]
         drawn = torch.multinomial(alpha.detach(), 1)  # (rows, 1)
@@ -142,7 +143,7 @@ class Locations:
 
     @property
     def logprob(self) -> Tensor:
-        """Log-probability (words,) of each location, 0 where none was drawn; step by step."""
+        """Log-probability (words,) of each location, ordered by step; 0 if none was sampled."""
         return torch.cat(self._logprobs)
 
     @property

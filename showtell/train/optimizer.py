@@ -1,4 +1,4 @@
-"""The optimiser of a phase, and its rate over the steps."""
+"""The optimiser of a phase, and its learning rate schedule."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from showtell.train.recipe import Phase, Recipe
 
 
 def rate_at(done: float, phase: Phase) -> float:
-    """Return the share of the learning rate at `done` (0..1) of a phase: a rise, then a cosine."""
+    """Return the learning rate factor at `done` (0..1) of a phase: linear warmup, then a cosine."""
     if done < phase.warmup:
         return done / phase.warmup
     cosine = (1 + math.cos(math.pi * (done - phase.warmup) / (1 - phase.warmup))) / 2
@@ -19,7 +19,7 @@ def rate_at(done: float, phase: Phase) -> float:
 
 
 def make_optimizer(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser; the rates stand in the groups, before each step."""
+    """Return the recipe's optimiser; the learning rates are set in `groups` before each step."""
     decay = recipe.weight_decay
     if recipe.optimizer == "rmsprop":
         # decay and momentum of the paper's released code
@@ -28,7 +28,7 @@ def make_optimizer(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give an optimiser the tensors of a checkpoint."""
+    """Load the tensors of a checkpoint into an optimiser."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")

@@ -1,9 +1,9 @@
-"""Pairing: sentences for photographs that have none, found among sentences without photographs.
+"""Pairing: retrieves captions for photographs without captions from a file of sentences.
 
-A detector of words learns from captioned photographs which words people say of a picture (Fang et
-al., 2015, arXiv 1411.4952). It gives each sentence a likelihood for a photograph. Of the likeliest
-sentences, those are taken that agree most with the others (Devlin et al., 2015, arXiv 1505.04467).
-A decoder that is good enough helps: a sentence that it finds likely has more votes.
+A word detector is trained on captioned photographs (Fang et al., 2015, arXiv 1411.4952). It scores
+each sentence for a photograph. Of the sentences with the highest scores, pairing selects those most
+similar to the others (consensus; Devlin et al., 2015, arXiv 1505.04467). A trained decoder can
+help: a sentence that it finds likely gets a larger weight in the vote.
 """
 
 import csv
@@ -39,19 +39,19 @@ from showtell.train.recipe import Recipe
 from showtell.train.start import bundle_of, encoder_of, network_of
 from showtell.vocab import PAD, tokenize
 
-LEAST_CAPTIONS = 8  # that say a word, for the detector to learn it
-LEAST_SENTENCES = 20  # in which a word occurs; rarer ones are often misspelt
-LENGTHS = range(6, 17)  # words of a sentence
-CANDIDATES = 100  # sentences of a photograph that vote
+LEAST_CAPTIONS = 8  # fewest captions with a word for the detector to include it
+LEAST_SENTENCES = 20  # fewest sentences with a word; rarer words are often misspelt
+LENGTHS = range(6, 17)  # lengths of sentences in words
+CANDIDATES = 100  # sentences per photograph that vote
 TEMPERATURE = 3.0  # of their votes
-# With a decoder, the votes are flatter, and the mean log-probability of a word counts, times this.
+# With a decoder: a higher temperature, and the weight of its mean log-probability per word.
 TEMPERATURE_WITH_DECODER, LIKELIHOOD = 12.0, 2.5
-# What a word of a sentence adds to its score: the word's log-odds for the photograph, less a share
-# of its log-odds in the sentences, so that what is said of most photographs counts less; and a
-# bonus, so that longer sentences do not lose. Chosen on the dev split of COCO (docs/results.md).
+# A word adds to the score of its sentence: its log-odds for the photograph, minus COMMON times its
+# log-odds over all sentences, plus BONUS. COMMON reduces the weight of frequent words, and BONUS
+# avoids a bias against long sentences. Chosen on the dev split of COCO (docs/results.md).
 COMMON, BONUS = 0.6, 1.5
-UNKNOWN = 2.0  # taken off for each word that the detector does not know
-HIDDEN = 512  # units of the detector
+UNKNOWN = 2.0  # subtracted for each word that the detector does not know
+HIDDEN = 512  # units of the detector's hidden layer
 
 
 def pair(recipe: Recipe, say: Callable[[str], None] = tqdm.write) -> Path:
@@ -59,17 +59,18 @@ def pair(recipe: Recipe, say: Callable[[str], None] = tqdm.write) -> Path:
 
     Parameters
     ----------
-    recipe : its data sets teach the detector, and its CNN looks.
-    say : called with a line of text at a time.
+    recipe : provides the pairing settings, the CNN, and the data sets that train the detector.
+    say : called with each line of status text.
 
     Returns
     -------
-    The folder ``pairing.out``: links to the photographs, and ``captions.csv``, all in the training
-    split. ``showtell train`` takes it as one of ``more``.
+    The folder ``pairing.out``, with links to the photographs and a ``captions.csv`` that assigns
+    all of them to the training split. A recipe can use it as one of its ``more`` data sets.
 
     Raises
     ------
-    DataError : there is nothing to pair, or `out` is there already.
+    DataError : the recipe has no ``pairing`` section, the photographs or the sentences cannot be
+        read, or the folder already exists.
     """
     wanted = recipe.pairing
     if wanted is None:
@@ -96,7 +97,7 @@ def _pictures(folder: Path) -> tuple[Photograph, ...]:
 
 
 def _write(out: Path, photographs: Sequence[Photograph], captions: Sequence[Sequence[str]]) -> Path:
-    """Write a folder of one's own pictures, which are linked to."""
+    """Write a data set folder with a captions file and links to the photographs."""
     try:
         out.mkdir(parents=True)
     except FileExistsError as error:
@@ -115,7 +116,7 @@ def _write(out: Path, photographs: Sequence[Photograph], captions: Sequence[Sequ
 def learn(
     recipe: Recipe, corpus: Corpus, encoder: Encoder, say: Callable[[str], None]
 ) -> tuple[WordDetector, tuple[str, ...]]:
-    """Return a detector that learned from captioned photographs, and the words that it knows."""
+    """Train a word detector on captioned photographs; return it and its words."""
     captions = [[tokenize(c) for c in p.captions] for p in corpus.photographs]
     counts = Counter(word for own in captions for said in own for word in dict.fromkeys(said))
     words = tuple(w for w, n in counts.items() if n >= LEAST_CAPTIONS and w not in FUNCTION_WORDS)
@@ -138,7 +139,7 @@ class Sentences:
     Attributes
     ----------
     texts : N sentences.
-    words : the set of words of each that are no function words.
+    words : for each sentence, the set of its words without function words.
     """
 
     texts: tuple[str, ...]
@@ -146,13 +147,13 @@ class Sentences:
 
     @classmethod
     def read(cls, path: Path) -> "Sentences":
-        """Read a file with one sentence a line.
+        """Read a file with one sentence per line.
 
-        Left out are short and long ones, and those with a word that is rare in the file.
+        Sentences that are too short or too long, or that have a rare word, are skipped.
 
         Raises
         ------
-        DataError : the file cannot be read, or no sentence is left.
+        DataError : the file cannot be read, or every sentence is skipped.
         """
         try:
             texts = path.read_text(encoding="utf-8").splitlines()
@@ -172,16 +173,16 @@ class Sentences:
 
 
 class Judge:
-    """The decoder that a recipe starts from: how likely it finds sentences for a photograph.
+    """Scores sentences for a photograph with the decoder that a recipe starts from.
 
     Parameters
     ----------
-    recipe : with the bundle to start from.
-    features : of the photographs.
+    recipe : names the bundle to start from.
+    features : features of the photographs.
 
     Raises
     ------
-    DataError : the recipe starts from no bundle.
+    DataError : the recipe does not start from a bundle.
     """
 
     def __init__(self, recipe: Recipe, features: Features) -> None:
@@ -199,7 +200,7 @@ class Judge:
 
     @torch.inference_mode()
     def __call__(self, photo: int, texts: Sequence[str]) -> Tensor:
-        """Return the mean log-probability (N,) of a word of each text for a photograph."""
+        """Return the mean log-probability per word of each text for a photograph, (N,)."""
         ids = [self._vocabulary.encode(text.split()) for text in texts]
         order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))  # the longest first
         captions = pad_sequence(
@@ -223,22 +224,23 @@ def match(
     n: int,
     judge: Callable[[int, Sequence[str]], Tensor] | None = None,
 ) -> list[tuple[str, ...]]:
-    """Return the `n` sentences that suit each photograph best, the best first.
+    """Return the `n` best sentences for each photograph, the best first.
 
     Parameters
     ----------
-    log_odds : (P, V) of the words, for each photograph.
+    log_odds : (P, V) log-odds of each word for each photograph.
     words : V words.
-    sentences : to choose from.
-    judge : as :class:`Judge`; None chooses by the detector alone.
+    sentences : the sentences to choose from.
+    n : sentences per photograph.
+    judge : decoder scores, as from :class:`Judge`; None uses the detector alone.
     """
     ids = {word: i for i, word in enumerate(words)}
     said = [[ids[w] for w in sorted(own) if w in ids] for own in sentences.words]
     sizes = torch.tensor([len(own) for own in said])  # (N,)
     unknown = torch.tensor([len(own) for own in sentences.words]) - sizes
     flat = torch.tensor([word for own in said for word in own])
-    starts = sizes.cumsum(dim=0) - sizes  # of each sentence's words in `flat`
-    share = (flat.bincount(minlength=len(words)) + 1) / len(said)  # of sentences that say a word
+    starts = sizes.cumsum(dim=0) - sizes  # start of each sentence in `flat`
+    share = (flat.bincount(minlength=len(words)) + 1) / len(said)  # of sentences with a word
     idf = -share.log()  # (V,)
     offset = BONUS - COMMON * share.logit(eps=1e-6)
     chosen = []
@@ -256,6 +258,6 @@ def match(
         vectors = F.normalize(vectors, dim=1)
         agreement = vectors @ (votes @ vectors)
         order = candidates[agreement.argsort(descending=True, stable=True)].tolist()
-        texts = dict.fromkeys(sentences.texts[i] for i in order)  # each once, in this order
+        texts = dict.fromkeys(sentences.texts[i] for i in order)  # unique, in order
         chosen.append(tuple(texts)[:n])
     return chosen

@@ -1,4 +1,4 @@
-"""A phase of a run, made ready: objective, optimiser, and what the network is fed."""
+"""Preparation of a phase: its objective, its optimiser and the inputs of the network."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -21,31 +21,31 @@ from showtell.train.recipe import Phase
 from showtell.train.reinforce import SelfCritical
 from showtell.train.run import Run
 
-# From indices (B,) of photographs to their features (B, L, C).
+# Maps indices (B,) of photographs to their features (B, L, C).
 ReadFeatures = Callable[[np.ndarray], Tensor]
 
 
 class Inputs(Protocol):
-    """Where a phase takes what the network is fed."""
+    """The source of the network's inputs in a phase."""
 
     def train(self, batch: Batch, rng: np.random.Generator) -> NetworkInput:
-        """Return what :class:`~showtell.train.model.ShowAttendTell` takes for a batch."""
+        """Return the inputs of :class:`~showtell.train.model.ShowAttendTell` for a batch."""
 
     def dev(self, encoder: Encoder) -> Mapping[str, ReadFeatures]:
-        """Return what reads the features of each dev split, as an encoder computes them."""
+        """Return a function for each dev split that reads or computes its features."""
 
 
 @dataclass(frozen=True)
 class RunningPhase:
-    """What the phase in which a run stands trains with.
+    """The current phase of a run, prepared for training.
 
     Attributes
     ----------
-    settings : what the recipe says of the phase.
-    objective : what it trains for.
-    model, optimizer : the network and its optimiser under Fabric.
-    average : of the weights over the steps of the phase, if the recipe asks for one.
-    inputs : what the network is fed.
+    settings : the phase's settings in the recipe.
+    objective : the training objective.
+    model, optimizer : the network and its optimiser, set up by Fabric.
+    average : moving average of the weights over the steps; None if the recipe does not use one.
+    inputs : source of the network's inputs.
     """
 
     settings: Phase
@@ -57,17 +57,17 @@ class RunningPhase:
 
 
 def prepare(run: Run, resumed: Checkpoint | None) -> RunningPhase:
-    """Make the phase ready in which a run stands.
+    """Prepare the current phase of a run.
 
     Parameters
     ----------
-    run : what the phase belongs to.
-    resumed : the checkpoint of this phase to go on from; None at its start.
+    run : the run.
+    resumed : the checkpoint of this phase to resume from; None at the start of the phase.
 
     Raises
     ------
     DataError : the cache of features or photographs cannot be written or read.
-    RecipeError : the phase cannot train with these settings.
+    RecipeError : the settings of the phase are invalid.
     """
     model, optimizer = _optimize(run, resumed)
     average = _average(run, resumed)
@@ -78,7 +78,7 @@ def prepare(run: Run, resumed: Checkpoint | None) -> RunningPhase:
 
 
 def _optimize(run: Run, resumed: Checkpoint | None) -> tuple[Any, Any]:
-    """Return network and optimiser under Fabric, the optimiser where it was."""
+    """Return network and optimiser set up by Fabric, with the optimiser's state restored."""
     network, phase = run.network, run.settings
     network.encoder.requires_grad_(phase.encoder_lr > 0)
     groups = [{"params": list(network.decoder.parameters()), "peak": phase.lr}]
@@ -90,7 +90,7 @@ def _optimize(run: Run, resumed: Checkpoint | None) -> tuple[Any, Any]:
 
 
 def _average(run: Run, resumed: Checkpoint | None) -> AveragedModel | None:
-    """Return the average of the weights where it was, or of the weights before any step."""
+    """Return the moving average of the weights, restored from a checkpoint or newly started."""
     if not run.settings.ema:
         return None
     decay = get_ema_multi_avg_fn(run.settings.ema)  # type: ignore[no-untyped-call]
@@ -115,7 +115,7 @@ def _objective(run: Run) -> Objective:
 
 
 class CachedFeatures:
-    """Features that were computed before, for a CNN that stays as it is."""
+    """Precomputed features, for a CNN that is not trained."""
 
     def __init__(self, run: Run) -> None:
         cache, encoder = Path(run.recipe.cache), run.network.encoder
@@ -129,14 +129,14 @@ class CachedFeatures:
         }
 
     def train(self, batch: Batch, rng: np.random.Generator) -> Seen:
-        """Return features, and evidence for words where there is a detector."""
+        """Return features, with evidence for words if there is a word detector."""
         features = self._train.read(batch.photos, batch.mirrored).to(self._device).float()
         if self._evidence is None:
             return Seen(features)
         return Seen(features, self._evidence[batch.photos].to(self._device).float())
 
     def dev(self, encoder: Encoder) -> Mapping[str, ReadFeatures]:
-        """Return what reads the features of each dev split."""
+        """Return a function for each dev split that reads its features."""
         return {name: self._reader(rows) for name, rows in self._dev.items()}
 
     def _reader(self, rows: Features) -> ReadFeatures:
@@ -144,7 +144,7 @@ class CachedFeatures:
 
 
 class CroppedPhotographs:
-    """Photographs, cropped at random and mirrored, for a CNN that learns."""
+    """Randomly cropped and mirrored photographs, for a CNN that is trained."""
 
     def __init__(self, run: Run) -> None:
         cache, size = Path(run.recipe.cache), run.network.encoder.size
@@ -158,7 +158,7 @@ class CroppedPhotographs:
         return augment(images, batch.mirrored, self._crop, rng)
 
     def dev(self, encoder: Encoder) -> Mapping[str, ReadFeatures]:
-        """Return what computes the features of each dev split of its whole photographs."""
+        """Return a function for each dev split that computes its features, without cropping."""
         extract, device = extractor(encoder), self._device
 
         def reader(rows: Pixels) -> ReadFeatures:

@@ -1,4 +1,4 @@
-"""The curves of a run: drawn from its log, and as TensorBoard takes them."""
+"""Training curves: plots from a run's log, and a TensorBoard writer."""
 
 import json
 import logging
@@ -14,29 +14,29 @@ LOG = "log.jsonl"
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
-    """Return the records of a run's log; a line that a kill cut off is left out."""
+    """Return the records of a run's log, without a truncated last line."""
     path = run / LOG
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def trim_log(run: Path, at: Progress) -> None:
-    """Leave out of a run's log what the run will write again, from where it stands."""
+    """Remove the records from a run's log that the run will write again after `at`."""
     kept = [record for record in read_log(run) if _is_before(record, at)]
     with replacing(run / LOG) as partial:
         partial.write_text("".join(json.dumps(record) + "\n" for record in kept))
 
 
 def _is_before(record: dict[str, Any], at: Progress) -> bool:
-    """Tell whether a run that stands at `at` will not write this record of its log again."""
+    """Return whether a log record is older than `at`, so that it will not be written again."""
     ends_epoch = "epoch" in record and at.step > 0
     return record["step"] < at.total_steps or (record["step"] == at.total_steps and not ends_epoch)
 
 
 def open_board(run: Path, step: int) -> Any:
-    """Return TensorBoard's writer into a run's folder; None where TensorBoard is not installed.
+    """Return a TensorBoard writer for a run's folder; None if TensorBoard is not installed.
 
-    What a run that was killed wrote after `step` is no longer shown: it is written again.
+    TensorBoard hides events after `step` from a run that was killed: they are written again.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -46,12 +46,12 @@ def open_board(run: Path, step: int) -> Any:
 
 
 def _pyplot() -> Any:
-    """Import pyplot; what it keeps when it is imported goes where a person says, or nowhere."""
+    """Import pyplot with its cache in ``MPLCONFIGDIR`` or, by default, a temporary folder."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = os.environ.setdefault("MPLCONFIGDIR", scratch)
         import matplotlib
 
-        # It warns that it looks for fonts, which takes a while.
+        # Silences the warning that the font cache is being built.
         logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
         matplotlib.use("Agg")
         from matplotlib import pyplot
@@ -61,7 +61,7 @@ def _pyplot() -> Any:
 
 
 def plot_curves(run: Path) -> None:
-    """Draw ``curves.png`` in the run's folder: training loss, dev BLEU-4 and CIDEr over steps."""
+    """Plot training loss, dev BLEU-4 and CIDEr over steps to ``curves.png`` in the run's folder."""
     pyplot = _pyplot()
     records = read_log(run)
     losses = [(r["step"], r["loss"]) for r in records if "loss" in r]

@@ -1,7 +1,7 @@
-"""Quantisation: the convolutions and matrices of a graph in 8 bits, smaller and faster.
+"""Quantisation: stores and computes the convolutions and matrices of a graph in 8 bits.
 
-ONNX Runtime's quantiser does the work, with integer arithmetic as of Jacob et al. (2018, arXiv
-1712.05877). Added are the choice of what is quantised and the correction of biases.
+It uses ONNX Runtime's quantiser, with the integer arithmetic of Jacob et al. (2018, arXiv
+1712.05877). This module selects the operators to quantise and corrects the biases.
 """
 
 import logging
@@ -23,8 +23,8 @@ Rows = Sequence[Mapping[str, np.ndarray]]
 _MEAN = ".mean"
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]  # which is not typed
-    """Gives the quantiser one set of inputs after the other."""
+class _Reader(CalibrationDataReader):  # type: ignore[misc]  # it has no type hints
+    """Provides the quantiser with one set of inputs at a time."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = iter(rows)
@@ -35,7 +35,7 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # which is not type
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back the quantiser's advice: the exporter has folded these graphs already."""
+    """Suppress the quantiser's warnings: it recommends preprocessing, which is already done."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -46,21 +46,22 @@ def _quiet() -> Iterator[None]:
 
 @_quiet()
 def quantize(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
-    """Quantise a graph: weights per output channel, activations by the range that they have.
+    """Quantise a graph, with weights per output channel and calibrated activation ranges.
 
-    Weights have 7 bits, as processors without VNNI add products of 8 bits in 16, which overflow;
-    those of depthwise convolutions, which are computed otherwise, have 8. All else, such as the
-    softmax and the output of a matrix, stays in single precision.
+    Weights use 7 bits: processors without VNNI sum 8-bit products in 16 bits, which would overflow.
+    Weights of depthwise convolutions use 8 bits, since they are computed differently. Everything
+    else, such as softmax and the outputs of matrix products, stays in single precision.
 
     Parameters
     ----------
-    model : in single precision; it stays as it is.
-    rows : inputs of the graph, as many as show the activations' ranges.
+    model : the graph in single precision; it is not changed.
+    rows : sets of inputs that calibrate the activation ranges.
 
     Returns
     -------
-    The graph with ``QuantizeLinear`` and ``DequantizeLinear`` around what runtimes then compute in
-    integers. Weights and biases are stored as integers under their names, ``_quantized`` behind.
+    The graph with ``QuantizeLinear`` and ``DequantizeLinear`` around the operators that runtimes
+    compute with integers. Weights and biases are stored as integers, with ``_quantized`` appended
+    to their names.
     """
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     with tempfile.TemporaryDirectory() as scratch:
@@ -90,7 +91,10 @@ def quantize(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
 
 
 def _chosen(nodes: Sequence[onnx.NodeProto], weights: Mapping[str, onnx.TensorProto]) -> list[str]:
-    """Name the convolutions, what lies between them, and the products with a stored matrix."""
+    """Return the names of the nodes to quantise.
+
+    These are the convolutions, the operators between them, and products with a stored matrix.
+    """
     last = max((i for i, node in enumerate(nodes) if node.op_type == "Conv"), default=-1)
     chosen = []
     for i, node in enumerate(nodes):
@@ -107,10 +111,10 @@ def _chosen(nodes: Sequence[onnx.NodeProto], weights: Mapping[str, onnx.TensorPr
 
 
 def _correct_biases(quantized: onnx.ModelProto, model: onnx.ModelProto, rows: Rows) -> None:
-    """Take what rounding the weights adds to a channel's mean off its bias, in place.
+    """Correct biases, in place, for the mean output error that rounding the weights causes.
 
-    Nagel et al. (2019, arXiv 1906.04721, section 4.2): the mean inputs of a convolution are far
-    from 0, so that a small error of its weights moves all of its output.
+    See Nagel et al. (2019, arXiv 1906.04721, section 4.2). The mean inputs of a convolution are far
+    from 0, so a small error of its weights shifts its whole output.
     """
     before, after = start.stored(model), start.stored(quantized)
     means = _mean_inputs(model, rows)
@@ -131,7 +135,7 @@ def _correct_biases(quantized: onnx.ModelProto, model: onnx.ModelProto, rows: Ro
 
 
 def _mean_inputs(model: onnx.ModelProto, rows: Rows) -> dict[str, np.ndarray]:
-    """Return the mean of each channel that a convolution takes, by the name of its input."""
+    """Return the mean of each input channel of each convolution, by the name of its input."""
     names = sorted({node.input[0] for node in model.graph.node if node.op_type == "Conv"})
     if not names:
         return {}

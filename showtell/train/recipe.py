@@ -1,4 +1,4 @@
-"""A recipe: every value of a training run, read from a commented YAML file."""
+"""Recipes: the settings of a training run, read from a YAML file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,21 +10,23 @@ from showtell.errors import MissingExtraError, RecipeError
 
 @dataclass(frozen=True)
 class EncoderRecipe:
-    """The CNN.
+    """Settings of the CNN.
 
     Attributes
     ----------
-    name : one of timm's networks.
-    weights : a safetensors file under timm's parameter names, or ``package:`` and the name of an
-        installed package that carries a ``.pth`` file; None takes timm's from the hub.
-    size : width and height in pixels that photographs are squashed to; None is the network's own.
-    mean, std : of the channels at 0..1 that belong to the file `weights`; None is the network's
-        own. timm's weights bring theirs, whatever stands here.
-    options : handed to ``timm.create_model``, such as ``output_stride: 16`` for a grid of 14×14.
+    name : name of a timm model.
+    weights : a safetensors file with timm's parameter names, or ``package:`` and the name of an
+        installed package that contains a ``.pth`` file; None downloads timm's weights from the hub.
+    size : width and height in pixels that photographs are resized to; None uses the model's
+        default.
+    mean, std : channel means and standard deviations, in 0..1, for the file `weights`; None uses
+        the model's defaults. Ignored if `weights` is None.
+    options : arguments for ``timm.create_model``, such as ``output_stride: 16`` for a grid of
+        14×14.
     classifier : whether to keep the classifier that belongs to `weights`.
-    pretrained : where a run starts from a bundle, the share of `weights` in the mean of both CNNs
-        (Wortsman et al., 2022, arXiv 2109.01903): what was forgotten comes back. 0 takes the
-        bundle's as it is.
+    pretrained : if the run starts from a bundle, the share of `weights` in the average of both CNNs
+        (Wortsman et al., 2022, arXiv 2109.01903). This recovers features that fine-tuning has
+        lost. 0 uses the bundle's CNN unchanged.
     """
 
     name: str = "mobilenetv2_100"
@@ -39,9 +41,9 @@ class EncoderRecipe:
 
 @dataclass(frozen=True)
 class DecoderRecipe:
-    """Sizes of the decoder, under the paper's letters, and its dropout.
+    """Sizes of the decoder, with the paper's symbols, and its dropout.
 
-    Without a size of their own, annotations are the CNN's features as they are.
+    If `annotation` is None, the annotations are the CNN's features without a projection.
     """
 
     annotation: int | None = 512  # D
@@ -53,15 +55,16 @@ class DecoderRecipe:
 
 @dataclass(frozen=True)
 class DetectorRecipe:
-    """A detector of words, whose evidence the decoder is given: see :mod:`showtell.train.detector`.
+    """Settings of the word detector, which is trained before the decoder.
 
-    It learns before the decoder does.
+    The decoder uses its evidence for each word: see :mod:`showtell.train.detector`.
 
     Attributes
     ----------
     hidden : units of its hidden layer.
-    folds : parts of the photographs; the decoder learns from evidence on each part by a detector
-        that learned from the others. 0 keeps the detector of the bundle to start from.
+    folds : number of folds for cross-fitting: the decoder is trained on evidence for each fold
+        from a detector trained on the other folds. 0 keeps the detector of the bundle to start
+        from.
     """
 
     hidden: int = 384
@@ -74,10 +77,10 @@ class HardAttentionRecipe:
 
     Attributes
     ----------
-    reward : λ_r; at 1 the locations learn by the gradient of the bound in equation 10, below by
-        less of it and of its noise.
-    entropy : λ_e, which keeps α from settling on one location too soon.
-    expected : share of the photographs that are seen by α itself, without a draw.
+    reward : λ_r, weight of the REINFORCE term. 1 is the gradient of the bound in equation 10;
+        smaller values reduce its noise.
+    entropy : λ_e, weight of the entropy of α, which prevents early convergence to one location.
+    expected : share of the photographs that use the expectation α instead of sampled locations.
     """
 
     reward: float = 1.0
@@ -87,14 +90,14 @@ class HardAttentionRecipe:
 
 @dataclass(frozen=True)
 class MoreData:
-    """A data set that is trained on beside the run's own, and judges if it has a dev split.
+    """An additional data set for training and, if it has a dev split, for validation.
 
     Attributes
     ----------
-    data : its folder.
-    weight : how many times an epoch holds each of its photographs.
-    written : whether people wrote its captions for its photographs. Where they did not, as in the
-        folder that ``showtell pair`` writes, neither a detector of words nor rewards learn from it.
+    data : folder of the data set.
+    weight : how often each of its photographs occurs in an epoch.
+    written : whether people wrote the captions for these photographs. If not, as in a folder from
+        ``showtell pair``, the word detector and the ``selfcritical`` phase do not use them.
     """
 
     data: str
@@ -104,16 +107,15 @@ class MoreData:
 
 @dataclass(frozen=True)
 class PairingRecipe:
-    """What ``showtell pair`` does: see :mod:`showtell.train.pairing`.
+    """Settings of ``showtell pair``: see :mod:`showtell.train.pairing`.
 
     Attributes
     ----------
     photographs : folder of photographs without captions.
-    sentences : file of captions without photographs, one a line.
-    out : the folder that is written, a data set.
-    captions : how many each photograph gets.
-    decoder : whether the decoder to start from helps to choose: sentences that it finds likely are
-        preferred.
+    sentences : file of captions without photographs, one per line.
+    out : folder of the data set to write.
+    captions : captions per photograph.
+    decoder : whether to prefer sentences that the decoder of `start` finds likely.
     """
 
     photographs: str
@@ -125,34 +127,38 @@ class PairingRecipe:
 
 @dataclass(frozen=True)
 class Phase:
-    """One part of the training, with an optimiser of its own.
+    """Settings of one training phase, which has its own optimiser.
+
+    `ema`, `temperature`, `trust`, `rarity` and `mix` make the saved network (``best.json``) differ
+    from the one in training. The saved network is the one that is validated and exported.
 
     Attributes
     ----------
-    epochs : times that every caption is seen, or in ``selfcritical`` every photograph; 0 leaves
-        the phase out.
-    photos : photographs a step.
-    captions : captions of each of them in that step, sharing one pass through the CNN; in
-        ``selfcritical`` the network draws them.
-    same_length : steps hold captions of one length each, as the paper's do (section 4.3).
-    lr : the decoder's learning rate at its height.
-    encoder_lr : the CNN's; 0 keeps it as it is and trains from cached features.
-    warmup : share of the steps during which the rates rise from 0.
-    floor : share of the rates that is left when their cosine has come down.
+    epochs : passes over the captions, or over the photographs in ``selfcritical``; 0 skips the
+        phase.
+    photos : photographs per step.
+    captions : captions per photograph in a step, which share one pass through the CNN; in
+        ``selfcritical`` they are sampled from the network.
+    same_length : whether all captions of a step have the same length, as in the paper
+        (section 4.3).
+    lr : peak learning rate of the decoder.
+    encoder_lr : peak learning rate of the CNN; 0 freezes it and trains from cached features.
+    warmup : share of the steps in which the learning rates rise linearly from 0.
+    floor : final learning rates as a share of the peak, at the end of the cosine.
     patience : epochs without a better dev score before the phase ends early.
     doubly_stochastic : λ of the paper's equation 14, which spreads attention over the photograph.
-    ema : decay of the exponential moving average of the weights, a step; the average is what is
-        validated and kept. 0 keeps the weights themselves.
-    temperature : what the logits are divided by while the phase trains: below 1 the network is
-        surer of itself. What is kept has them as they were.
-    cross_entropy : in ``selfcritical``, weight of the cross entropy of one caption by a person for
-        each photograph, beside the reward; it keeps sentences grammatical.
-    trust : how many times more the network that is validated and kept trusts its detector's
-        evidence than the one that trains, whose evidence comes from less data.
-    rarity : τ of logit adjustment (Menon et al., 2021, arXiv 2007.07314): the network that is
-        validated and kept says rare words more readily.
-    mix : share of the phase's own weights in the network that is validated and kept; the rest are
-        those that it started from (Wortsman et al., 2022, arXiv 2109.01903).
+    ema : decay per step of the exponential moving average of the weights, which is saved; 0 saves
+        the current weights.
+    temperature : divides the logits during training: below 1, the distribution over words is
+        sharper. The saved network has the original logits.
+    cross_entropy : in ``selfcritical``, weight of the cross-entropy of one reference caption per
+        photograph, in addition to the reward; it keeps sentences grammatical.
+    trust : factor of the detector's evidence in the saved network. In training, the evidence comes
+        from detectors that were trained on less data.
+    rarity : τ of logit adjustment (Menon et al., 2021, arXiv 2007.07314), which makes rare words
+        more likely in the saved network.
+    mix : share of the trained weights in the saved network, averaged with the phase's initial
+        weights (Wortsman et al., 2022, arXiv 2109.01903).
     """
 
     epochs: int
@@ -181,21 +187,22 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that a run depends on; see ``showtell/recipes`` for what each value does.
+    """All settings of a run; ``showtell/recipes`` has commented examples.
 
     Attributes
     ----------
-    start : a bundle's folder, or ``shipped``, whose network and vocabulary the run starts from;
-        None starts from the CNN's weights alone.
-    min_count : how often the training captions say a word that enters the vocabulary, which has
-        those of `start` already.
-    devices : processes that share every step, each on a device of its own (on CPU, some cores).
-    judge : the dev score by which the best epoch is kept and a phase ends early; None keeps the
-        last, and needs no dev split.
-    detector : None leaves it out.
-    hard : trains ``frozen`` and ``finetune`` with hard attention; None is soft attention.
-    more : other data sets that are trained on too.
-    pairing : how one of them is made; only ``showtell pair`` reads it.
+    start : a bundle's folder, or ``shipped``, that provides the initial network and vocabulary;
+        None starts from pretrained CNN weights only.
+    min_count : fewest occurrences of a word in the training captions for it to enter the
+        vocabulary; words in the vocabulary of `start` are always included.
+    devices : number of processes that share every step, each on its own device (on a CPU, on some
+        of its cores).
+    judge : dev score that selects the best epoch and stops a phase early; None keeps the last
+        epoch, and needs no dev split.
+    detector : settings of the word detector; None trains without one.
+    hard : settings of hard attention in ``frozen`` and ``finetune``; None uses soft attention.
+    more : additional data sets.
+    pairing : settings of ``showtell pair``, which makes one of them; training ignores it.
     """
 
     data: str
@@ -229,13 +236,13 @@ class Recipe:
     devices: int = 1
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain types, as they stand in YAML."""
+        """Return the recipe as plain types, as in its YAML file."""
         return asdict(self)
 
 
 SHIPPED = Path(__file__).parents[1] / "recipes"
 
-# Options that bundles and checkpoints of earlier versions still have.
+# Removed options that older bundles and checkpoints still contain.
 _FORMER = ("rehearsal",)
 
 
@@ -244,8 +251,8 @@ def read(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
 
     Parameters
     ----------
-    path : the YAML file, or the name of a recipe that ships: ``quick``.
-    overrides : ``key=value``, a dotted key for what stands deeper: ``finetune.epochs=2``.
+    path : a YAML file, or the name of a recipe that ships, such as ``quick``.
+    overrides : ``key=value`` strings, with dotted keys for nested values: ``finetune.epochs=2``.
 
     Raises
     ------
@@ -259,7 +266,7 @@ def read(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def _find(path: Path) -> Path:
-    """Return the file of a recipe, which may be the name of one that ships."""
+    """Return the file of a recipe, given its path or the name of a recipe that ships."""
     shipped = {file.stem: file for file in sorted(SHIPPED.glob("*.yaml"))}
     found = path if path.is_file() else shipped.get(str(path))
     if found is None:
@@ -286,7 +293,7 @@ def _parse(parse: Callable[[Any], Any], where: str) -> Recipe:
     parser.add_class_arguments(Recipe)
     try:
         values = parser.instantiate(parse(parser)).as_dict()
-    except Exception as error:  # jsonargparse's, YAML's and the dataclasses' own
+    except Exception as error:  # from jsonargparse, YAML or a dataclass
         reason = " ".join(line.strip() for line in str(error).strip().splitlines())
         raise RecipeError(f"{where}: {reason}") from error
     values.pop("recipe", None)

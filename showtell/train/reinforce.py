@@ -1,7 +1,7 @@
-"""Self-critical training: the network draws captions and learns which of them are better.
+"""Self-critical training: REINFORCE with CIDEr-D of sampled captions as the reward.
 
-Rennie et al., 2017 (arXiv 1612.00563), with the mean of the other captions drawn for a photograph
-as the baseline of each (Luo, 2020, arXiv 2003.09971).
+It follows Rennie et al. (2017, arXiv 1612.00563). The baseline of a caption is the mean reward of
+the other captions sampled for the photograph (Luo, 2020, arXiv 2003.09971).
 """
 
 from collections import Counter
@@ -33,26 +33,25 @@ from showtell.vocab import END, PAD, SPECIAL, START, Vocabulary, tokenize
 
 
 class SelfCritical:
-    """To say what people's captions of the photograph reward, whatever their words.
+    """Maximises the expected CIDEr-D of captions sampled from the network.
 
-    There is no dropout: it would score the captions by another network than the one that drew them
-    and that will be used, and what was drawn would say little about the network that learns.
-    Label smoothing leaves a share of every choice to words that nobody would say, and most captions
-    that such a network draws have one of them. So it is made surer of itself for the phase, by
-    ``phase.temperature``, and both draws and learns so.
+    There is no dropout: with dropout, the network that scores the captions would differ from the
+    one that sampled them. A network trained with label smoothing gives some probability to wrong
+    words, so that most sampled captions contain one. ``phase.temperature`` sharpens the
+    distribution, both for sampling and for the loss.
 
     Parameters
     ----------
-    recipe : what all phases share.
-    phase : which one this is; ``captions`` are drawn of each photograph.
-    network : draws them.
-    captions, photographs : of the training split.
-    vocabulary : of the network.
-    autocast : the precision in which captions are drawn; the default is that of the weights.
+    recipe : settings that all phases share.
+    phase : settings of this phase; ``captions`` is the number of samples per photograph.
+    network : the network that samples captions.
+    captions, photographs : the training split.
+    vocabulary : the network's vocabulary.
+    autocast : context that sets the precision of sampling; by default that of the weights.
 
     Raises
     ------
-    RecipeError : a photograph would have a single caption, and so no baseline.
+    RecipeError : ``phase.captions`` is less than 2, which leaves no baseline.
     """
 
     dropout = False
@@ -75,18 +74,18 @@ class SelfCritical:
         self._reward = Reward([[tokenize(c) for c in p.captions] for p in photographs])
 
     def batches(self, seed: Sequence[int]) -> list[Batch]:
-        """Take every photograph once."""
+        """Return batches with every photograph once per copy."""
         every = max(map(len, self._captions.captions))
         whole = replace(self._phase, captions=every)
         return self._captions.batches(whole, self._recipe.mirror, seed)
 
     def measure(self, model: Any, inputs: NetworkInput, batch: Batch) -> dict[str, Tensor]:
-        """Return the ``loss`` of a step, and the mean ``reward`` of the captions drawn in it."""
+        """Return the ``loss`` of a step, and the mean ``reward`` of its sampled captions."""
         k = self._phase.captions
         with torch.no_grad(), self._autocast():
             drawn = draw(self._network.decoder, self._network.see(inputs), k)  # (B, k, T+1)
         rewards = self._rewards(batch.photos, drawn)  # (B, k)
-        better = (rewards - rewards.mean(dim=1, keepdim=True)) * k / (k - 1)  # than the others
+        better = (rewards - rewards.mean(dim=1, keepdim=True)) * k / (k - 1)  # than the baseline
 
         captions = drawn.flatten(0, 1)  # (B k, T+1)
         order = (captions != PAD).sum(dim=1).argsort(descending=True, stable=True)
@@ -99,15 +98,15 @@ class SelfCritical:
         return {"loss": batch.by_captions * loss, "reward": batch.by_captions * rewards.mean()}
 
     def _cross_entropy(self, model: Any, inputs: NetworkInput, batch: Batch) -> Tensor:
-        """Return the cross entropy of one caption by a person of each photograph.
+        """Return the cross-entropy of one random reference caption per photograph.
 
-        It is that of the network as it is kept. At the phase's temperature it would be lowest for
-        a network that is as unsure of itself as before.
+        It is computed without the phase's temperature, as for the saved network. With it, the loss
+        would undo the sharpening.
         """
-        rows = torch.rand(len(batch.photo)) + batch.photo  # in the order of photographs, shuffled
+        rows = torch.rand(len(batch.photo)) + batch.photo  # sorts by photograph, in random order
         order = rows.argsort()
-        first = torch.cat([order[:1], order[1:][batch.photo[order].diff() > 0]])  # one of each
-        chosen = first.sort().values  # the longest caption first, as they stood
+        first = torch.cat([order[:1], order[1:][batch.photo[order].diff() > 0]])  # one each
+        chosen = first.sort().values  # the original order: the longest caption first
         photo, captions = batch.photo[chosen], batch.captions[chosen]
         longest = int((captions != PAD).sum(dim=1).max())
         device = inputs.device
@@ -115,9 +114,9 @@ class SelfCritical:
         return F.cross_entropy(logits * self._phase.temperature, targets)
 
     def _rewards(self, photos: np.ndarray, drawn: Tensor) -> Tensor:
-        """Return the rewards (B, k) of captions (B, k, T+1) of the photographs `photos` (B,)."""
+        """Return the rewards (B, k) of captions (B, k, T+1) for the indices `photos` (B,)."""
         B, k, _ = drawn.shape
-        # END is a word here: it is in the text of a caption that said it.
+        # END is kept as a word in the texts: see Reward.
         texts = [
             " ".join(self._words[i] for i in ids if i not in (PAD, START))
             for ids in drawn.flatten(0, 1).tolist()
@@ -127,14 +126,14 @@ class SelfCritical:
 
 
 class Reward:
-    """CIDEr-D against people's captions, with the document frequencies of all of them.
+    """CIDEr-D against reference captions, with document frequencies from all of them.
 
-    ``<end>`` is a word: without it captions learn to end on "a" and "with", which are frequent
-    beginnings of what they leave out.
+    ``<end>`` counts as a word. Otherwise the network learns to end captions with "a" or "with",
+    which start many n-grams of the references.
 
     Parameters
     ----------
-    references : for each photograph the words of each of its captions.
+    references : for each photograph, the words of each of its captions.
     """
 
     def __init__(self, references: Sequence[Sequence[Sequence[str]]]) -> None:
@@ -148,7 +147,7 @@ class Reward:
         ]
         self._scorer.crefs = self._references
         self._scorer.compute_doc_freq()
-        # The library's own dictionary keeps every n-gram that it is asked for.
+        # The library's defaultdict would grow with every n-gram that is looked up.
         self._scorer.document_frequency = Counter(self._scorer.document_frequency)
 
     def __call__(self, photos: Sequence[int] | np.ndarray, captions: Sequence[str]) -> np.ndarray:
@@ -157,18 +156,18 @@ class Reward:
         Parameters
         ----------
         photos : (N,) index of the photograph of each caption.
-        captions : N texts, with ``<end>`` where it was said.
+        captions : N texts, with ``<end>`` if the caption has it.
 
         Returns
         -------
         (N,) CIDEr-D, 0 to 10.
         """
-        n = len(self._references)  # at most as many at once, for what _score does
+        n = len(self._references)  # the largest batch that _score accepts
         parts = range(0, len(captions), n)
         return np.concatenate([self._score(photos[i : i + n], captions[i : i + n]) for i in parts])
 
     def _score(self, photos: Sequence[int] | np.ndarray, captions: Sequence[str]) -> np.ndarray:
-        # The library takes the length of crefs for the number of documents.
+        # The library uses the length of crefs as the number of documents.
         others = len(self._references) - len(captions)
         self._scorer.crefs = [self._references[i] for i in photos] + [[]] * others
         self._scorer.ctest = [self._cook(caption) for caption in captions]
@@ -177,16 +176,16 @@ class Reward:
 
 @torch.no_grad()
 def draw(decoder: Decoder, seen: Seen, n: int) -> Tensor:
-    """Draw captions of at most ``Search.max_length`` words, ``END`` among them if it was said.
+    """Sample captions of at most ``Search.max_length`` words, including ``END``.
 
     Parameters
     ----------
-    seen : B photographs.
-    n : captions of each photograph.
+    seen : inputs for B photographs.
+    n : captions per photograph.
 
     Returns
     -------
-    (B, n, T+1) ids from ``START``, ``PAD`` behind ``END``.
+    (B, n, T+1) ids from ``START``, with ``PAD`` after ``END``.
     """
     B, device = len(seen.features), seen.features.device
     state = decoder.start(seen)
@@ -207,10 +206,10 @@ def draw(decoder: Decoder, seen: Seen, n: int) -> Tensor:
 
 
 def _choose(probabilities: Tensor) -> Tensor:
-    """Draw an id for each row of probabilities (..., V), which need not sum to 1.
+    """Sample an id from each row of probabilities (..., V), which need not sum to 1.
 
-    torch.multinomial draws a random number for each word; one for each row takes a tenth of the
-    time.
+    It draws one random number per row, which takes a tenth of the time of torch.multinomial with
+    one per word.
     """
     sums = probabilities.cumsum(dim=-1)
     total = sums[..., -1:]
@@ -221,18 +220,18 @@ def _choose(probabilities: Tensor) -> Tensor:
 def word_losses(
     model: Any, inputs: NetworkInput, photo: Tensor, captions: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what each word of captions costs, among the words that :func:`draw` may say.
+    """Return the loss of each word in captions, among the words that :func:`draw` can sample.
 
     Parameters
     ----------
     model : the network.
-    inputs, photo, captions : as :meth:`~showtell.train.model.Decoder.forward` documents.
+    inputs, photo, captions : as in :meth:`~showtell.train.model.ShowAttendTell.forward`.
 
     Returns
     -------
-    nll : (words,) negative log-probability of each.
-    caption : (words,) the row in `captions` that it belongs to.
-    coverage : (N, L).
+    nll : (words,) negative log-probability of each word.
+    caption : (words,) row in `captions` of each word.
+    coverage : (N, L), as in :meth:`~showtell.train.model.Decoder.forward`.
     """
     logits, targets, coverage = model(inputs, photo, captions)
     never = torch.tensor(NEVER_SAID, device=logits.device)

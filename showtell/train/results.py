@@ -1,4 +1,4 @@
-"""The table of results, made from what runs and their exports wrote."""
+"""The table of results, made from the logs and scores of runs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,16 @@ _HEADINGS = (
 
 
 def table(folder: Path) -> str:
-    """Return the runs below a folder as a Markdown table, with people and the paper below them.
+    """Return a Markdown table of the runs in a folder, followed by people and the paper.
 
     Parameters
     ----------
-    folder : with the folders of runs, each with its ``log.jsonl``, and with the ``scores.json``
-        that ``showtell export`` wrote where it scored the test split.
+    folder : contains the folders of runs, each with its ``log.jsonl`` and, if ``showtell export``
+        scored the test split, its ``scores.json``.
 
     Raises
     ------
-    DataError : there is no run.
+    DataError : the folder contains no run.
     """
     runs = sorted(path.parent for path in folder.rglob(LOG))
     if not runs:

@@ -1,4 +1,4 @@
-"""A run: its data and its network, where it stands, and what it writes into its folder."""
+"""A training run: its data, its network, its progress and the files in its folder."""
 
 import json
 import time
@@ -34,32 +34,33 @@ Say = Callable[[str], None]
 
 
 class Run:
-    """One run, in one of its processes.
+    """A training run, in one of its processes.
 
     Parameters
     ----------
-    recipe : what to do.
-    corpus : what to train on and, unless nobody judges, what to judge by.
+    recipe : the settings of the run.
+    corpus : data for training and, if the recipe has a judge, for validation.
     fabric : devices and precision.
-    last : the checkpoint to go on from.
-    say : called with a line of text at a time.
+    last : the checkpoint to resume from; None for a new run.
+    say : called with each line of status text.
 
     Attributes
     ----------
-    folder : what the run writes is there.
-    photographs : of the training split.
-    dev : photographs to judge by, by the name of their data set; empty where nobody judges.
-    vocabulary, captions : the words of the network, and the training captions in them.
-    log_frequencies : of the words that people say of the photographs (V,).
-    network : what is trained.
-    evidence : for words (N, V), from which the decoder learns; None without a detector.
-    progress : where the run stands.
+    folder : folder of the run's files.
+    photographs : the training photographs.
+    dev : photographs for validation, by the name of their data set; empty without a judge.
+    vocabulary, captions : the network's vocabulary, and the training captions as word ids.
+    log_frequencies : (V,) from :func:`showtell.train.data.log_frequencies`.
+    network : the network in training.
+    evidence : (N, V) evidence for words of each training photograph; None without a word detector.
+    progress : position of the run.
 
     Raises
     ------
     BundleError : the bundle to start from cannot be read.
-    CheckpointError : the checkpoint has other words than the captions, or the bundle does not fit.
-    DataError : a split that is needed holds no photograph.
+    CheckpointError : the vocabulary of the checkpoint does not match the captions, or the bundle
+        does not match the recipe.
+    DataError : a required split is empty.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Run:
     def _words(
         self, last: Checkpoint | None, base: Bundle | None
     ) -> tuple[Vocabulary, Mapping[str, Any] | None]:
-        """Return the vocabulary, and how the bundle was trained that it comes from, if any."""
+        """Return the vocabulary, and the training entry of the bundle to start from, if any."""
         if last is not None and last.recipe.start:
             return last.vocabulary, last.start
         captions = [tokenize(c) for p in self.photographs for c in p.captions]
@@ -115,9 +116,10 @@ class Run:
         return network
 
     def _evidence(self, fresh: bool, base: Bundle | None) -> Tensor | None:
-        """Return the detector's evidence, which learns when a run begins unless it is kept.
+        """Return the word detector's evidence for the training photographs.
 
-        A run that is resumed has its evidence on disk.
+        A new run trains the detector, unless the recipe keeps the bundle's, and writes the evidence
+        to disk. A resumed run reads it from there.
         """
         if self.recipe.detector is None:
             return None
@@ -148,16 +150,16 @@ class Run:
 
     @property
     def phase(self) -> str:
-        """The name of the phase in which the run stands."""
+        """The name of the current phase."""
         return PHASES[self.progress.phase]
 
     @property
     def settings(self) -> Phase:
-        """What the recipe says of that phase."""
+        """The recipe's settings of the current phase."""
         return getattr(self.recipe, self.phase)
 
     def start_phase(self, index: int) -> None:
-        """Go to the start of a phase, with the best network so far."""
+        """Start a phase from the best network so far."""
         self.progress = replace(self.progress, phase=index, epoch=0, step=0, stale=0, sums={})
         best = self.folder / BEST
         if best.exists():
@@ -167,7 +169,7 @@ class Run:
         self.network.decoder.sharpen(self.settings.temperature)
 
     def end_step(self, measured: Mapping[str, float], rate: float, captions_per_s: float) -> None:
-        """Count a step, and log the mean of what was measured in the last of them."""
+        """Count a step, and log the mean measurements every ``LOG_STEPS`` steps."""
         at = self.progress
         total = at.total_steps + 1
         sums = {k: at.sums.get(k, 0.0) + v for k, v in {"steps": 1, **measured}.items()}
@@ -199,12 +201,12 @@ class Run:
         return time.monotonic() - self._saved > 60 * self.recipe.checkpoint_minutes
 
     def save_last(self, optimizer: Mapping[str, Tensor], average: Mapping[str, Tensor]) -> None:
-        """Write the checkpoint that a run goes on from; its tensors as :class:`Checkpoint` says."""
+        """Write the checkpoint to resume from; see :class:`Checkpoint` for the tensors."""
         self._save(LAST, self.network, optimizer=optimizer, average=average)
         self._saved = time.monotonic()
 
     def save_best(self, network: ShowAttendTell) -> None:
-        """Write the checkpoint that is exported."""
+        """Write the checkpoint to export."""
         self._save(BEST, network)
 
     def _save(self, name: str, network: ShowAttendTell, **others: Mapping[str, Tensor]) -> None:
@@ -220,7 +222,7 @@ class Run:
         saved.save(self.folder / name)
 
     def log(self, **values: Any) -> None:
-        """Add a record to the log, and to TensorBoard; the first process does."""
+        """Add a record to the log and to TensorBoard, in the first process only."""
         if not self.fabric.is_global_zero:
             return
         total = self.progress.total_steps

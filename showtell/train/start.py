@@ -1,7 +1,7 @@
-"""A bundle as the start of a training: its graphs hold the weights under their names.
+"""Training from a bundle: reads the network's weights back from its ONNX graphs.
 
-The names are those of the network's ``state_dict``; ``.T`` follows where a graph has the matrix
-transposed, then ``.half`` where it is stored in half precision or ``_quantized`` where as integers.
+The names of the weights are those of the network's ``state_dict``. A suffix ``.T`` marks a
+transposed matrix. It is followed by ``.half`` for half precision or ``_quantized`` for integers.
 """
 
 from collections import Counter
@@ -23,9 +23,9 @@ from showtell.vocab import SPECIAL, UNK, Vocabulary, tokenize
 TRANSPOSED, HALF, QUANTIZED = ".T", ".half", "_quantized"
 _CNN, _CLASSIFIER = "encoder.network.", "encoder.classifier."
 _DETECTOR = ("detector.", "decoder.trust.", "decoder.once")
-# Tensors that have a row for each word.
+# Tensors with one row per word.
 _BY_WORD = ("decoder.E.weight", "decoder.L_o.weight", "decoder.L_o.bias")
-# The same of the detector, which has no evidence for or against words that are new.
+# Tensors of the word detector with one row per word; new words get zeros, which is no evidence.
 _EVIDENCE_BY_WORD = (
     "detector.output.weight",
     "detector.output.bias",
@@ -35,18 +35,20 @@ _EVIDENCE_BY_WORD = (
 
 
 def bundle_of(start: str) -> Bundle:
-    """Return the bundle that a recipe names: a folder, or ``shipped``."""
+    """Return the bundle that a recipe starts from: a folder, or ``shipped``."""
     return Bundle.load(None if start == "shipped" else start)
 
 
 def tell_new(photographs: Sequence[Photograph], known: Vocabulary, vocabulary: Vocabulary) -> str:
-    """Say which words of the captions a bundle does not know, and what becomes of them.
+    """Return a report on the words in the captions that are not in a bundle's vocabulary.
+
+    It lists the words that are added and those that are too rare.
 
     Parameters
     ----------
-    photographs : with the captions.
-    known : the bundle's words.
-    vocabulary : those, and the words that are learned.
+    photographs : photographs with captions.
+    known : the bundle's vocabulary.
+    vocabulary : the bundle's vocabulary with the added words.
     """
     counts = Counter(w for p in photographs for c in p.captions for w in tokenize(c))
     new = [word for word, _ in counts.most_common() if word not in known]
@@ -74,19 +76,21 @@ def network_of(bundle: Bundle, network: nn.Module, pretrained: float = 0.0) -> d
     Parameters
     ----------
     bundle : written by ``showtell export``.
-    network : tells which tensors there are; it stays as it is. Where it has more words than the
-        bundle, the last ones are new. A detector of words that the bundle lacks is its own.
-    pretrained : share of the network's own CNN in the mean of both; above 0, a classifier that the
-        bundle lacks is the network's own.
+    network : determines the names and shapes of the tensors; it is not changed. If it has more
+        words than the bundle, the last ones are new. If the bundle has no word detector, the
+        tensors of the network's detector are kept.
+    pretrained : share of the network's own CNN weights in the average of both. If it is above 0
+        and the bundle has no classifier, the network's classifier is kept.
 
     Returns
     -------
-    What ``network.load_state_dict`` takes. BatchNorm's counters, which no result depends on, are
-    the network's own.
+    A state dict for ``network.load_state_dict``. BatchNorm counters are the network's own; they do
+    not affect results.
 
     Raises
     ------
-    CheckpointError : the bundle lacks one, or has a detector of words and the network none.
+    CheckpointError : a tensor is missing from the bundle, or the bundle has a word detector and the
+        network has none.
     """
     stored_tensors = weights(bundle)
     tensors = network.state_dict()
@@ -112,28 +116,28 @@ def network_of(bundle: Bundle, network: nn.Module, pretrained: float = 0.0) -> d
 
 
 def has_detector(bundle: Bundle) -> bool:
-    """Return whether a bundle has a detector of words."""
+    """Return whether a bundle has a word detector."""
     return bool(bundle.manifest["training"]["recipe"].get("detector"))
 
 
 def encoder_of(recipe: Recipe) -> Encoder:
-    """Return the CNN that a run starts with: its bundle's, or that of the recipe's weights."""
+    """Return the initial CNN of a run, from its bundle or from the recipe's weights."""
     share = recipe.encoder.pretrained
     encoder = Encoder(recipe.encoder, pretrained=recipe.start is None or share > 0)
     if recipe.start:
-        alone = nn.ModuleDict({"encoder": encoder})  # whose tensors have a network's names
+        alone = nn.ModuleDict({"encoder": encoder})  # gives tensors a network's names
         alone.load_state_dict(network_of(bundle_of(recipe.start), alone, share))
     return encoder.eval()
 
 
 def _add_rows(rows: Tensor, size: int) -> Tensor:
-    """Add rows for new words up to `size`: each is the mean of the rows of all known words."""
+    """Add rows for new words up to `size`; each is the mean of the rows of the known words."""
     new = rows[len(SPECIAL) :].mean(dim=0, keepdim=True)
     return torch.cat([rows, *[new] * (size - len(rows))])
 
 
 def weights(bundle: Bundle) -> dict[str, Tensor]:
-    """Return what both graphs of a bundle store, by name, in single precision."""
+    """Return the tensors in both graphs of a bundle, by name, in single precision."""
     tensors_by_name: dict[str, Tensor] = {}
     for name in ("encoder.onnx", "decoder.onnx"):
         for key, array in stored(onnx.load(bundle.path / name)).items():
@@ -145,7 +149,7 @@ def weights(bundle: Bundle) -> dict[str, Tensor]:
 
 
 def stored(model: onnx.ModelProto) -> dict[str, np.ndarray]:
-    """Return what a graph stores in single precision, whatever it is stored in."""
+    """Return the tensors in a graph, converted to single precision."""
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     restored = {name.removesuffix(HALF): array.astype(np.float32) for name, array in arrays.items()}
     for node in model.graph.node:

@@ -1,4 +1,4 @@
-"""Validation by real decoding: the network as a step model, and its captions scored."""
+"""Validation: captions photographs by beam search and scores the captions."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -23,12 +23,12 @@ class TorchStepModel:
         self._device = network.decoder.E.weight.device
 
     def start(self, features: Tensor) -> State:
-        """Return the state of one hypothesis a photograph, for features (B, L, C)."""
+        """Return the initial state, with one hypothesis per photograph, for features (B, L, C)."""
         state = self._decoder.start(self._network.see(features.to(self._device)))
         return state.of_hypotheses(lambda part: part.unsqueeze(1))  # (B, 1, ·)
 
     def step(self, state: State, words: np.ndarray) -> tuple[Step, State]:
-        """Advance every hypothesis by its last word, `words` of shape (B, k)."""
+        """Advance every hypothesis by its last word, `words` (B, k)."""
         *said, state = self._decoder.step(state, torch.from_numpy(words).to(self._device))
         return Step(*(part.float().cpu().numpy() for part in said)), state
 
@@ -61,17 +61,19 @@ def score_captions(
     vocabulary: Vocabulary,
     beam: int,
 ) -> dict[str, float]:
-    """Score the captions that the network gives to photographs.
+    """Caption photographs and score the captions.
 
     Parameters
     ----------
-    network : is put in evaluation mode and back.
-    features : gives the features (B, L, C) of the photographs with these indices.
-    photographs : with their references.
+    network : the network; its training mode is restored afterwards.
+    features : maps indices (B,) of photographs to their features (B, L, C).
+    photographs : photographs with reference captions.
+    vocabulary : the network's vocabulary.
+    beam : beam size.
 
     Returns
     -------
-    ``bleu4`` and ``cider``, on captions split by :func:`showtell.vocab.tokenize`.
+    ``bleu4`` and ``cider``, with captions tokenised by :func:`showtell.vocab.tokenize`.
     """
     training = network.training
     network.eval()
