@@ -28,6 +28,11 @@ def run(*arguments: object, **options: object) -> Result:
     return CliRunner().invoke(main, [str(a) for a in arguments], **options)  # type: ignore[arg-type]
 
 
+def errors(stderr: str) -> list[str]:
+    """Return the lines that are no warnings. Of which photograph the model is unsure may change."""
+    return [line for line in stderr.splitlines() if ": warning: " not in line]
+
+
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photographs")
@@ -60,7 +65,7 @@ def test_a_bad_photograph_does_not_cost_the_others(photographs: Path) -> None:
         str(photographs / "astronaut.png"),
         str(photographs / "a coffee.jpg"),
     ]
-    reasons = [line for line in done.stderr.splitlines() if ": warning: " not in line]
+    reasons = errors(done.stderr)
     for name, line in zip(["notes.txt", "cut.png", "missing.jpg"], reasons, strict=True):
         assert line.startswith(f"showtell: {photographs / name}: ")
 
@@ -73,7 +78,7 @@ def test_a_name_cannot_forge_a_line(photographs: Path, tmp_path: Path) -> None:
     told, caption = done.stdout.splitlines()[0].split("\t")
     assert told == rf"{tmp_path}/a\n\x1b[2J\u2028b'" + '".png'
     assert done.stdout == f"{told}\t{caption}\n"
-    assert done.stderr == rf"showtell: {tmp_path}/a\nb.jpg: there is no such file" + "\n"
+    assert errors(done.stderr) == [rf"showtell: {tmp_path}/a\nb.jpg: there is no such file"]
     assert json.loads(run("caption", good, "--json").stdout)["image"] == str(good)
 
 
@@ -90,8 +95,9 @@ def test_a_name_that_is_no_text(photographs: Path, tmp_path: Path) -> None:
     ]
     done = subprocess.run(command, capture_output=True)
     assert done.returncode == 1
-    assert len(done.stdout.splitlines()) == len(done.stderr.splitlines()) == 1
-    assert done.stderr.endswith(b": there is no such file\n")
+    reasons = errors(done.stderr.decode())
+    assert len(done.stdout.splitlines()) == len(reasons) == 1
+    assert reasons[0].endswith(": there is no such file")
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1:strict", "utf-16"])
@@ -156,7 +162,7 @@ def test_output_that_cannot_be_written_is_one_line(photographs: Path) -> None:
             text=True,
         )
     assert done.returncode == 1
-    assert done.stderr == "showtell: standard output: no space left on device\n"
+    assert errors(done.stderr) == ["showtell: standard output: no space left on device"]
 
 
 def test_standard_input_without_an_end_is_not_waited_for() -> None:

@@ -68,7 +68,7 @@ def test_own_pictures_train_the_model_that_ships(shapes: Path, tmp_path: Path) -
 
 def test_a_recipe_without_the_bundle_s_detector_is_refused(shapes: Path, tmp_path: Path) -> None:
     changes = [f"data={shapes}", f"run={tmp_path / 'run'}", f"cache={tmp_path}", "detector=null"]
-    with pytest.raises(CheckpointError, match=r"has a detector of words; add 'detector: \{\}'"):
+    with pytest.raises(CheckpointError, match=r"add 'detector: \{folds: 0\}'"):
         train(recipes.read("own", changes), say=lambda _: None)
 
 
