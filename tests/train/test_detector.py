@@ -154,6 +154,16 @@ def test_a_run_teaches_the_detector_and_the_bundle_has_it(
     ], "the decoder's graph takes the evidence"
 
 
+def test_rewards_and_evidence_in_half_precision(with_detector: recipes.Recipe) -> None:
+    selfcritical = replace(with_detector.selfcritical, epochs=1, photos=8)
+    frozen = replace(with_detector.frozen, epochs=1)
+    recipe = replace(
+        with_detector, precision="bf16-mixed", frozen=frozen, selfcritical=selfcritical
+    )
+    network = checkpoints.read(train(recipe, say=lambda _: None)).network
+    assert all(t.dtype == torch.float32 and t.isfinite().all() for t in network.values())
+
+
 @pytest.mark.parametrize(("folds", "kept"), [(0, True), (2, False)])
 def test_the_detector_of_the_bundle_is_kept_or_trained_anew(
     with_detector: recipes.Recipe, tmp_path: Path, folds: int, kept: bool
