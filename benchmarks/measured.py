@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -15,6 +15,20 @@ Tables = dict[str, list[Row]]
 json_option = click.option(
     "--json", "out", type=click.Path(path_type=Path), help="Write the tables into this file, too."
 )
+
+
+def timing_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a benchmark that times captions in rounds and can draw the result."""
+    for option in (
+        json_option,
+        click.option(
+            "--plot", type=click.Path(path_type=Path), help="Draw the medians into this file."
+        ),
+        click.option("--rounds", default=15, show_default=True),
+        click.option("--model", help="A bundle's folder; the one that ships if not given."),
+    ):
+        command = option(command)
+    return command
 
 
 def show(tables: Tables, out: Path | None = None) -> None:

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from breakdown import jpegs
-from measured import Row, Tables, json_option, show
+from measured import Row, Tables, show, timing_options
 from PIL import Image
 from torch import Tensor, nn
 
@@ -211,10 +211,7 @@ def draw(times: dict[str, float], path: Path) -> None:
 
 
 @click.command()
-@click.option("--model", help="A bundle's folder; the one that ships if not given.")
-@click.option("--rounds", default=15, show_default=True)
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the medians into this file.")
-@json_option
+@timing_options
 def main(model: str | None, rounds: int, plot: Path | None, out: Path | None) -> None:
     """Print what was measured."""
     times = measure(model, jpegs()[0], rounds)

@@ -17,7 +17,7 @@ from io import BytesIO
 from pathlib import Path
 
 import click
-from measured import Row, Tables, json_option, show
+from measured import Row, Tables, show, timing_options
 from PIL import Image
 from skimage import data
 
@@ -102,10 +102,7 @@ def table(measured: dict[str, dict[str, float]]) -> Tables:
 
 
 @click.command()
-@click.option("--model", help="A bundle's folder; the one that ships if not given.")
-@click.option("--rounds", default=15, show_default=True)
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the medians into this file.")
-@json_option
+@timing_options
 def main(model: str | None, rounds: int, plot: Path | None, out: Path | None) -> None:
     """Print what was measured."""
     groups = of_one(load(model)).items()

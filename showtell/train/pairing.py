@@ -248,10 +248,12 @@ def match(
         sums = F.embedding_bag(flat, (row + offset)[:, None], starts, mode="sum").squeeze(1)  # (N,)
         scores = sums - UNKNOWN * unknown
         best, candidates = scores.topk(min(CANDIDATES, len(scores)))
-        votes = (best / TEMPERATURE).softmax(dim=0)
         if judge:
             likelihoods = judge(photo, [sentences.texts[i] for i in candidates.tolist()])
-            votes = (best / TEMPERATURE_WITH_DECODER + LIKELIHOOD * likelihoods).softmax(dim=0)
+            weights = best / TEMPERATURE_WITH_DECODER + LIKELIHOOD * likelihoods
+        else:
+            weights = best / TEMPERATURE
+        votes = weights.softmax(dim=0)
         vectors = torch.zeros(len(candidates), len(words))
         for vector, i in zip(vectors, candidates.tolist(), strict=True):
             vector[said[i]] = idf[said[i]]
