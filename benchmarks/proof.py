@@ -23,7 +23,7 @@ from showtell.data import load as load_data
 from showtell.deletion import Drops, drops
 from showtell.function_words import FUNCTION_WORDS
 from showtell.proof import DRAWS, NEED, SHARE
-from showtell.runtime import State
+from showtell.runtime import Encoded, State
 from showtell.vocab import START
 
 SHARES = (SHARE, 0.25, 0.5, 0.9)
@@ -58,8 +58,8 @@ def main(data: str, split: str, photographs: int, rules: bool, model: str | None
     said: list[Said] = []
     rng = np.random.default_rng(0)
     for at in tqdm(range(0, len(paths), BATCH), disable=None):
-        state = captioner.encode(paths[at : at + BATCH]).state
-        said += _measure(captioner, state, rng, SHARES if rules else SHARES[:1])
+        encoded = captioner.encode(paths[at : at + BATCH])
+        said += _measure(captioner, encoded, rng, SHARES if rules else SHARES[:1])
     print(f"{len(paths):,} photographs of {split}, {len(said):,} words\n")
     if rules:
         _tell_rules(said)
@@ -69,12 +69,12 @@ def main(data: str, split: str, photographs: int, rules: bool, model: str | None
 
 
 def _measure(
-    captioner: Captioner, state: State, rng: np.random.Generator, shares: Sequence[float]
+    captioner: Captioner, encoded: Encoded, rng: np.random.Generator, shares: Sequence[float]
 ) -> list[Said]:
     """Measure the words of captions, with the other photographs for comparison."""
     said: list[Said] = []
-    runtime = captioner.runtime
-    for i, caption in enumerate(captioner.decode(state)):
+    runtime, state = captioner.runtime, encoded.state
+    for i, caption in enumerate(captioner.decode(encoded)):
         _, *ids, _ = captioner.bundle.vocabulary.encode(caption.words)
         if not ids or len(state.h) == 1:
             continue

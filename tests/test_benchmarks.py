@@ -57,6 +57,23 @@ def test_the_weights_that_ship_caption_in_pytorch() -> None:
     assert len(set(words) & set(peers.Captioner(bundle).caption(file).words)) > 2
 
 
+def test_the_words_of_captions_are_compared_with_other_photographs() -> None:
+    """It stopped working when the encoder's outputs became more than a state."""
+    pytest.importorskip("skimage")
+    import numpy as np
+    import proof
+    from skimage import data
+
+    captioner = proof.load(threads=1)
+    encoded = captioner.encode([data.astronaut(), data.chelsea(), data.coffee()])
+    said = proof._measure(captioner, encoded, np.random.default_rng(0), proof.SHARES[:1])
+    captions = captioner.decode(encoded)
+    assert [each.word for each in said] == [word for c in captions for word in c.words]
+    cat = next(each for each in said if each.word == "cat")
+    assert cat.needs
+    assert cat.seen()
+
+
 def test_the_tables_of_the_pages_are_those_of_the_last_run() -> None:
     """``make bench`` measures them; a page whose tables differ fails test_readme.py."""
     from tables import MEASURED, names
